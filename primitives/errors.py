@@ -1,0 +1,245 @@
+"""Every error of the project, drawn once.
+
+    ShardnetError
+    ├── UserError                 a person must do something; one sentence says what
+    │   ├── InvalidConfig         an operator setting
+    │   ├── InvalidGenesis        the genesis file
+    │   └── StartupRefused        port in use, foreign or locked data folder
+    ├── Rejection                 bad input from outside, told apart by `reason`
+    │   ├── InvalidEncoding       bytes that are not what they claim to be
+    │   ├── InvalidSignature      a key, a proof of possession or a signature
+    │   ├── InvalidConsensusMessage
+    │   ├── InvalidBlock          a beacon or shard block, or a crosslink in it
+    │   ├── InvalidReceipts       a bundle of cross-shard receipts
+    │   └── InvalidTransaction    a user transaction
+    └── Interrupted               work of ours stopped by a named limit (time, size)
+
+A bug of ours is an AssertionError and ends the process; it is never one of these.
+Source: design page STYLE, rules 3 and 4.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Fault(Enum):
+    """Whose fault a network rejection is, for peer scoring."""
+
+    PEER = "peer"
+    """The delivering peer could have known; it is scored down."""
+    SELF = "self"
+    """We are behind, over a limit of our own, or cannot tell because of our own state."""
+    UNKNOWN = "unknown"
+    """Neither can be blamed, as with messages that race a change of instance."""
+
+
+class ShardnetError(Exception):
+    """The root of every error that is not a bug."""
+
+
+class UserError(ShardnetError):
+    """Something a person must put right; `str(error)` is one sentence that says what to do next."""
+
+    exit_code = 1
+
+
+class InvalidConfig(UserError):
+    """An operator setting is wrong; `field` names it."""
+
+    exit_code = 2
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"config field '{field}': {message}" if field else message)
+        self.field = field
+
+
+class InvalidGenesis(UserError):
+    """The genesis file is wrong; `field` names the place."""
+
+    exit_code = 2
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"genesis field '{field}': {message}" if field else message)
+        self.field = field
+
+
+class StartupRefused(UserError):
+    """A port is in use, or a data folder belongs to another genesis or another process."""
+
+    exit_code = 2
+
+
+class Reason(Enum):
+    """Base of the reason enums; a reason's value is `(code, fault)`."""
+
+    @property
+    def code(self) -> str:
+        """Short stable name, used as a metric label and in logs."""
+        return str(self.value[0])
+
+    @property
+    def fault(self) -> Fault:
+        """Whose fault the rejection is."""
+        fault = self.value[1]
+        assert isinstance(fault, Fault)
+        return fault
+
+
+class Rejection(ShardnetError):
+    """Bad input, as data: `reason` tells the kind, `message` the particulars."""
+
+    def __init__(self, reason: Reason, message: str = "") -> None:
+        super().__init__(f"{reason.code}: {message}" if message else reason.code)
+        self.reason = reason
+        self.message = message
+
+    @property
+    def fault(self) -> Fault:
+        """Whose fault it is."""
+        return self.reason.fault
+
+
+class EncodingReason(Reason):
+    """Why bytes are not what they claim to be."""
+
+    MALFORMED = ("malformed", Fault.PEER)
+    NOT_CANONICAL = ("not_canonical", Fault.PEER)
+    TOO_LARGE = ("too_large", Fault.PEER)
+    UNKNOWN_KIND = ("unknown_kind", Fault.PEER)
+
+
+class InvalidEncoding(Rejection):
+    """Bytes that do not decode; see `EncodingReason`."""
+
+
+class SignatureReason(Reason):
+    """Why a key or signature is refused."""
+
+    BAD_KEY = ("bad_key", Fault.PEER)
+    BAD_SIGNATURE = ("bad_signature", Fault.PEER)
+    BAD_PROOF_OF_POSSESSION = ("bad_proof_of_possession", Fault.PEER)
+
+
+class InvalidSignature(Rejection):
+    """A key, signature or proof of possession that does not verify; see `SignatureReason`."""
+
+
+class ConsensusReason(Reason):
+    """Why a vote, certificate, proposal or wake is refused (PROTOCOL 2)."""
+
+    OTHER_INSTANCE = ("other_instance", Fault.UNKNOWN)
+    FUTURE_INSTANCE = ("future_instance", Fault.SELF)
+    STALE_VIEW = ("stale_view", Fault.UNKNOWN)
+    FAR_FUTURE_VIEW = ("far_future_view", Fault.UNKNOWN)
+    NOT_IN_COMMITTEE = ("not_in_committee", Fault.PEER)
+    BAD_VOTE_SIGNATURE = ("bad_vote_signature", Fault.PEER)
+    BAD_CERTIFICATE = ("bad_certificate", Fault.PEER)
+    NO_QUORUM = ("no_quorum", Fault.PEER)
+    NOT_THE_LEADER = ("not_the_leader", Fault.PEER)
+    PROPOSAL_WITHOUT_VOTE = ("proposal_without_vote", Fault.PEER)
+    PARENT_MISMATCH = ("parent_mismatch", Fault.PEER)
+    VIEW_MISMATCH = ("view_mismatch", Fault.PEER)
+    TOO_MANY_PROPOSALS = ("too_many_proposals", Fault.PEER)
+    NOT_A_REPROPOSAL = ("not_a_reproposal", Fault.PEER)
+    DUPLICATE = ("duplicate", Fault.UNKNOWN)
+    LIMIT = ("limit", Fault.SELF)
+
+
+class InvalidConsensusMessage(Rejection):
+    """A consensus message that is refused; see `ConsensusReason`."""
+
+
+class BlockReason(Reason):
+    """Why a block or crosslink is invalid, or not voted for (PROTOCOL 3 to 5)."""
+
+    MALFORMED = ("malformed", Fault.PEER)
+    WRONG_PARENT = ("wrong_parent", Fault.PEER)
+    WRONG_HEIGHT = ("wrong_height", Fault.PEER)
+    WRONG_VIEW = ("wrong_view", Fault.PEER)
+    WRONG_INSTANCE = ("wrong_instance", Fault.PEER)
+    WRONG_PROPOSER = ("wrong_proposer", Fault.PEER)
+    WRONG_EPOCH = ("wrong_epoch", Fault.PEER)
+    BAD_TIMESTAMP = ("bad_timestamp", Fault.PEER)
+    AHEAD_OF_CLOCK = ("ahead_of_clock", Fault.UNKNOWN)
+    BAD_RANDAO = ("bad_randao", Fault.PEER)
+    BAD_PARENT_CERTIFICATE = ("bad_parent_certificate", Fault.PEER)
+    BAD_STATE_ROOT = ("bad_state_root", Fault.PEER)
+    BAD_HEADER = ("bad_header", Fault.PEER)
+    BAD_BODY = ("bad_body", Fault.PEER)
+    BAD_TRANSACTION = ("bad_transaction", Fault.PEER)
+    BAD_INBOUND = ("bad_inbound", Fault.PEER)
+    BAD_REFERENCE = ("bad_reference", Fault.PEER)
+    UNKNOWN_REFERENCE = ("unknown_reference", Fault.SELF)
+    REFERENCE_TOO_OLD = ("reference_too_old", Fault.UNKNOWN)
+    CENSORS_RECEIPTS = ("censors_receipts", Fault.UNKNOWN)
+    BAD_CROSSLINK = ("bad_crosslink", Fault.PEER)
+    CONTAINMENT = ("containment", Fault.PEER)
+    NOT_BUILT_YET = ("not_built_yet", Fault.PEER)
+    AFTER_BOUNDARY = ("after_boundary", Fault.UNKNOWN)
+    SUPPLY_MISMATCH = ("supply_mismatch", Fault.PEER)
+    TOO_SLOW = ("too_slow", Fault.UNKNOWN)
+
+
+class InvalidBlock(Rejection):
+    """A block that must not be voted for; see `BlockReason`."""
+
+
+class ReceiptsReason(Reason):
+    """Why a bundle of cross-shard receipts is refused (PROTOCOL 6)."""
+
+    EMPTY = ("empty", Fault.PEER)
+    WRONG_CHANNEL = ("wrong_channel", Fault.PEER)
+    NOT_CONTIGUOUS = ("not_contiguous", Fault.PEER)
+    DOES_NOT_FOLD = ("does_not_fold", Fault.PEER)
+    UNKNOWN_ACCUMULATOR = ("unknown_accumulator", Fault.SELF)
+    OVER_BOUND = ("over_bound", Fault.PEER)
+
+
+class InvalidReceipts(Rejection):
+    """A bundle that is not taken in; see `ReceiptsReason`."""
+
+
+class TransactionReason(Reason):
+    """Why a user transaction is refused; the RPC layer maps these to the codes and words of docs/json-rpc.md."""
+
+    MALFORMED = ("malformed", Fault.PEER)
+    UNSUPPORTED_TYPE = ("unsupported_type", Fault.PEER)
+    BAD_SIGNATURE = ("bad_signature", Fault.PEER)
+    WRONG_CHAIN_ID = ("wrong_chain_id", Fault.PEER)
+    NONCE_TOO_LOW = ("nonce_too_low", Fault.UNKNOWN)
+    NONCE_TOO_HIGH = ("nonce_too_high", Fault.UNKNOWN)
+    NONCE_MAX = ("nonce_max", Fault.PEER)
+    INSUFFICIENT_FUNDS = ("insufficient_funds", Fault.UNKNOWN)
+    INTRINSIC_GAS = ("intrinsic_gas", Fault.PEER)
+    GAS_LIMIT = ("exceeds_block_gas_limit", Fault.PEER)
+    FEE_BELOW_BASE = ("fee_below_base", Fault.UNKNOWN)
+    TIP_ABOVE_FEE = ("tip_above_fee", Fault.PEER)
+    FEE_OVERFLOW = ("fee_overflow", Fault.PEER)
+    SENDER_HAS_CODE = ("sender_has_code", Fault.UNKNOWN)
+    INIT_CODE_SIZE = ("init_code_size", Fault.PEER)
+    AUTHORIZATION_LIST = ("authorization_list", Fault.PEER)
+    ALREADY_KNOWN = ("already_known", Fault.UNKNOWN)
+    REPLACEMENT_UNDERPRICED = ("replacement_underpriced", Fault.UNKNOWN)
+    UNDERPRICED = ("underpriced", Fault.UNKNOWN)
+    POOL_FULL = ("pool_full", Fault.SELF)
+    SENDER_LIMIT = ("sender_limit", Fault.UNKNOWN)
+    TOO_LARGE = ("too_large", Fault.PEER)
+    TOO_SLOW = ("too_slow", Fault.UNKNOWN)
+    BUSY = ("busy", Fault.SELF)
+
+
+class InvalidTransaction(Rejection):
+    """A user transaction that is refused; see `TransactionReason`. `details` holds the figures of the message (wei, gas, nonces)."""
+
+    def __init__(self, reason: TransactionReason, message: str = "", **details: int) -> None:
+        super().__init__(reason, message)
+        self.details = details
+
+
+class Interrupted(ShardnetError):
+    """Work of ours that a named limit stopped; `limit` is the limit's name."""
+
+    def __init__(self, limit: str, message: str = "") -> None:
+        super().__init__(message or limit)
+        self.limit = limit

@@ -1,0 +1,145 @@
+"""SSZ for frozen dataclasses: fields are annotated once, encoding and Merkle roots follow.
+
+Encoding is the `ssz` library's; this file binds it to dataclasses and closes what the library leaves open: a decoded
+value must encode to the very same bytes, so every value has one encoding, and list limits hold in both directions.
+Source: the SSZ specification (consensus-specs, ssz/simple-serialize.md).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from typing import IO, Annotated, Any, ClassVar, Self, get_args, get_origin, get_type_hints
+
+import ssz.sedes as sedes
+from eth_utils import ValidationError
+from ssz.exceptions import SSZException
+
+from primitives.errors import EncodingReason, InvalidEncoding
+from primitives.types import Root
+
+Uint8 = Annotated[int, sedes.uint8]
+Uint32 = Annotated[int, sedes.uint32]
+Uint64 = Annotated[int, sedes.uint64]
+Uint256 = Annotated[int, sedes.uint256]
+Bytes20 = Annotated[bytes, sedes.ByteVector(20)]
+Bytes32 = Annotated[bytes, sedes.bytes32]
+Bytes48 = Annotated[bytes, sedes.bytes48]
+Bytes96 = Annotated[bytes, sedes.bytes96]
+
+
+def ByteList(limit: int) -> Any:  # noqa: N802 - named as the SSZ type it stands for
+    """Sedes of a byte string of at most `limit` bytes."""
+    return _BoundedBytes(limit)
+
+
+def Bits(limit: int) -> Any:  # noqa: N802
+    """Sedes of a tuple of booleans, at most `limit` long (an SSZ Bitlist)."""
+    return sedes.Bitlist(limit)
+
+
+class Repeated:
+    """Marks a tuple field: `Annotated[tuple[Vote, ...], Repeated(64)]` is an SSZ List of at most 64."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+
+
+class _BoundedBytes(sedes.ByteList):  # type: ignore[misc]
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self.limit = limit
+
+    def deserialize(self, data: bytes) -> bytes:
+        if len(data) > self.limit:
+            raise InvalidEncoding(EncodingReason.TOO_LARGE, f"{len(data)} bytes, at most {self.limit}")
+        return data
+
+
+class _Sequence(sedes.List):  # type: ignore[misc]
+    """A list that decodes to a plain tuple and refuses more than its limit."""
+
+    def _deserialize_stream(self, stream: IO[bytes]) -> tuple[Any, ...]:
+        elements: tuple[Any, ...] = self._deserialize_stream_to_tuple(stream)
+        if len(elements) > self.max_length:
+            raise InvalidEncoding(EncodingReason.TOO_LARGE, f"{len(elements)} elements, at most {self.max_length}")
+        return elements
+
+
+class _Structure(sedes.Container):  # type: ignore[misc]
+    """The sedes of one dataclass."""
+
+    def __init__(self, cls: type[Container], field_sedes: Sequence[Any]) -> None:
+        super().__init__(field_sedes)
+        self.cls = cls
+        self.names = tuple(f.name for f in dataclasses.fields(cls))
+
+    def _values(self, value: Container) -> tuple[Any, ...]:
+        return tuple(getattr(value, name) for name in self.names)
+
+    def serialize(self, value: Container) -> bytes:
+        return bytes(super().serialize(self._values(value)))
+
+    def get_hash_tree_root(self, value: Container) -> bytes:
+        return bytes(super().get_hash_tree_root(self._values(value)))
+
+    def _deserialize_stream(self, stream: IO[bytes]) -> Container:
+        return self.cls(*super()._deserialize_stream(stream))
+
+
+def _sedes_of(annotation: Any) -> Any:
+    if get_origin(annotation) is Annotated:
+        inner, mark = get_args(annotation)[:2]
+        return _Sequence(_sedes_of(get_args(inner)[0]), mark.limit) if isinstance(mark, Repeated) else mark
+    if isinstance(annotation, type) and issubclass(annotation, Container):
+        return annotation.sedes()
+    raise AssertionError(f"a container field needs an SSZ annotation, got {annotation!r}")
+
+
+class Container:
+    """Base of every protocol container; subclasses are frozen dataclasses."""
+
+    __slots__ = ()
+    encoded_bytes_max: ClassVar[int] = 16 * 1024 * 1024
+    """Longest encoding `decode` looks at, in bytes; subclasses that travel set a smaller one."""
+
+    @classmethod
+    @functools.cache
+    def sedes(cls) -> Any:
+        """The SSZ type of this container."""
+        hints = get_type_hints(cls, include_extras=True)
+        return _Structure(cls, [_sedes_of(hints[f.name]) for f in dataclasses.fields(cls)])  # type: ignore[arg-type]
+
+    def encode(self) -> bytes:
+        """SSZ encoding.
+
+        Raises:
+            InvalidEncoding: a value does not fit its type (a bug, or hostile input that was not decoded).
+        """
+        try:
+            return bytes(self.sedes().serialize(self))
+        except (SSZException, ValidationError, ValueError, TypeError, OverflowError) as error:
+            raise InvalidEncoding(EncodingReason.MALFORMED, f"{type(self).__name__}: {str(error)[:200]}") from error
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        """The container encoded by `data`.
+
+        Raises:
+            InvalidEncoding: not this container, over a limit, or not the one encoding of its value.
+        """
+        if len(data) > cls.encoded_bytes_max:
+            raise InvalidEncoding(EncodingReason.TOO_LARGE, f"{cls.__name__}: {len(data)} bytes, at most {cls.encoded_bytes_max}")
+        try:
+            value = cls.sedes().deserialize(data)
+        except (SSZException, ValidationError, ValueError, TypeError, IndexError, OverflowError, RecursionError) as error:
+            raise InvalidEncoding(EncodingReason.MALFORMED, f"{cls.__name__}: {str(error)[:200]}") from error
+        assert isinstance(value, cls)
+        if value.encode() != data:
+            raise InvalidEncoding(EncodingReason.NOT_CANONICAL, cls.__name__)
+        return value
+
+    def hash_tree_root(self) -> Root:
+        """SSZ hash tree root, 32 bytes."""
+        return Root(self.sedes().get_hash_tree_root(self))
