@@ -1,0 +1,63 @@
+# `make help` lists the targets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+ARGS ?=
+PYTHON := .venv/bin/python
+PACKAGES := primitives consensus shard p2p node
+HAVE := $(wildcard $(PACKAGES))
+# Real node processes share two cores badly: their tests run one after another, the rest side by side.
+TEST_JOBS ?= 2
+
+.PHONY: help setup setup-checks up test test-unit test-simulation test-e2e check lint types imports contracts bench soak lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Make .venv with all that is needed (instant when nothing changed)
+	@tools/setup.sh
+
+setup-checks: ## As setup, plus the contract compiler and docker-compose
+	@tools/setup.sh checks
+
+up: setup ## Start a local network in the foreground; options through ARGS="--nodes 1"
+	@.venv/bin/shardnet up $(ARGS)
+
+test: setup-checks ## Run all tests
+	$(PYTHON) -m pytest -n $(TEST_JOBS) --dist loadfile --ignore tests/e2e --ignore tests/docker $(ARGS)
+	$(PYTHON) -m pytest tests/e2e tests/docker $(ARGS)
+
+test-unit: setup ## Run the tests that start no node process
+	$(PYTHON) -m pytest -n $(TEST_JOBS) --dist loadfile --ignore tests/e2e --ignore tests/docker --ignore tests/simulation $(ARGS)
+
+test-simulation: setup ## Run the simulated networks
+	$(PYTHON) -m pytest -n $(TEST_JOBS) tests/simulation $(ARGS)
+
+test-e2e: setup ## Run the tests against real node processes
+	$(PYTHON) -m pytest tests/e2e $(ARGS)
+
+check: setup-checks lint types imports contracts ## Lint, types, who-imports-whom, contract artefacts
+
+lint: setup
+	$(PYTHON) -m ruff check .
+
+types: setup
+	$(PYTHON) -m mypy $(HAVE)
+
+imports: setup
+	.venv/bin/lint-imports --cache-dir .import_linter_cache
+
+contracts: setup-checks
+	$(PYTHON) -m shard.contracts.build --check
+
+bench: setup ## Run the benchmarks; ARGS="--help" tells which
+	$(PYTHON) -m benchmarks $(ARGS)
+
+soak: setup ## Simulate seed after seed until one fails; SEEDS=1000
+	@for seed in $$(seq 1 $(or $(SEEDS),1000)); do .venv/bin/shardnet simulate --seed $$seed $(ARGS) || exit 1; done
+
+lock: ## Rewrite the lock files from requirements*.in
+	@tools/lock.sh
+
+clean: ## Remove environments, caches and builds
+	rm -rf .venv .venv-vyper .venv-lock .venv-setup.* build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
