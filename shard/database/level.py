@@ -1,0 +1,64 @@
+"""LevelDB as a shard's database, with small caches: a node may host many shards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import plyvel
+
+from primitives.errors import StartupRefused
+from shard.database.interface import Item
+
+BLOCK_CACHE_BYTES = 2 * 1024 * 1024
+WRITE_BUFFER_BYTES = 2 * 1024 * 1024
+"""LevelDB holds up to two of these in memory."""
+OPEN_FILES_MAX = 128
+BLOOM_BITS_PER_KEY = 10
+
+
+class LevelDatabase:
+    """A `Database` in a folder; one process at a time.
+
+    Raises:
+        StartupRefused: another process holds the folder, or it cannot be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            self._level = plyvel.DB(
+                str(path),
+                create_if_missing=True,
+                lru_cache_size=BLOCK_CACHE_BYTES,
+                write_buffer_size=WRITE_BUFFER_BYTES,
+                max_open_files=OPEN_FILES_MAX,
+                bloom_filter_bits=BLOOM_BITS_PER_KEY,
+            )
+        except (plyvel.Error, OSError) as error:
+            if "lock" in str(error).lower():
+                raise StartupRefused(f"{path} is in use by another process: stop that node, or choose another data folder") from error
+            raise StartupRefused(f"{path} cannot be opened as a database ({error}): restore it, or remove it to sync again") from error
+
+    def get(self, key: bytes) -> bytes | None:
+        """See `Database.get`."""
+        value: bytes | None = self._level.get(key)
+        return value
+
+    def iterate(self, start: bytes, stop: bytes, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
+        """See `Database.iterate`."""
+        with self._level.iterator(start=start, stop=stop, reverse=reverse) as iterator:
+            yield from iterator
+
+    def write_batch(self, items: Iterable[Item], sync: bool) -> None:
+        """See `Database.write_batch`."""
+        with self._level.write_batch(transaction=True, sync=sync) as batch:
+            for key, value in items:
+                if value is None:
+                    batch.delete(key)
+                else:
+                    batch.put(key, value)
+
+    def close(self) -> None:
+        """See `Database.close`."""
+        self._level.close()
