@@ -1,0 +1,1 @@
+"""The EVM engine: one interface, its implementations beside it."""
