@@ -1,0 +1,129 @@
+"""Inbound receipts of one shard: what is proven to be on its way here, by source (PROTOCOL 6).
+
+A bundle counts only when its fold ends in an accumulator that is already known: the beacon's recorded `out`, or the
+start of a page accepted before. So each page is bounded and checked alone, newest first if need be.
+"""
+
+from __future__ import annotations
+
+import bisect
+from dataclasses import dataclass, field
+
+from primitives.errors import InvalidReceipts, ReceiptsReason
+from primitives.receipts import BUNDLE_RECEIPTS_MAX, Bundle, ChannelTotals, CrossShardReceipt
+
+PENDING_BUNDLES_MAX = 16
+"""Pushed bundles kept a channel until the beacon records their end."""
+CHECKPOINTS_MAX = 256
+"""Recorded ends remembered a channel."""
+
+
+@dataclass(slots=True)
+class _Page:
+    first: int
+    accumulator_before: bytes
+    receipts: tuple[CrossShardReceipt, ...]
+
+    @property
+    def end(self) -> int:
+        return self.first + len(self.receipts)
+
+
+@dataclass(slots=True)
+class InboundChannel:
+    """One source's receipts from the delivered cursor on."""
+
+    source: int
+    destination: int
+    chain_id_base: int
+    base: ChannelTotals
+    """What the destination's newest final block has taken in."""
+    target: ChannelTotals
+    """What the newest final beacon block records as sent here."""
+    missing_since_ms: int | None = None
+    held_since_ms: int | None = None
+    """When the receipts up to the target became complete here."""
+    _pages: list[_Page] = field(default_factory=list)
+    _checkpoints: dict[int, bytes] = field(default_factory=dict)
+    _pending: list[Bundle] = field(default_factory=list)
+
+    def advance_target(self, target: ChannelTotals, now_ms: int) -> None:
+        """The beacon has recorded more as sent here."""
+        if target.count > self.target.count:
+            self.target = target
+            self._checkpoints[target.count] = target.accumulator
+            if len(self._checkpoints) > CHECKPOINTS_MAX:
+                del self._checkpoints[min(self._checkpoints)]
+            self.missing_since_ms, self.held_since_ms = now_ms, None
+            pending, self._pending = self._pending, []
+            for bundle in pending:
+                self.offer(bundle, now_ms)
+        self._note_complete(now_ms)
+
+    def advance_base(self, base: ChannelTotals) -> None:
+        """The destination's final cursor has moved on; what lies before it is dropped."""
+        self.base = base
+        self._pages = [page for page in self._pages if page.end > base.count]
+        self._checkpoints = {count: acc for count, acc in self._checkpoints.items() if count > base.count}
+        self._pending = [b for b in self._pending if b.first_nonce + len(b.receipts) > base.count]
+
+    def offer(self, bundle: Bundle, now_ms: int) -> bool:
+        """Takes a page in; True if it is proven, False if it was kept for later or is of no use.
+
+        Raises:
+            InvalidReceipts: it is not a page of this channel, or contradicts what is known.
+        """
+        self._check_form(bundle)
+        end = bundle.first_nonce + len(bundle.receipts)
+        if end <= self.base.count or any(page.first <= bundle.first_nonce and end <= page.end for page in self._pages):
+            return False
+        known = self._known(end)
+        if known is None:
+            if len(self._pending) < PENDING_BUNDLES_MAX and all(b.first_nonce != bundle.first_nonce for b in self._pending):
+                self._pending.append(bundle)
+            return False
+        if bundle.accumulator_after(self.chain_id_base) != known:
+            raise InvalidReceipts(ReceiptsReason.DOES_NOT_FOLD, f"channel {self.source}:{self.destination} up to {end}")
+        page = _Page(bundle.first_nonce, bundle.accumulator_before, bundle.receipts)
+        bisect.insort(self._pages, page, key=lambda p: p.first)
+        self._note_complete(now_ms)
+        return True
+
+    def gap(self) -> tuple[int, int] | None:
+        """The next page to ask for, as [first, end); None when all up to the target is here."""
+        end = self.target.count
+        for page in reversed(self._pages):
+            if page.end < end:
+                break
+            end = min(end, page.first)
+        return None if end <= self.base.count else (max(self.base.count, end - BUNDLE_RECEIPTS_MAX), end)
+
+    def available(self, cursor: int, end: int) -> tuple[CrossShardReceipt, ...]:
+        """Proven receipts from `cursor` on without a gap, before nonce `end`; the base must join them."""
+        found: list[CrossShardReceipt] = []
+        for page in self._pages:
+            if page.first <= cursor + len(found) < page.end:
+                found.extend(page.receipts[cursor + len(found) - page.first :])
+            if cursor + len(found) >= end:
+                break
+        return tuple(found[: max(0, end - cursor)])
+
+    def _known(self, end: int) -> bytes | None:
+        if end in self._checkpoints:
+            return self._checkpoints[end]
+        return next((page.accumulator_before for page in self._pages if page.first == end), None)
+
+    def _note_complete(self, now_ms: int) -> None:
+        if self.gap() is None:
+            self.missing_since_ms = None
+            if self.held_since_ms is None and self.target.count > self.base.count:
+                self.held_since_ms = now_ms
+
+    def _check_form(self, bundle: Bundle) -> None:
+        if not bundle.receipts:
+            raise InvalidReceipts(ReceiptsReason.EMPTY)
+        if bundle.source != self.source or bundle.destination != self.destination:
+            raise InvalidReceipts(ReceiptsReason.WRONG_CHANNEL, f"{bundle.source}:{bundle.destination}")
+        for offset, receipt in enumerate(bundle.receipts):
+            if receipt.source != self.source or receipt.destination != self.destination or receipt.nonce != bundle.first_nonce + offset:
+                raise InvalidReceipts(ReceiptsReason.NOT_CONTIGUOUS, f"receipt {offset} of the page at {bundle.first_nonce}")
