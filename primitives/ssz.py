@@ -73,7 +73,7 @@ class _Structure(sedes.Container):  # type: ignore[misc]
     def __init__(self, cls: type[Container], field_sedes: Sequence[Any]) -> None:
         super().__init__(field_sedes)
         self.cls = cls
-        self.names = tuple(f.name for f in dataclasses.fields(cls))
+        self.names = tuple(f.name for f in dataclasses.fields(cls))  # type: ignore[arg-type]
 
     def _values(self, value: Container) -> tuple[Any, ...]:
         return tuple(getattr(value, name) for name in self.names)

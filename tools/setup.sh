@@ -16,7 +16,10 @@ say() { printf 'setup: %s\n' "$*"; }
 exec 9>.venv-setup.lock
 flock 9
 
-key_of() { { cat "$@"; "$python" -VV; pwd -P; } | sha256sum | cut -d' ' -f1; }
+# The part of pyproject.toml that the installed package depends on.
+packaging() { sed -n '1,/^# ---/p' pyproject.toml; }
+
+key_of() { { cat "$@"; packaging; "$python" -VV; pwd -P; } | sha256sum | cut -d' ' -f1; }
 
 is_fresh() { [ -f "$1" ] && [ "$(cat "$1")" = "$2" ]; }
 
@@ -62,7 +65,7 @@ install_packages() {
 
 make_environment() {
     local stamp=.venv/.stamp key
-    key=$(key_of requirements-build.lock requirements.lock requirements-dev.lock pyproject.toml tools/setup.sh)
+    key=$(key_of requirements-build.lock requirements.lock requirements-dev.lock tools/setup.sh)
     is_fresh "$stamp" "$key" && return 0
     install_packages
     [ -x .venv/bin/python ] && .venv/bin/python -c '' 2>/dev/null || { say "making .venv"; rm -rf .venv; run "$python" -m venv .venv; }
