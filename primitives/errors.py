@@ -11,8 +11,12 @@
     │   ├── InvalidConsensusMessage
     │   ├── InvalidBlock          a beacon or shard block, or a crosslink in it
     │   ├── InvalidReceipts       a bundle of cross-shard receipts
-    │   └── InvalidTransaction    a user transaction
-    └── Interrupted               work of ours stopped by a named limit (time, size)
+    │   ├── InvalidTransaction    a user transaction
+    │   └── InvalidQuery          a question about blocks or logs
+    ├── Interrupted               work of ours stopped by a named limit (time, size)
+    └── Unavailable               work not done, whatever was asked; it may be asked again
+        ├── Busy                  a bounded queue is full
+        └── ExecutorLost          a shard's executor ended before it answered
 
 A bug of ours is an AssertionError and ends the process; it is never one of these.
 Source: design page STYLE, rules 3 and 4.
@@ -237,9 +241,38 @@ class InvalidTransaction(Rejection):
         self.details = details
 
 
+class QueryReason(Reason):
+    """Why a question about blocks or logs is refused; the RPC layer maps these to the words of docs/json-rpc.md."""
+
+    BAD_RANGE = ("bad_range", Fault.PEER)
+    BEYOND_HEAD = ("beyond_head", Fault.PEER)
+    UNKNOWN_BLOCK = ("unknown_block", Fault.UNKNOWN)
+    OVER_LIMIT = ("over_limit", Fault.PEER)
+
+
+class InvalidQuery(Rejection):
+    """A question that is refused; see `QueryReason`."""
+
+
 class Interrupted(ShardnetError):
     """Work of ours that a named limit stopped; `limit` is the limit's name."""
 
     def __init__(self, limit: str, message: str = "") -> None:
         super().__init__(message or limit)
         self.limit = limit
+
+
+class Unavailable(ShardnetError):
+    """Work that was not done, whatever was asked; it may be asked again."""
+
+
+class Busy(Unavailable):
+    """A bounded queue is full; `limit` names it."""
+
+    def __init__(self, limit: str, message: str = "") -> None:
+        super().__init__(message or f"busy: {limit} reached")
+        self.limit = limit
+
+
+class ExecutorLost(Unavailable):
+    """A shard's executor ended before it answered; block work may have been done or not, and may be repeated."""
