@@ -1,0 +1,157 @@
+"""Real nodes and real attackers on the loopback interface, waiting for events and never for time."""
+
+from collections import Counter
+from contextlib import asynccontextmanager
+
+import trio
+from libp2p import new_host
+from libp2p.crypto.secp256k1 import create_new_key_pair
+from libp2p.crypto.x25519 import create_new_key_pair as create_noise_key_pair
+from libp2p.custom_types import TProtocol
+from libp2p.peer.peerinfo import PeerInfo
+from libp2p.pubsub.gossipsub import PROTOCOL_ID_V12
+from libp2p.pubsub.pb import rpc_pb2
+from libp2p.security.noise.transport import PROTOCOL_ID as NOISE_PROTOCOL
+from libp2p.security.noise.transport import Transport as NoiseTransport
+from libp2p.stream_muxer.yamux.yamux import PROTOCOL_ID as YAMUX_PROTOCOL
+from libp2p.stream_muxer.yamux.yamux import Yamux
+from multiaddr import Multiaddr
+
+from p2p.adapter.frames import frame_of
+from p2p.adapter.host import Network
+from p2p.adapter.identity import identity_of, peer_id_from
+from p2p.network import GossipReceived, NetworkSettings, PeerAddress, PeerId
+
+TOPIC = "/shardnet/test"
+PATIENCE_SECONDS = 30
+FAST = NetworkSettings(heartbeat_seconds=0.2, heartbeat_initial_seconds=0.1, redial_seconds=0.05, redial_seconds_max=0.2)
+
+
+async def echo(peer, request):
+    return b"echo:" + request
+
+
+def accept_all(peer, payload):
+    return True
+
+
+class Node:
+    """A network under test, what it observed and what it received."""
+
+    def __init__(self, identity_path, *, settings=FAST, handler=echo, port=0):
+        self.counts = Counter()
+        self._changed = trio.Event()
+        self.network = Network(identity_path, "127.0.0.1", port, handler, self._observe, settings)
+        self.received = []
+
+    @property
+    def peer_id(self):
+        return self.network.peer_id
+
+    @property
+    def address(self):
+        return PeerAddress("127.0.0.1", self.network.port, self.peer_id)
+
+    def _observe(self, name, labels, value):
+        self.counts[name, *sorted(labels.items())] += value
+        self.changed()
+
+    def changed(self):
+        self._changed.set()
+        self._changed = trio.Event()
+
+    def count(self, name, **labels):
+        return self.counts[name, *sorted(labels.items())]
+
+    async def until(self, condition):
+        """Wait until `condition()` holds, looking again whenever the node observed or received something."""
+        with trio.fail_after(PATIENCE_SECONDS):
+            while not condition():
+                await self._changed.wait()
+
+    async def until_connected(self, *peers):
+        await self.until(lambda: {other.peer_id for other in peers} <= set(self.network.peers()))
+
+    async def until_received(self, payload):
+        await self.until(lambda: payload in self.payloads())
+
+    def payloads(self):
+        return [event.payload for event in self.received if isinstance(event, GossipReceived)]
+
+    async def _collect(self):
+        async for event in self.network.events:
+            self.received.append(event)
+            self.changed()
+
+
+@asynccontextmanager
+async def running(*nodes):
+    """Run the nodes; each is listening when the body starts."""
+    async with trio.open_nursery() as nursery:
+        for node in nodes:
+            nursery.start_soon(node._collect)
+            await nursery.start(node.network.run)
+        yield
+        nursery.cancel_scope.cancel()
+
+
+def nodes_in(folder, count, **options):
+    return [Node(folder / f"node{index}.key", **options) for index in range(count)]
+
+
+def subscribe(*nodes, validator=accept_all, limit_bytes=256 * 1024):
+    for node in nodes:
+        node.network.subscribe(TOPIC, limit_bytes, validator)
+
+
+def keep_each_other(*nodes):
+    for node in nodes:
+        node.network.keep([other.address for other in nodes])
+
+
+class Attacker:
+    """A stock libp2p host that says what it likes."""
+
+    def __init__(self):
+        self.key_pair = create_new_key_pair()
+        self.host = new_host(
+            key_pair=self.key_pair,
+            sec_opt={NOISE_PROTOCOL: NoiseTransport(self.key_pair, noise_privkey=create_noise_key_pair().private_key)},
+            muxer_opt={TProtocol(YAMUX_PROTOCOL): Yamux},
+            listen_addrs=[Multiaddr("/ip4/127.0.0.1/tcp/0")],
+        )
+
+    @property
+    def peer_id(self) -> PeerId:
+        return peer_id_from(self.host.get_id())
+
+    async def connect(self, node):
+        address = Multiaddr(f"/ip4/127.0.0.1/tcp/{node.network.port}")
+        await self.host.connect(PeerInfo(identity_of(node.peer_id), [address]))
+
+    async def open(self, node, protocol):
+        return await self.host.new_stream(identity_of(node.peer_id), [protocol])
+
+    async def open_pubsub(self, node):
+        return await self.open(node, PROTOCOL_ID_V12)
+
+    def message(self, payload, *, topic=TOPIC, seqno=b"\0" * 8):
+        message = rpc_pb2.Message(data=payload, topicIDs=[topic], from_id=self.host.get_id().to_bytes(), seqno=seqno)
+        message.signature = self.key_pair.private_key.sign(b"libp2p-pubsub:" + message.SerializeToString())
+        return message
+
+
+@asynccontextmanager
+async def attacking():
+    attacker = Attacker()
+    async with attacker.host.run([Multiaddr("/ip4/127.0.0.1/tcp/0")]):
+        yield attacker
+
+
+def rpc(**fields):
+    """A framed pubsub RPC."""
+    return frame_of(rpc_pb2.RPC(**fields).SerializeToString())
+
+
+def hello(topic=TOPIC):
+    return rpc(subscriptions=[rpc_pb2.RPC.SubOpts(subscribe=True, topicid=topic)])
