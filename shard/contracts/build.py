@@ -1,0 +1,79 @@
+"""Compiles the system contracts: `python -m shard.contracts.build` writes the artefacts, `--check` compares them byte for byte.
+
+The compiler is looked for in SHARDNET_VYPER, then .venv-vyper (made by `make setup-checks`), then on the PATH.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+CONTRACTS = ("outbox", "inbox")
+_TYPED_REVERT = re.compile(r'method_id\("(\w+)\(([\w,]*)\)"\)')
+
+
+def find_compiler() -> str | None:
+    """Path of the Vyper compiler, or None."""
+    local = HERE.parents[1] / ".venv-vyper" / "bin" / "vyper"
+    return os.environ.get("SHARDNET_VYPER") or (str(local) if local.exists() else shutil.which("vyper"))
+
+
+def compile_contract(compiler: str, name: str) -> str:
+    """The artefact of a contract, as the text of its file: runtime code, interface and storage slots."""
+
+    def vyper(form: str) -> str:
+        run = subprocess.run([compiler, "-f", form, f"{name}.vy"], cwd=HERE, capture_output=True, text=True, check=True)
+        return run.stdout.strip()
+
+    layout = json.loads(vyper("layout"))["storage_layout"]
+    source = (HERE / f"{name}.vy").read_text()
+    # The compiler does not know the typed reverts as errors, wallets should.
+    errors = [
+        {"type": "error", "name": error, "inputs": [{"name": "value", "type": kind} for kind in kinds.split(",") if kind]}
+        for error, kinds in sorted(set(_TYPED_REVERT.findall(source)))
+    ]
+    artefact = {
+        "contract": name,
+        "compiler": "vyper " + vyper_version(compiler),
+        "runtime_code": vyper("bytecode_runtime"),
+        "slots": {variable: place["slot"] for variable, place in layout.items()},
+        "abi": json.loads(vyper("abi")) + errors,
+    }
+    return json.dumps(artefact, indent=2) + "\n"
+
+
+def vyper_version(compiler: str) -> str:
+    """The compiler's version without its commit."""
+    return subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True).stdout.split("+")[0].strip()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Writes or checks the artefacts; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m shard.contracts.build", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="compare with what is there instead of writing it")
+    check = parser.parse_args(arguments).check
+    compiler = find_compiler()
+    if compiler is None:
+        print("No Vyper compiler: run `make setup-checks`, or name one in SHARDNET_VYPER.", file=sys.stderr)
+        return 2
+    stale = []
+    for name in CONTRACTS:
+        path, text = HERE / f"{name}.json", compile_contract(compiler, name)
+        if not check:
+            path.write_text(text)
+        elif not path.exists() or path.read_text() != text:
+            stale.append(path.name)
+    if stale:
+        print(f"{', '.join(stale)}: not what the sources compile to. Run `python -m shard.contracts.build`.", file=sys.stderr)
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

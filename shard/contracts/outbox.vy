@@ -1,0 +1,196 @@
+# pragma version ==0.4.3
+# pragma evm-version prague
+"""
+@title Outbox, 0x...5a01: the only way a cross-shard receipt leaves a shard (PROTOCOL 6).
+@notice It calls nobody, so it needs no lock. Value stays here until the executor burns, at block end, exactly what the
+        totals grew by; ether forced in stays.
+@dev The executor reads this storage and writes refunds into it natively: the order of the variables is protocol.
+     There are no immutables, because a genesis account is bare runtime code.
+"""
+
+SYSTEM: constant(address) = 0xffffFFFfFFffffffffffffffFfFFFfffFFFfFFfE
+CHANNELS: constant(uint256) = 64
+# Longer data than this reverts without a reason, so it lies above every value the parameter data_max may have.
+DATA_CEILING: constant(uint256) = 4128
+# Counted towards the bytes of a block for every receipt, besides its data.
+FIXED_BYTES: constant(uint256) = 384
+CREDIT: constant(uint8) = 0
+CALL: constant(uint8) = 1
+CALL_REFUND_THERE: constant(uint8) = 2
+MASK32: constant(uint256) = 2**32 - 1
+MASK64: constant(uint256) = 2**64 - 1
+CLOSED: constant(uint256) = 1 << 255
+
+event Sent:
+    id: indexed(bytes32)
+    destination: indexed(uint32)
+    nonce: indexed(uint64)
+    kind: uint8
+    sender: address
+    to: address
+    amount: uint256
+    gas_limit: uint64
+    fee: uint256
+    refund_to: address
+    data: Bytes[DATA_CEILING]
+
+# Set in genesis.
+network: uint256                        # chains | own number << 32 | chain_id_base << 64
+limits: uint256                         # receipts a block | bytes a block << 64 | data bytes << 128 | gas << 192
+# Moved by every receipt of a user; keyed by block number, so nothing has to reset it.
+this_block: uint256                     # block number | receipts << 64 | bytes << 128
+# By destination, cumulative since genesis.
+totals: uint256[CHANNELS]               # receipts | wei << 64
+accumulators: bytes32[CHANNELS]
+# Written by the system address.
+terms: uint256[CHANNELS]                # base fee there; top bit: the channel is closed
+burned: uint256
+fees: uint256
+
+
+@external
+@payable
+def transfer(shard: uint32, to: address) -> bytes32:
+    """
+    @notice Sends the attached wei to an account of another chain.
+    @return The receipt's id: the hash of the transaction that will deliver it.
+    """
+    self._admit(shard, 0)
+    return self._credit(shard, msg.sender, to, msg.value)
+
+
+@external
+@payable
+def send(shard: uint32, to: address, amount: uint256, gasLimit: uint64, refundTo: address, data: Bytes[DATA_CEILING]) -> bytes32:
+    """
+    @notice Calls a contract of another shard with `amount` wei; what is attached beyond it pays the gas there.
+    @return The receipt's id: the hash of the transaction that will deliver it.
+    """
+    base_fee: uint256 = self._admit(shard, len(data))
+    limits: uint256 = self.limits
+    if len(data) > (limits >> 128) & MASK64:
+        raw_revert(concat(method_id("DataTooLong(uint256)"), convert(len(data), bytes32)))
+    # 40 gas a byte is the dearest calldata of EIP-7623: what passes here can always pay its intrinsic gas.
+    if convert(gasLimit, uint256) < 21000 + 40 * len(data) or convert(gasLimit, uint256) > limits >> 192:
+        raw_revert(concat(method_id("GasLimitOutOfRange(uint64)"), convert(gasLimit, bytes32)))
+    least: uint256 = 2 * convert(gasLimit, uint256) * base_fee
+    if msg.value < amount or msg.value - amount < least:
+        raw_revert(concat(method_id("FeeShort(uint256)"), convert(least, bytes32)))
+    fee: uint256 = msg.value - amount
+    kind: uint8 = CALL
+    if refundTo.codesize == 0:
+        kind = CALL_REFUND_THERE
+    elif refundTo.codesize == 23:
+        # An EIP-7702 designator stands for a person, who can be paid anywhere.
+        if slice(refundTo.code, 0, 3) == x"ef0100":
+            kind = CALL_REFUND_THERE
+    nonce: uint64 = self._next_nonce(shard)
+    id: bytes32 = keccak256(concat(0x7d, abi_encode(
+        self._chain_id(shard), self._own_number(), nonce, kind, msg.sender, to, amount, gasLimit, fee, refundTo, data)))
+    self._record(shard, id, msg.value)
+    log Sent(id=id, destination=shard, nonce=nonce, kind=kind, sender=msg.sender, to=to, amount=amount,
+             gas_limit=gasLimit, fee=fee, refund_to=refundTo, data=data)
+    return id
+
+
+@external
+@view
+def quote(shard: uint32, gasLimit: uint64) -> uint256:
+    """
+    @notice Least fee in wei that `send` takes for a call with this gas limit, as of the newest base fee known here.
+    """
+    self._known(shard)
+    return 2 * convert(gasLimit, uint256) * (self.terms[shard] & ~CLOSED)
+
+
+@external
+@payable
+def refund(shard: uint32, to: address) -> bytes32:
+    """
+    @notice A credit the network itself issues: neither caps nor closed channels stop it.
+    """
+    assert msg.sender == SYSTEM
+    return self._credit(shard, self, to, msg.value)
+
+
+@external
+def begin(shards: DynArray[uint32, CHANNELS], terms: DynArray[uint256, CHANNELS]):
+    """
+    @notice Block start: the terms that changed.
+    """
+    assert msg.sender == SYSTEM and len(shards) == len(terms)
+    for i: uint256 in range(len(shards), bound=CHANNELS):
+        self.terms[shards[i]] = terms[i]
+
+
+@external
+def end(burned: uint256, fees: uint256):
+    """
+    @notice Block end: wei burned and set aside in this block.
+    """
+    assert msg.sender == SYSTEM
+    self.burned += burned
+    self.fees += fees
+
+
+@internal
+@view
+def _known(shard: uint32):
+    network: uint256 = self.network
+    if convert(shard, uint256) >= network & MASK32 or convert(shard, uint256) == (network >> 32) & MASK32:
+        raw_revert(concat(method_id("UnknownShard(uint32)"), convert(shard, bytes32)))
+
+
+@internal
+def _admit(shard: uint32, size: uint256) -> uint256:
+    """The checks every receipt of a user passes; returns the base fee of the destination."""
+    self._known(shard)
+    terms: uint256 = self.terms[shard]
+    if terms & CLOSED != 0:
+        raw_revert(concat(method_id("ChannelClosed(uint32)"), convert(shard, bytes32)))
+    used: uint256 = self.this_block
+    if used & MASK64 != block.number:
+        used = block.number
+    used += (1 << 64) + ((FIXED_BYTES + size) << 128)
+    limits: uint256 = self.limits
+    if (used >> 64) & MASK64 > limits & MASK64 or used >> 128 > (limits >> 64) & MASK64:
+        raw_revert(method_id("OutboxFull()"))
+    self.this_block = used
+    return terms
+
+
+@internal
+def _credit(shard: uint32, sender: address, to: address, amount: uint256) -> bytes32:
+    nonce: uint64 = self._next_nonce(shard)
+    no_data: Bytes[32] = b""
+    id: bytes32 = keccak256(concat(0x7d, abi_encode(
+        self._chain_id(shard), self._own_number(), nonce, CREDIT, sender, to, amount,
+        empty(uint64), empty(uint256), empty(address), no_data)))
+    self._record(shard, id, amount)
+    log Sent(id=id, destination=shard, nonce=nonce, kind=CREDIT, sender=sender, to=to, amount=amount,
+             gas_limit=0, fee=0, refund_to=empty(address), data=b"")
+    return id
+
+
+@internal
+def _record(shard: uint32, id: bytes32, total: uint256):
+    self.totals[shard] += 1 + (total << 64)
+    self.accumulators[shard] = keccak256(concat(self.accumulators[shard], id))
+
+
+@internal
+@view
+def _next_nonce(shard: uint32) -> uint64:
+    return convert(self.totals[shard] & MASK64, uint64)
+
+
+@internal
+@view
+def _chain_id(shard: uint32) -> uint256:
+    return (self.network >> 64) + convert(shard, uint256)
+
+
+@internal
+@view
+def _own_number() -> uint256:
+    return (self.network >> 32) & MASK32
