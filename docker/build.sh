@@ -24,9 +24,7 @@ apt_install() {
 }
 
 build() {
-    if ! command -v gcc >/dev/null || ! echo '#include <gmp.h>' | gcc -E - >/dev/null 2>&1; then
-        apt_install gcc libc6-dev libgmp-dev
-    fi
+    printf '#include <stdio.h>\n#include <gmp.h>\n' | gcc -E - >/dev/null 2>&1 || apt_install gcc libc6-dev libgmp-dev
     local work
     work=$(mktemp -d)
     trap "rm -rf '$work'" EXIT

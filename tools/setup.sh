@@ -34,7 +34,8 @@ run() {
 # The Debian packages that are missing for what "$mode" needs, one a line.
 missing_packages() {
     command -v "$python" >/dev/null || { printf '%s\n' python3.11 python3.11-venv python3.11-dev gcc libc6-dev libgmp-dev; return; }
-    command -v gcc >/dev/null || printf '%s\n' gcc libc6-dev
+    command -v gcc >/dev/null || echo gcc
+    echo '#include <stdio.h>' | gcc -E - >/dev/null 2>&1 || echo libc6-dev
     "$python" -c 'import ensurepip, venv' 2>/dev/null || echo python3.11-venv
     local include
     include=$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
