@@ -36,8 +36,9 @@ def check_stateless(transaction: Transaction, *, chain_id: int, chain_id_base: i
             max_priority_fee_per_gas=tip,
             max_fee_per_gas=fee,
         )
-    if transaction.cost >= 2**256:
-        raise InvalidTransaction(TransactionReason.FEE_OVERFLOW, "gas * price + value exceeds 256 bits")
+    # With the value it may exceed 256 bits all the same: no balance can pay that, so it fails for want of funds.
+    if transaction.gas_limit * fee >= 2**256:
+        raise InvalidTransaction(TransactionReason.FEE_OVERFLOW, "gas limit * max fee per gas exceeds 256 bits")
     _check_contents(transaction)
 
 
