@@ -10,6 +10,8 @@ import msgspec
 
 Big = bytes
 """A 256-bit quantity: big-endian bytes without leading zeros (empty for 0)."""
+BlockSelector = int | bytes | str
+"""A height, a block hash, or one of `earliest latest safe finalized` (`pending` reads as `latest`)."""
 
 
 def big(value: int) -> Big:
@@ -82,6 +84,8 @@ class AccountView(msgspec.Struct, frozen=True):
     nonce: int
     balance: Big
     code_hash: bytes
+    has_contract_code: bool = False
+    """Code other than an EIP-7702 delegation: such an account cannot send transactions (EIP-3607)."""
 
 
 class CallRequest(msgspec.Struct, frozen=True):
@@ -120,6 +124,37 @@ class FeeHistoryBlock(msgspec.Struct, frozen=True):
     """Effective priority fees at the asked percentiles, weighted by gas."""
 
 
+class Estimate(msgspec.Struct, frozen=True):
+    """Least gas limit with which a call succeeds; None when it does not, whatever it is given."""
+
+    gas: int | None
+    failure: CallOutcome | None
+    """How it fails with all the gas it may have."""
+
+
+class LogFilter(msgspec.Struct, frozen=True):
+    """Which logs are asked for."""
+
+    first: BlockSelector = "latest"
+    last: BlockSelector = "latest"
+    block_hash: bytes | None = None
+    """Asks for this one block instead of a range."""
+    addresses: tuple[bytes, ...] = ()
+    """Any of these; empty: any at all."""
+    topics: tuple[tuple[bytes, ...] | None, ...] = ()
+    """By position: any of these; None or empty: any at all."""
+
+
+class BalancePage(msgspec.Struct, frozen=True):
+    """A part of the walk over all accounts of one block."""
+
+    accounts: int
+    balance: Big
+    """Wei of the accounts of this page together."""
+    last: bytes | None
+    """Keccak of the last account's address, from which the next page goes on; None: there is no next page."""
+
+
 class OutgoingReceipt(msgspec.Struct, frozen=True):
     """Where a cross-shard receipt left this shard."""
 
@@ -138,7 +173,3 @@ class OutgoingReceipt(msgspec.Struct, frozen=True):
     block_number: int
     block_hash: bytes
     transaction_hash: bytes
-
-
-BlockSelector = int | bytes | str
-"""A height, a block hash, or one of `earliest latest safe finalized` (`pending` reads as `latest`)."""
