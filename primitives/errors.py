@@ -137,6 +137,7 @@ class ConsensusReason(Reason):
     STALE_VIEW = ("stale_view", Fault.UNKNOWN)
     FAR_FUTURE_VIEW = ("far_future_view", Fault.UNKNOWN)
     NOT_IN_COMMITTEE = ("not_in_committee", Fault.PEER)
+    MALFORMED_VOTE = ("malformed_vote", Fault.PEER)
     BAD_VOTE_SIGNATURE = ("bad_vote_signature", Fault.PEER)
     BAD_CERTIFICATE = ("bad_certificate", Fault.PEER)
     NO_QUORUM = ("no_quorum", Fault.PEER)
