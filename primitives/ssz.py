@@ -82,7 +82,12 @@ class _Structure(sedes.Container):  # type: ignore[misc]
         return bytes(super().serialize(self._values(value)))
 
     def get_hash_tree_root(self, value: Container) -> bytes:
-        return bytes(super().get_hash_tree_root(self._values(value)))
+        if not self.cls.remembers_root:
+            return bytes(super().get_hash_tree_root(self._values(value)))
+        memory = value.__dict__
+        if "_root" not in memory:
+            memory["_root"] = bytes(super().get_hash_tree_root(self._values(value)))
+        return bytes(memory["_root"])
 
     def _deserialize_stream(self, stream: IO[bytes]) -> Container:
         return self.cls(*super()._deserialize_stream(stream))
@@ -103,6 +108,8 @@ class Container:
     __slots__ = ()
     encoded_bytes_max: ClassVar[int] = 16 * 1024 * 1024
     """Longest encoding `decode` looks at, in bytes; subclasses that travel set a smaller one."""
+    remembers_root: ClassVar[bool] = False
+    """True: a value computes its hash tree root once; for classes without slots that are hashed again and again."""
 
     @classmethod
     @functools.cache
