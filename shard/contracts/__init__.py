@@ -56,7 +56,7 @@ class Contract:
 def _load(name: str, address: Address) -> Contract:
     artefact = json.loads((Path(__file__).parent / f"{name}.json").read_text())
     methods: dict[str, tuple[bytes, tuple[str, ...]]] = {}
-    topics = {}
+    topics: dict[str, bytes] = {}
     for entry in artefact["abi"]:
         kinds = tuple(argument["type"] for argument in entry["inputs"])
         digest = keccak256(f"{entry['name']}({','.join(kinds)})".encode())

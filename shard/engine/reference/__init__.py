@@ -1,0 +1,5 @@
+"""The reference engine."""
+
+from shard.engine.reference.engine import ReferenceEngine
+
+__all__ = ["ReferenceEngine"]

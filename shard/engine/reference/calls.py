@@ -1,0 +1,71 @@
+"""Simulated calls: eth_call, and what gas estimation is made of."""
+
+from __future__ import annotations
+
+from primitives.errors import InvalidTransaction, TransactionReason
+from shard.engine.interface import Meter
+from shard.engine.reference import messages
+from shard.engine.reference.state import ShardState
+from shard.transactions.checks import insufficient_funds
+from shard.transactions.model import INIT_CODE_BYTES_MAX, Signature, Transaction, intrinsic_gas_of
+from shard.views import CallOutcome, CallRequest, small
+
+
+def simulate(state: ShardState, request: CallRequest, meter: Meter | None) -> CallOutcome:
+    """Runs a request on a state nobody else uses; see `Engine.call`."""
+    transaction = _transaction_of(state, request)
+    accounts, sender = state.accounts, request.sender
+    price = transaction.max_fee_per_gas
+    base_fee = state.context.base_fee if price else 0
+    if price < base_fee:
+        raise InvalidTransaction(
+            TransactionReason.FEE_BELOW_BASE, f"max fee per gas less than block base fee: maxFeePerGas: {price}, baseFee: {base_fee}",
+            max_fee_per_gas=price, base_fee=base_fee,
+        )  # fmt: skip
+    balance = accounts.get_balance(sender)
+    if transaction.cost > balance:
+        raise insufficient_funds(transaction, balance)
+    needed = max(transaction.intrinsic_gas, transaction.floor_gas)
+    if transaction.gas_limit < needed:
+        raise InvalidTransaction(
+            TransactionReason.INTRINSIC_GAS, f"intrinsic gas too low: gas {transaction.gas_limit}, minimum needed {needed}",
+            gas=transaction.gas_limit, needed=needed,
+        )  # fmt: skip
+    state.use_meter(meter)
+    ran = messages.run_transaction(state, transaction, sender, price, price - base_fee)
+    error = "execution reverted" if ran.error == "Revert" else _words(ran.error)
+    return CallOutcome(success=ran.success, output=ran.output, gas_used=ran.gas_used, error=error)
+
+
+def _transaction_of(state: ShardState, request: CallRequest) -> Transaction:
+    if request.to is None and len(request.data) > INIT_CODE_BYTES_MAX:
+        raise InvalidTransaction(
+            TransactionReason.INIT_CODE_SIZE,
+            f"max initcode size exceeded: code size {len(request.data)}, limit {INIT_CODE_BYTES_MAX}",
+            size=len(request.data), limit=INIT_CODE_BYTES_MAX,
+        )  # fmt: skip
+    intrinsic, floor = intrinsic_gas_of(request.data, request.to is None, request.access_list, 0)
+    gas, price = state.context.gas_limit, small(request.gas_price)
+    return Transaction(
+        type=2, chain_id=state.execution_context.chain_id, nonce=state.accounts.get_nonce(request.sender),
+        gas_limit=gas if request.gas is None else min(request.gas, gas), max_fee_per_gas=price, max_priority_fee_per_gas=price,
+        to=request.to, value=small(request.value), data=request.data, access_list=request.access_list, authorization_list=(),
+        signature=Signature(0, 0, 0), signature_offset=0, raw=b"", hash=b"", intrinsic_gas=intrinsic, floor_gas=floor,
+    )  # fmt: skip
+
+
+_WORDS = {
+    "OutOfGas": "out of gas",
+    "InvalidInstruction": "invalid opcode",
+    "InvalidJumpDestination": "invalid jump destination",
+    "InsufficientStack": "stack underflow",
+    "FullStack": "stack limit reached",
+    "WriteProtection": "write protection",
+    "ContractCreationCollision": "contract address collision",
+    "OutOfBoundsRead": "return data out of bounds",
+}
+
+
+def _words(error: str) -> str:
+    """The EVM's error in geth's words, where it has such."""
+    return _WORDS.get(error, error)

@@ -1,0 +1,77 @@
+"""The library's Prague computation, with the wei that SELFDESTRUCT destroys counted, and a twin that asks a meter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from eth.abc import ComputationAPI, OpcodeAPI
+from eth.exceptions import Halt
+from eth.vm import opcode_values
+from eth.vm.forks.prague.computation import PragueComputation
+
+from shard.engine.reference.accounts import Accounts
+
+_METERED = (
+    opcode_values.JUMP, opcode_values.JUMPI, opcode_values.CALL, opcode_values.CALLCODE, opcode_values.DELEGATECALL,
+    opcode_values.STATICCALL, opcode_values.CREATE, opcode_values.CREATE2, opcode_values.SHA3, opcode_values.SLOAD,
+    opcode_values.SSTORE, opcode_values.LOG0, opcode_values.LOG1, opcode_values.LOG2, opcode_values.LOG3, opcode_values.LOG4,
+    opcode_values.EXP, opcode_values.BALANCE, opcode_values.EXTCODECOPY, opcode_values.EXTCODESIZE, opcode_values.EXTCODEHASH,
+    opcode_values.CALLDATACOPY, opcode_values.CODECOPY, opcode_values.RETURNDATACOPY, opcode_values.MCOPY, opcode_values.SELFDESTRUCT,
+)  # fmt: skip
+"""Every loop passes one of these, and none of the others is dear."""
+
+
+def accounts_of(computation: ComputationAPI) -> Accounts:
+    """The accounts a computation works on."""
+    return cast(Accounts, cast(Any, computation.state).accounts)
+
+
+def _counting_selfdestruct(original: Callable[..., Any]) -> Callable[..., Any]:
+    # The balance is zeroed by the opcode itself, so at deletion nothing would be left to count.
+    def selfdestruct(computation: ComputationAPI) -> None:
+        here = computation.msg.storage_address
+        before = computation.state.get_balance(here)
+        try:
+            original(computation=computation)
+        except Halt:
+            if here in computation.beneficiaries:
+                accounts_of(computation).destroy(before)
+            raise
+
+    return selfdestruct
+
+
+class ShardComputation(PragueComputation):
+    """A computation of the shard's EVM."""
+
+    opcodes = {  # noqa: RUF012
+        **PragueComputation.opcodes,
+        opcode_values.SELFDESTRUCT: cast(OpcodeAPI, _counting_selfdestruct(PragueComputation.opcodes[opcode_values.SELFDESTRUCT])),
+    }
+
+    @property
+    def is_origin_computation(self) -> bool:
+        """Whether this is the outermost frame. The library compares sender and origin, which an EIP-7702 account's own code confuses."""
+        return self.msg.depth == 0
+
+
+def _metered(original: Callable[..., Any]) -> Callable[..., Any]:
+    def step(computation: ComputationAPI) -> Any:
+        cast(Any, computation.state).meter()
+        return original(computation)
+
+    return step
+
+
+class MeteredComputation(ShardComputation):
+    """As ShardComputation; asks the state's meter before every jump and every dear step."""
+
+    opcodes = {  # noqa: RUF012
+        code: cast(OpcodeAPI, _metered(cast(Callable[..., Any], opcode))) if code in _METERED else opcode
+        for code, opcode in ShardComputation.opcodes.items()
+    }
+    _precompiles = {  # noqa: RUF012
+        address: cast(Any, _metered(cast(Callable[..., Any], precompile)))
+        for address, precompile in ShardComputation.get_precompiles().items()
+    }

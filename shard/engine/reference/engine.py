@@ -1,0 +1,90 @@
+"""The reference engine: the library's Prague EVM, over our accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from primitives.genesis import GenesisAccount
+from primitives.headers import EMPTY_TRIE_ROOT
+from primitives.parameters import Parameters
+from primitives.receipts import Summary
+from shard import system
+from shard.engine.interface import AccountState, BlockContext, GenesisState, Meter, NodeReader
+from shard.engine.reference.accounts import EMPTY_CODE_HASH, Accounts, decode_account, is_delegation
+from shard.engine.reference.block import ReferenceBlock
+from shard.engine.reference.calls import simulate
+from shard.engine.reference.state import ShardState
+from shard.engine.trie import MissingNodeError, Trie
+from shard.views import CallOutcome, CallRequest
+
+
+class ReferenceEngine:
+    """Implements `shard.engine.interface.Engine`."""
+
+    def __init__(self, parameters: Parameters, shard: int, reader: NodeReader) -> None:
+        """An engine of chain `shard` that reads state from `reader`."""
+        self._parameters = parameters
+        self._shard = shard
+        self._reader = reader
+
+    def genesis(self, accounts: Sequence[GenesisAccount]) -> GenesisState:
+        """See `Engine.genesis`.
+
+        Raises:
+            AssertionError: an account lies at the address of a system contract.
+        """
+        state = Accounts(self._reader, EMPTY_TRIE_ROOT)
+        ours = [account for account in accounts if account.shards is None or self._shard in account.shards]
+        for account in (*ours, *system.genesis_contracts(self._parameters, self._shard)):
+            assert not state.account_exists(account.address), f"genesis account 0x{account.address.hex()} is a system contract"
+            state.set_balance(account.address, account.balance)
+            state.set_nonce(account.address, account.nonce)
+            if account.code:
+                state.set_code(account.address, account.code)
+            for slot, word in account.storage.items():
+                state.set_storage(account.address, slot, word)
+            if state.account_is_empty(account.address):
+                state.delete_account(account.address)
+        supply = state.balance_change()
+        writes: dict[bytes, bytes] = {}
+        return GenesisState(state.commit(writes), supply, writes)
+
+    def begin(self, parent_state_root: bytes, context: BlockContext) -> ReferenceBlock:
+        """See `Engine.begin`."""
+        return ReferenceBlock(self._state(parent_state_root, context), self._parameters, self._shard)
+
+    def call(self, state_root: bytes, context: BlockContext, request: CallRequest, meter: Meter | None = None) -> CallOutcome:
+        """See `Engine.call`."""
+        return simulate(self._state(state_root, context), request, meter)
+
+    def account(self, state_root: bytes, address: bytes) -> AccountState:
+        """See `Engine.account`."""
+        return Accounts(self._reader, state_root).state_of(address)
+
+    def code(self, state_root: bytes, address: bytes) -> bytes:
+        """See `Engine.code`."""
+        return Accounts(self._reader, state_root).get_code(address)
+
+    def storage(self, state_root: bytes, address: bytes, slot: int) -> int:
+        """See `Engine.storage`."""
+        return Accounts(self._reader, state_root).get_storage(address, slot)
+
+    def summary(self, state_root: bytes) -> Summary:
+        """See `Engine.summary`."""
+        return system.read_summary(Accounts(self._reader, state_root).get_storage, self._parameters.shard_count)
+
+    def iterate_accounts(self, state_root: bytes) -> Iterator[tuple[bytes, AccountState]]:
+        """See `Engine.iterate_accounts`."""
+        for key, encoded in Trie(self._reader.get, state_root).items():
+            account = decode_account(encoded)
+            has_code = account.code_hash != EMPTY_CODE_HASH and not is_delegation(self._stored_code(account.code_hash))
+            yield key, AccountState(account.nonce, account.balance, account.code_hash, account.storage_root, has_code)
+
+    def _stored_code(self, code_hash: bytes) -> bytes:
+        code = self._reader.get(code_hash)
+        if code is None:
+            raise MissingNodeError(f"code {code_hash.hex()} is not stored")
+        return code
+
+    def _state(self, root: bytes, context: BlockContext) -> ShardState:
+        return ShardState(self._reader, context, self._parameters.chain_id(self._shard), root)

@@ -1,0 +1,198 @@
+"""Which inbound receipts a block takes in, and in which order (PROTOCOL 5, "Inbound order").
+
+Nothing here is a proposer's choice but the set of sources it marks missing, so no receipt can be censored and no silent or
+flooding source stops another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from primitives.blocks import INBOUND_PER_BLOCK_MAX
+from primitives.errors import BlockReason, InvalidBlock
+from primitives.receipts import ChannelTotals, CrossShardReceipt, ReceiptKind
+
+CREDIT_GAS = 21_000
+"""Gas counted for a credit, an unknown kind, or a call that does not run."""
+
+
+def counted_gas(receipt: CrossShardReceipt, receipt_gas_max: int) -> int:
+    """Gas a receipt counts in the inbound order; known before it is executed."""
+    if receipt.kind not in (ReceiptKind.CALL, ReceiptKind.CALL_REFUND_THERE):
+        return CREDIT_GAS
+    return min(max(receipt.gas_limit, CREDIT_GAS), receipt_gas_max)
+
+
+def choose_inbound(
+    height: int,
+    shard_count: int,
+    taken: Sequence[ChannelTotals],
+    recorded: Sequence[ChannelTotals],
+    available: Mapping[int, Sequence[CrossShardReceipt]],
+    *,
+    gas_max: int,
+    receipt_gas_max: int,
+) -> tuple[tuple[CrossShardReceipt, ...], int]:
+    """The receipts of a block, in order, and the bit field of the sources passed over because their next receipt is not here.
+
+    Args:
+        height: of the block.
+        shard_count: shards of the network; the beacon chain is the source of that number.
+        taken: by source, what the parent's Inbox holds.
+        recorded: by source, what the referenced beacon block records as sent here (`ShardReference.inbound`).
+        available: by source, receipts held here: contiguous, and known to fold to a recorded accumulator.
+        gas_max: gas that inbound receipts may count in one block.
+        receipt_gas_max: gas limit of one call.
+    """
+    missing = 0
+
+    def next_of(source: int, nonce: int, _gas_left: int) -> CrossShardReceipt | None:
+        nonlocal missing
+        receipt = _held(available, source, nonce)
+        if receipt is None:
+            missing |= 1 << source
+        return receipt
+
+    return tuple(_in_order(height, shard_count, taken, recorded, next_of, gas_max, receipt_gas_max)), missing
+
+
+def check_inbound(
+    receipts: Sequence[CrossShardReceipt],
+    missing: int,
+    height: int,
+    shard: int,
+    shard_count: int,
+    taken: Sequence[ChannelTotals],
+    recorded: Sequence[ChannelTotals],
+    available: Mapping[int, Sequence[CrossShardReceipt]],
+    *,
+    gas_max: int,
+    receipt_gas_max: int,
+    chain_id_base: int,
+) -> dict[int, int]:
+    """Checks that a block's inbound receipts are genuine, and in the order its `missing` field leaves.
+
+    A source marked missing is passed over from where its receipts in this block end. A receipt is genuine if it is held
+    here, or if with those after it in this block it folds to the recorded accumulator.
+
+    Args: as `choose_inbound`; further `receipts` and `missing` of the block, and `shard`, its chain.
+
+    Returns:
+        By source, nonce of the first receipt that must be held here to decide. Empty: valid. Otherwise the block is
+        undecided, not invalid: pull those bundles and check again (PROTOCOL 2, rule 1).
+
+    Raises:
+        InvalidBlock: BAD_INBOUND.
+    """
+    queues = _by_source(receipts, shard, shard_count)
+    if missing >> (shard_count + 1):
+        raise _bad("missing marks a chain that does not exist")
+    needed: dict[int, int] = {}
+    marked = 0
+
+    def next_of(source: int, nonce: int, gas_left: int) -> CrossShardReceipt | None:
+        nonlocal marked
+        queue = queues.get(source, ())
+        position = nonce - taken[source].count
+        if position < len(queue):
+            return queue[position]
+        if missing >> source & 1:
+            marked |= 1 << source
+            return None
+        receipt = _held(available, source, nonce)
+        if receipt is None and gas_left >= CREDIT_GAS:
+            if gas_left >= receipt_gas_max:
+                raise _bad(f"receipt {nonce} of source {source} is left out although any receipt fits")
+            needed.setdefault(source, nonce)
+        return receipt
+
+    if _in_order(height, shard_count, taken, recorded, next_of, gas_max, receipt_gas_max) != list(receipts):
+        raise _bad("not the inbound order")
+    if marked != missing:
+        raise _bad("missing marks a source that is not passed over")
+    for source, queue in queues.items():
+        unknown = _first_unknown(queue, available, taken[source], recorded[source], chain_id_base)
+        if unknown is not None:
+            needed[source] = min(unknown, needed.get(source, unknown))
+    return needed
+
+
+def _in_order(
+    height: int,
+    shard_count: int,
+    taken: Sequence[ChannelTotals],
+    recorded: Sequence[ChannelTotals],
+    next_of: Callable[[int, int, int], CrossShardReceipt | None],
+    gas_max: int,
+    receipt_gas_max: int,
+) -> list[CrossShardReceipt]:
+    """One receipt a source, round after round; a source that cannot go on is out for the rest of the block."""
+    sources = shard_count + 1
+    nonces = [totals.count for totals in taken]
+    active = [source for source in ((height + i) % sources for i in range(sources)) if nonces[source] < recorded[source].count]
+    chosen: list[CrossShardReceipt] = []
+    gas = 0
+    while active:
+        going_on = []
+        for source in active:
+            if len(chosen) == INBOUND_PER_BLOCK_MAX:
+                return chosen
+            receipt = next_of(source, nonces[source], gas_max - gas)
+            if receipt is None or gas + counted_gas(receipt, receipt_gas_max) > gas_max:
+                continue
+            gas += counted_gas(receipt, receipt_gas_max)
+            chosen.append(receipt)
+            nonces[source] += 1
+            if nonces[source] < recorded[source].count:
+                going_on.append(source)
+        active = going_on
+    return chosen
+
+
+def _held(available: Mapping[int, Sequence[CrossShardReceipt]], source: int, nonce: int) -> CrossShardReceipt | None:
+    held = available.get(source, ())
+    index = nonce - held[0].nonce if held else -1
+    if not 0 <= index < len(held):
+        return None
+    assert held[index].nonce == nonce, "receipts held are contiguous"
+    return held[index]
+
+
+def _by_source(receipts: Sequence[CrossShardReceipt], shard: int, shard_count: int) -> dict[int, list[CrossShardReceipt]]:
+    queues: dict[int, list[CrossShardReceipt]] = {}
+    for receipt in receipts:
+        if receipt.destination != shard or receipt.source == shard or receipt.source > shard_count:
+            raise _bad(f"a receipt from {receipt.source} to {receipt.destination} in a block of shard {shard}")
+        queues.setdefault(receipt.source, []).append(receipt)
+    return queues
+
+
+def _first_unknown(
+    queue: Sequence[CrossShardReceipt],
+    available: Mapping[int, Sequence[CrossShardReceipt]],
+    taken: ChannelTotals,
+    recorded: ChannelTotals,
+    chain_id_base: int,
+) -> int | None:
+    """Nonce of the first receipt of `queue` that may or may not be what its source sent."""
+    unknown = None
+    for nonce, receipt in enumerate(queue, taken.count):
+        held = _held(available, receipt.source, nonce)
+        if receipt.nonce != nonce or (held is not None and held != receipt):
+            raise _bad(f"receipt {nonce} of source {receipt.source} is not what the source sent")
+        if held is None and unknown is None:
+            unknown = nonce
+    if unknown is None:
+        return None
+    after = taken.add(queue, chain_id_base)
+    if after.count == recorded.count:
+        if after != recorded:
+            raise _bad(f"receipts of source {queue[0].source} do not fold to the recorded accumulator and sum")
+        return None
+    if after.value > recorded.value:
+        raise _bad(f"receipts of source {queue[0].source} carry more than the source sent")
+    return unknown
+
+
+def _bad(message: str) -> InvalidBlock:
+    return InvalidBlock(BlockReason.BAD_INBOUND, message)
