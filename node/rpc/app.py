@@ -1,0 +1,261 @@
+"""The ASGI application: addresses, HTTP's own rules, health, and bodies within their bounds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any, Protocol
+
+import msgspec
+import trio
+
+from node.rpc.backend import NetworkBackend, RpcObserver
+from node.rpc.dispatch import Dispatcher, error_answer
+from node.rpc.errors import BUSY, RpcError
+from node.rpc.hosts import HostGuard
+from node.rpc.limits import BODIES_BYTES_MAX, BODY_BYTES_MAX, BODY_DRAINED_BYTES_MAX, BODY_SECONDS_MAX, REQUESTS_IN_FLIGHT_MAX
+from node.rpc.methods.context import Context, ShardMemory
+from node.rpc.methods.registry import EVERYWHERE, SHARD
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Header = tuple[bytes, bytes]
+
+_CORS: list[Header] = [(b"access-control-allow-origin", b"*"), (b"vary", b"Origin")]
+_PREFLIGHT: list[Header] = [
+    *_CORS,
+    (b"access-control-allow-methods", b"POST, GET, HEAD, OPTIONS"),
+    (b"access-control-allow-headers", b"*"),
+    (b"access-control-allow-private-network", b"true"),
+    (b"access-control-max-age", b"86400"),
+]
+_JSON: Header = (b"content-type", b"application/json")
+_TEXT: Header = (b"content-type", b"text/plain; charset=utf-8")
+_TYPES = frozenset({b"application/json", b"application/json-rpc", b"application/jsonrequest"})
+_SHARD_PATH = re.compile(r"/shard/[0-9]+/?", re.ASCII)
+_STATUS_PATHS = ("/health", "/ready")
+
+
+class Connection(Protocol):
+    """What the application needs of the connection a request came on; the server puts it into the scope's state."""
+
+    @property
+    def default_path(self) -> str:
+        """What `/` means on the connection's port."""
+        ...
+
+    def request_began(self) -> None:
+        """The head of a request is complete."""
+        ...
+
+    def request_ended(self) -> None:
+        """The request is answered."""
+        ...
+
+    def abort(self) -> None:
+        """Closes the connection at once."""
+        ...
+
+
+class _HttpError(Exception):
+    """The request is answered by HTTP alone."""
+
+    def __init__(self, status: int, sentence: str, *headers: Header) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.sentence = sentence
+        self.headers = headers
+
+
+class _GoneError(Exception):
+    """There is nobody left to answer, or the connection is beyond use."""
+
+
+class Application:
+    """One for a node, whatever the number of its ports."""
+
+    def __init__(self, backend: NetworkBackend, *, version: str, allowed_hosts: Iterable[str], observe: RpcObserver) -> None:
+        self._backend = backend
+        self._observe = observe
+        self._hosts = HostGuard(allowed_hosts)
+        self._in_flight = 0
+        self._body_bytes = 0
+        parameters = backend.genesis.parameters
+        self._shard_count = parameters.shard_count
+        self._addresses: dict[str, Dispatcher] = {}
+        for chain in range(parameters.shard_count + 1):
+            is_beacon = chain == parameters.beacon
+            context = Context(backend, observe, version, chain, ShardMemory())
+            dispatcher = Dispatcher(context, EVERYWHERE if is_beacon else SHARD)
+            path = "/beacon" if is_beacon else f"/shard/{chain}"
+            self._addresses[path] = self._addresses[path + "/"] = dispatcher
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one ASGI scope."""
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+        elif scope["type"] == "websocket":
+            await _refuse_websocket(receive, send)
+        else:
+            await self._http(scope, receive, send)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        connection: Connection = scope["state"]["connection"]
+        if scope["http_version"] not in ("1.0", "1.1"):
+            connection.abort()
+            return
+        connection.request_began()
+        self._in_flight += 1
+        try:
+            status, headers, body = await self._respond(scope, connection, receive)
+            headers.append((b"content-length", str(len(body)).encode()))
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            await send({"type": "http.response.body", "body": body})
+        except _GoneError:
+            connection.abort()
+        finally:
+            self._in_flight -= 1
+            connection.request_ended()
+
+    async def _respond(self, scope: Scope, connection: Connection, receive: Receive) -> tuple[int, list[Header], bytes]:
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        body = _Body(headers, receive, self._observe)
+        try:
+            if not self._hosts.accepts(headers.get(b"host", b"localhost")):
+                raise _HttpError(403, "invalid host: this node answers to its addresses and to the host names it is configured with")
+            method, path = scope["method"], scope["path"]
+            if method == "POST" and path not in _STATUS_PATHS:
+                dispatcher = self._dispatcher(path, connection)
+                _check_type(headers)
+                return 200, [_JSON, *_CORS], await dispatcher.answer(await self._read(body))
+            await body.drain()
+            return self._without_body(method, path, connection)
+        except _HttpError as refused:
+            await body.drain()
+            return refused.status, [_TEXT, *_CORS, *refused.headers], refused.sentence.encode() + b"\n"
+        except RpcError as error:
+            await body.drain()
+            return 200, [_JSON, *_CORS], error_answer(error)
+
+    def _without_body(self, method: str, path: str, connection: Connection) -> tuple[int, list[Header], bytes]:
+        if method == "OPTIONS":
+            return 204, list(_PREFLIGHT), b""
+        if path in _STATUS_PATHS:
+            return self._status(method, path)
+        self._dispatcher(path, connection)
+        raise _HttpError(405, "this is a JSON-RPC address: send a POST with content-type application/json", (b"allow", b"POST, OPTIONS"))
+
+    def _dispatcher(self, path: str, connection: Connection) -> Dispatcher:
+        dispatcher = self._addresses.get(connection.default_path if path == "/" else path)
+        if dispatcher is not None:
+            return dispatcher
+        if _SHARD_PATH.fullmatch(path):
+            raise _HttpError(404, f"no such shard: this network has shards 0 to {self._shard_count - 1}")
+        raise _HttpError(404, "no such address: there are /, /shard/N, /beacon, /health and /ready")
+
+    def _status(self, method: str, path: str) -> tuple[int, list[Header], bytes]:
+        if method not in ("GET", "HEAD"):
+            raise _HttpError(405, f"{path} is read with GET", (b"allow", b"GET, HEAD, OPTIONS"))
+        if path == "/ready":
+            ready = self._backend.is_ready()
+            return (200 if ready else 503), [_JSON, *_CORS], msgspec.json.encode({"ready": ready})
+        problems = self._backend.health()
+        status = {"status": "unhealthy" if problems else "ok", "problems": problems, "peers": self._backend.peers()}
+        return (503 if problems else 200), [_JSON, *_CORS], msgspec.json.encode(status)
+
+    async def _read(self, body: _Body) -> bytes:
+        """The request's body.
+
+        Raises:
+            _HttpError: it is too large.
+            _GoneError: it takes too long, or ends early.
+            RpcError: there is no room for it now.
+        """
+        if self._in_flight > REQUESTS_IN_FLIGHT_MAX:
+            self._observe.limit_hit("requests_in_flight_max")
+            raise RpcError(BUSY, f"busy: {REQUESTS_IN_FLIGHT_MAX} requests are being answered, try again")
+        if body.declared > BODY_BYTES_MAX:
+            raise self._too_large()
+        chunks: list[bytes] = []
+        size = 0
+        try:
+            while not body.complete:
+                chunk = await body.chunk()
+                size += len(chunk)
+                self._body_bytes += len(chunk)
+                if size > BODY_BYTES_MAX:
+                    raise self._too_large()
+                if self._body_bytes > BODIES_BYTES_MAX:
+                    self._observe.limit_hit("bodies_bytes_max")
+                    raise RpcError(BUSY, "busy: too many large requests are being received, try again")
+                chunks.append(chunk)
+        finally:
+            self._body_bytes -= size
+        return b"".join(chunks)
+
+    def _too_large(self) -> _HttpError:
+        self._observe.limit_hit("body_bytes_max")
+        return _HttpError(413, f"content length too large: a request has at most {BODY_BYTES_MAX} bytes")
+
+
+class _Body:
+    """A request's body as it comes in, within one deadline."""
+
+    def __init__(self, headers: dict[bytes, bytes], receive: Receive, observe: RpcObserver) -> None:
+        self._receive = receive
+        self._observe = observe
+        self._deadline = trio.current_time() + BODY_SECONDS_MAX
+        # h11 has checked that the header is a number of at most 20 digits.
+        self.declared = int(headers.get(b"content-length", b"0"))
+        self.complete = False
+
+    async def chunk(self) -> bytes:
+        """The next part; sets `complete` with the last.
+
+        Raises:
+            _GoneError: the deadline has passed, or the client has gone.
+        """
+        with trio.move_on_at(self._deadline):
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise _GoneError
+            self.complete = not message.get("more_body", False)
+            chunk: bytes = message.get("body", b"")
+            return chunk
+        self._observe.limit_hit("body_seconds_max")
+        raise _GoneError
+
+    async def drain(self) -> None:
+        """Reads and drops what is left, or an answer would be lost with the connection.
+
+        Raises:
+            _GoneError: too much is left, or as for `chunk`.
+        """
+        left = BODY_DRAINED_BYTES_MAX - self.declared
+        while not self.complete:
+            if left < 0:
+                raise _GoneError
+            left -= len(await self.chunk())
+
+
+def _check_type(headers: dict[bytes, bytes]) -> None:
+    content_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    if content_type not in _TYPES:
+        raise _HttpError(415, "invalid content type, only application/json is supported")
+    if headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
+        raise _HttpError(415, "compressed requests are not supported")
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
+
+
+async def _refuse_websocket(receive: Receive, send: Send) -> None:
+    await receive()
+    await send({"type": "websocket.close", "code": 1000})

@@ -1,0 +1,283 @@
+"""What the JSON-RPC server asks of a node: immutable views in, transactions out (ARCHITECTURE, pure core and processes).
+
+Every read may raise `primitives.errors.InvalidQuery`, whose UNKNOWN_BLOCK says the same as answering None;
+`primitives.errors.Interrupted` when its time is up (answered -32002); and `primitives.errors.Unavailable` when the shard cannot
+be asked now (answered -32005, busy).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from primitives.genesis import Genesis
+from shard.views import (
+    AccountView,
+    BlockSelector,
+    BlockView,
+    CallOutcome,
+    CallRequest,
+    Estimate,
+    FeeHistoryBlock,
+    LogFilter,
+    LogView,
+    OutgoingReceipt,
+    ReceiptView,
+    TransactionView,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BlockRef:
+    """A block by height and hash (a beacon block by height and root)."""
+
+    number: int
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """Where a shard stands; published anew after each change."""
+
+    latest: BlockRef
+    safe: BlockRef
+    finalized: BlockRef
+    """Newest block crosslinked in a finalized beacon block."""
+    base_fee: int
+    """Of `latest`, wei a gas."""
+    next_base_fee: int
+    """Of a child of `latest`, wei a gas."""
+
+
+@dataclass(frozen=True, slots=True)
+class PooledTransaction:
+    """A transaction that waits in the pool."""
+
+    raw: bytes
+    """Signed bytes."""
+    sender: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PoolCounts:
+    """Transactions in a shard's pool."""
+
+    pending: int
+    """Executable now."""
+    queued: int
+    """Behind a nonce gap."""
+
+
+@dataclass(frozen=True, slots=True)
+class CrosslinkView:
+    """What the beacon chain has recorded of a shard."""
+
+    block: BlockRef
+    base_fee: int
+    """Wei a gas."""
+
+
+@dataclass(frozen=True, slots=True)
+class BeaconHead:
+    """The newest finalized beacon block."""
+
+    block: BlockRef
+    epoch: int
+    view: int
+    timestamp: int
+    """Seconds since 1970."""
+    proposer: int
+    parent_root: bytes
+    state_root: bytes
+    crosslinks: tuple[CrosslinkView, ...]
+    """By shard; a shard never crosslinked has its genesis block."""
+
+
+@dataclass(frozen=True, slots=True)
+class SupplyTerms:
+    """Every term of the supply invariant at one finalized beacon block, in wei (PROTOCOL 4)."""
+
+    block: BlockRef
+    shards: tuple[int, ...]
+    """`supply` by shard."""
+    in_flight: tuple[tuple[int, int, int], ...]
+    """(source, destination, value) of each channel that holds value."""
+    stakes: int
+    """Own, delegated, queued and unbonding."""
+    unclaimed: int
+    fee_pool: int
+    treasury: int
+    genesis: int
+    issued: int
+    burned: int
+
+    @property
+    def imbalance(self) -> int:
+        """What exists less what should; 0 unless something is broken."""
+        held = sum(self.shards) + sum(value for _, _, value in self.in_flight)
+        held += self.stakes + self.unclaimed + self.fee_pool + self.treasury
+        return held - (self.genesis + self.issued - self.burned)
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """What this node knows of a cross-shard receipt between its source block and its delivery; None: not yet, or not seen."""
+
+    crosslink: BlockRef | None
+    """Finalized beacon block that took in the source block."""
+    crosslink_timestamp: int | None
+    """Its seconds since 1970."""
+    bundle_timestamp: int | None
+    """When this node first held the body, seconds since 1970."""
+
+
+class ShardBackend(Protocol):
+    """One hosted shard. A selector that names no block known here makes a read return None."""
+
+    def heads(self) -> Heads:
+        """The published heads; never waits."""
+        ...
+
+    async def block(self, selector: BlockSelector) -> BlockView | None:
+        """A finalized block with its transactions."""
+        ...
+
+    async def transaction(self, hash: bytes) -> TransactionView | None:
+        """A transaction of a finalized block."""
+        ...
+
+    async def pooled_transaction(self, hash: bytes) -> PooledTransaction | None:
+        """A transaction that waits in the pool."""
+        ...
+
+    async def receipt(self, hash: bytes) -> ReceiptView | None:
+        """What the EVM left for a transaction of a finalized block."""
+        ...
+
+    async def logs(self, wanted: LogFilter) -> tuple[LogView, ...]:
+        """Logs that match, oldest first.
+
+        Raises:
+            InvalidQuery: UNKNOWN_BLOCK, BAD_RANGE, BEYOND_HEAD or OVER_LIMIT.
+        """
+        ...
+
+    async def account(self, address: bytes, selector: BlockSelector) -> AccountView | None:
+        """An account; one that does not exist has nonce and balance 0."""
+        ...
+
+    async def code(self, address: bytes, selector: BlockSelector) -> bytes | None:
+        """An account's code, empty if it has none."""
+        ...
+
+    async def storage(self, address: bytes, slot: int, selector: BlockSelector) -> bytes | None:
+        """A storage slot's 32 bytes, zero if never written."""
+        ...
+
+    async def call(self, request: CallRequest, selector: BlockSelector) -> CallOutcome | None:
+        """Simulates a message call on top of a block.
+
+        Raises:
+            InvalidTransaction: the sender cannot pay, or the fee is below the base fee.
+            Interrupted: it ran into its deadline (PROTOCOL 5).
+        """
+        ...
+
+    async def estimate_gas(self, request: CallRequest, selector: BlockSelector) -> Estimate | None:
+        """Least gas limit with which the call succeeds, or how it fails.
+
+        Raises:
+            InvalidTransaction: as for `call`.
+            Interrupted: as for `call`.
+        """
+        ...
+
+    async def fee_history(self, count: int, newest: int, percentiles: Sequence[float]) -> tuple[FeeHistoryBlock, ...]:
+        """At most `count` blocks that end at height `newest` (which exists), oldest first."""
+        ...
+
+    async def submit(self, raw: bytes) -> bytes:
+        """Takes a signed transaction into the pool and passes it on; its hash.
+
+        Raises:
+            InvalidTransaction: refused; BUSY when there is no room to check it now.
+        """
+        ...
+
+    async def pending_nonce(self, address: bytes) -> int:
+        """Next nonce after the account's executable transactions in the pool."""
+        ...
+
+    def pool_counts(self) -> PoolCounts:
+        """What the pool holds; never waits."""
+        ...
+
+    async def outgoing_receipt(self, id: bytes) -> OutgoingReceipt | None:
+        """A cross-shard receipt that left this shard in a finalized block."""
+        ...
+
+    async def outgoing_of(self, transaction_hash: bytes) -> tuple[OutgoingReceipt, ...]:
+        """Cross-shard receipts that a transaction of a finalized block sent, in order."""
+        ...
+
+    async def delivered_receipt(self, id: bytes) -> ReceiptView | None:
+        """The transaction receipt of a cross-shard receipt delivered here."""
+        ...
+
+
+class NetworkBackend(Protocol):
+    """One node. Everything that is not async is a view that is ready and never waits."""
+
+    @property
+    def genesis(self) -> Genesis:
+        """What the network agreed on."""
+        ...
+
+    def shard(self, shard: int) -> ShardBackend | None:
+        """A shard of this network; None when this node does not host it."""
+        ...
+
+    def beacon_head(self) -> BeaconHead:
+        """The newest finalized beacon block."""
+        ...
+
+    def committee(self, chain: int) -> tuple[int, ...]:
+        """Validator indices that run a chain in the current epoch, in committee order."""
+        ...
+
+    def peers(self) -> int:
+        """Connected peers."""
+        ...
+
+    def supply(self) -> SupplyTerms:
+        """Every term of the supply invariant."""
+        ...
+
+    async def crossing(self, receipt: OutgoingReceipt) -> Crossing:
+        """How far a cross-shard receipt has come."""
+        ...
+
+    def is_ready(self) -> bool:
+        """Whether the node has caught up with the network and answers for it."""
+        ...
+
+    def health(self) -> list[str]:
+        """What is wrong, a sentence each; empty when all is well."""
+        ...
+
+
+class RpcObserver(Protocol):
+    """Where the server reports to; each call is made on the event loop and must not wait."""
+
+    def request(self, method: str, outcome: str) -> None:
+        """A call was answered; `method` is a known name or `unknown`, `outcome` is `ok` or the error code."""
+        ...
+
+    def limit_hit(self, limit: str) -> None:
+        """A limit of `node.rpc.limits`, in lower case, refused something."""
+        ...
+
+    def connections(self, open_now: int) -> None:
+        """The number of open connections changed."""
+        ...

@@ -1,0 +1,210 @@
+"""From the bytes of a request to the bytes of its answer: envelopes, batches, and errors of every kind.
+
+Source: JSON-RPC 2.0; docs/json-rpc.md for the form rules.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import msgspec
+import trio
+
+from node.rpc.errors import (
+    INTERNAL,
+    INVALID_REQUEST,
+    METHOD_NOT_FOUND,
+    PARSE_ERROR,
+    RESPONSE_TOO_LARGE,
+    RpcError,
+    invalid_params,
+    of_interruption,
+    of_query,
+    of_transaction,
+    of_unavailable,
+)
+from node.rpc.limits import BATCH_CALLS_MAX, BATCH_CALLS_PER_TURN, RESPONSE_BYTES_MAX
+from node.rpc.methods.context import Context, Method
+from primitives.errors import Busy, Interrupted, InvalidQuery, InvalidTransaction, QueryReason, Unavailable
+
+_LOG = logging.getLogger(__name__)
+_NULL = b"null"
+_NAME_CHARACTERS_MAX = 100
+
+
+class _Call(msgspec.Struct):
+    """A request object; nothing is checked but that it is an object, so that its id can be told even when it is wrong."""
+
+    jsonrpc: object = None
+    id: msgspec.Raw = msgspec.Raw(b"")
+    """As written, so that it is echoed digit by digit; empty for a notification."""
+    method: object = None
+    params: object = None
+
+
+_CALL = msgspec.json.Decoder(_Call)
+_CALLS = msgspec.json.Decoder(list[msgspec.Raw])
+_ANYTHING = msgspec.json.Decoder(msgspec.Raw)
+_ENCODER = msgspec.json.Encoder()
+_SPACE = b" \t\r\n"
+
+
+def _failure(identity: bytes, error: RpcError) -> bytes:
+    return b'{"jsonrpc":"2.0","id":%b,"error":%b}' % (identity, _ENCODER.encode(error.body()))
+
+
+def error_answer(error: RpcError) -> bytes:
+    """The answer to a request that did not get as far as having an id."""
+    return _failure(_NULL, error)
+
+
+def _parse_error(error: Exception) -> RpcError:
+    return RpcError(PARSE_ERROR, f"parse error: {error}")
+
+
+def _decode(body: bytes) -> _Call:
+    """One call.
+
+    Raises:
+        RpcError: not JSON, or JSON that is no object.
+    """
+    try:
+        return _CALL.decode(body)
+    except msgspec.ValidationError as error:
+        if body.lstrip(_SPACE)[:1] == b"{":
+            raise _parse_error(error) from error
+        try:
+            _ANYTHING.decode(body)
+        except (msgspec.DecodeError, RecursionError) as malformed:
+            raise _parse_error(malformed) from error
+        raise RpcError(INVALID_REQUEST, "invalid request: a request is an object, or an array of objects") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _parse_error(error) from error
+
+
+class Dispatcher:
+    """Answers the requests of one address."""
+
+    def __init__(self, context: Context, methods: dict[str, Method]) -> None:
+        self._context = context
+        self._methods = methods
+        self._observe = context.observe
+
+    async def answer(self, body: bytes) -> bytes:
+        """The answer to a request's body; empty when it holds only notifications."""
+        if body.lstrip(_SPACE)[:1] == b"[":
+            return await self._batch(body)
+        try:
+            call = _decode(body)
+        except RpcError as error:
+            return self._refused(error)
+        answer = await self._call(call)
+        if len(answer) > RESPONSE_BYTES_MAX:
+            return self._too_large(call)
+        return answer
+
+    async def _batch(self, body: bytes) -> bytes:
+        try:
+            items = _CALLS.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            return self._refused(_parse_error(error))
+        if not items:
+            return self._refused(RpcError(INVALID_REQUEST, "empty batch"))
+        if len(items) > BATCH_CALLS_MAX:
+            self._observe.limit_hit("batch_calls_max")
+            return self._refused(RpcError(INVALID_REQUEST, f"batch too large: {len(items)} calls, at most {BATCH_CALLS_MAX}"))
+        answers: list[bytes] = []
+        room = RESPONSE_BYTES_MAX
+        for i, item in enumerate(items):
+            if i % BATCH_CALLS_PER_TURN == BATCH_CALLS_PER_TURN - 1:
+                await trio.lowlevel.checkpoint()
+            answer, room = await self._item(bytes(item), room)
+            if answer:
+                answers.append(answer)
+        return b"[" + b",".join(answers) + b"]" if answers else b""
+
+    async def _item(self, item: bytes, room: int) -> tuple[bytes, int]:
+        """The answer to one call of a batch, and the bytes left for those after it."""
+        try:
+            call = _decode(item)
+        except RpcError as error:
+            return self._refused(error), room
+        if room <= 0:
+            return (self._too_large(call) if call.id else b""), room
+        answer = await self._call(call)
+        if len(answer) + 1 > room:
+            return self._too_large(call), 0
+        return answer, room - len(answer) - 1
+
+    def _refused(self, error: RpcError) -> bytes:
+        self._observe.request("unknown", str(error.code))
+        return error_answer(error)
+
+    def _too_large(self, call: _Call) -> bytes:
+        self._observe.limit_hit("response_bytes_max")
+        return _failure(bytes(call.id), RpcError(RESPONSE_TOO_LARGE, f"response too large: over {RESPONSE_BYTES_MAX} bytes"))
+
+    async def _call(self, call: _Call) -> bytes:
+        """The answer to one call; empty for a notification."""
+        identity = bytes(call.id)
+        if identity and identity[:1] not in b'"-0123456789n':
+            return self._refused(RpcError(INVALID_REQUEST, "invalid request: an id is a string, a number or null"))
+        name = call.method
+        known = name if isinstance(name, str) and name in self._methods else "unknown"
+        try:
+            result = _ENCODER.encode(await self._result(call))
+        except RpcError as error:
+            self._observe.request(known, str(error.code))
+            # A request that is not one is answered even without an id (JSON-RPC 2.0, section 5).
+            if not identity and error.code != INVALID_REQUEST:
+                return b""
+            return _failure(identity or _NULL, error)
+        self._observe.request(known, "ok")
+        return b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (identity, result) if identity else b""
+
+    async def _result(self, call: _Call) -> object:
+        if call.jsonrpc != "2.0":
+            raise RpcError(INVALID_REQUEST, 'invalid request: jsonrpc must be "2.0"')
+        name = call.method
+        if not isinstance(name, str):
+            raise RpcError(INVALID_REQUEST, "invalid request: method must be a string")
+        method = self._methods.get(name)
+        if method is None:
+            raise RpcError(METHOD_NOT_FOUND, f"the method {name[:_NAME_CHARACTERS_MAX]} does not exist/is not available")
+        arguments = _arguments(method, call.params)
+        try:
+            return await method.handler(self._context, arguments)
+        except RpcError:
+            raise
+        except InvalidTransaction as error:
+            raise of_transaction(error) from error
+        except InvalidQuery as error:
+            if error.reason is QueryReason.OVER_LIMIT:
+                self._observe.limit_hit("query_max")
+            raise of_query(error) from error
+        except Interrupted as error:
+            self._observe.limit_hit(error.limit)
+            raise of_interruption(error) from error
+        except Unavailable as error:
+            if isinstance(error, Busy):
+                self._observe.limit_hit(error.limit)
+            raise of_unavailable(error) from error
+        except Exception as error:
+            # A fault in answering one reader must not stop a validator: it is logged whole, and told as what it is.
+            _LOG.exception("rpc_fault method=%s", name)
+            raise RpcError(INTERNAL, "internal error: the node's log tells what happened") from error
+
+
+def _arguments(method: Method, params: object) -> list[object]:
+    """The arguments, padded with None to the most the method takes."""
+    if params is None:
+        params = []
+    if not isinstance(params, list):
+        raise invalid_params("non-array args: params is an array of arguments by position")
+    most = method.required + method.optional
+    if len(params) > most:
+        raise invalid_params(f"too many arguments, want at most {most}")
+    for i in range(method.required):
+        if i >= len(params) or params[i] is None:
+            raise invalid_params(f"missing value for required argument {i}")
+    return params + [None] * (most - len(params))

@@ -1,0 +1,55 @@
+"""Every bound of the JSON-RPC server; a limit that is hit is reported through `RpcObserver.limit_hit` by its name in lower case."""
+
+from __future__ import annotations
+
+CONNECTIONS_MAX = 512
+"""Open connections of all ports together; one above is closed at once. Below the usual 1,024 file descriptors of a process."""
+CONNECTION_REQUESTS_MAX = 100_000
+"""Requests of one connection, after which it is closed; they are answered one at a time."""
+REQUESTS_IN_FLIGHT_MAX = 256
+"""HTTP requests being answered at once; one above is answered -32005."""
+EXECUTIONS_QUEUED_MAX = 64
+"""eth_call and eth_estimateGas of one shard that run or wait; one above is answered -32005."""
+
+BODY_BYTES_MAX = 5 * 1024 * 1024
+"""A request's body; above it HTTP 413."""
+BODY_DRAINED_BYTES_MAX = 32 * 1024 * 1024
+"""Read and dropped of a body that is too large, so that its sender gets to read the 413."""
+BODIES_BYTES_MAX = 64 * 1024 * 1024
+"""Bodies being received at once; above it -32005."""
+BODY_SECONDS_MAX = 20.0
+"""From a request's head to the end of its body."""
+HEAD_BYTES_MAX = 16 * 1024
+"""Request line and headers."""
+HEAD_SECONDS_MAX = 10.0
+"""From a request's first byte to the end of its headers."""
+IDLE_SECONDS_MAX = 75.0
+"""Between two requests of a connection."""
+WRITE_SECONDS_MAX = 10.0
+"""For a client to take `WRITE_CHUNK_BYTES` of an answer."""
+WRITE_CHUNK_BYTES = 256 * 1024
+SHUTDOWN_SECONDS_MAX = 2.0
+"""For answers under way when the server stops."""
+ACCEPT_BACKLOG_MAX = 512
+"""Connections the system holds before the server takes them."""
+
+BATCH_CALLS_MAX = 1000
+BATCH_CALLS_PER_TURN = 16
+"""Calls of a batch between two turns of the event loop, for calls that never wait by themselves."""
+ITEMS_PER_TURN = 64
+"""Transactions or logs written out between two turns of the event loop."""
+RESPONSE_BYTES_MAX = 25 * 1024 * 1024
+"""Of one HTTP answer; the call that would exceed it and those after it in a batch are answered -32003."""
+
+LOGS_ADDRESSES_MAX = 1000
+LOGS_TOPICS_MAX = 1000
+"""Alternatives at one position of a topic filter."""
+TOPIC_POSITIONS_MAX = 4
+FEE_HISTORY_BLOCKS_MAX = 1024
+FEE_HISTORY_PERCENTILES_MAX = 100
+ACCESS_LIST_ENTRIES_MAX = 10_000
+"""Addresses and storage keys together in a call object."""
+CROSSINGS_PER_TRANSACTION_MAX = 64
+"""Cross-shard receipts of one transaction that shard_getCrossShardTransaction tells of."""
+TIMESTAMPS_CACHED_MAX = 4096
+"""Block hashes whose timestamp is remembered, per shard."""

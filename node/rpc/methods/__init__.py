@@ -1,0 +1,1 @@
+"""The methods, a module for each group; `TABLES` in `registry` lists them."""

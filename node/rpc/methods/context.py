@@ -1,0 +1,107 @@
+"""What every method is given, and how methods are declared."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from node.rpc.backend import NetworkBackend, RpcObserver, ShardBackend
+from node.rpc.errors import BUSY, SERVER, RpcError
+from node.rpc.limits import EXECUTIONS_QUEUED_MAX, TIMESTAMPS_CACHED_MAX
+from primitives.headers import ShardHeader
+from shard.views import TransactionView
+
+Handler = Callable[["Context", list[object]], Awaitable[object]]
+"""Takes the arguments, padded with None to the method's most; raises RpcError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A method and how many arguments it takes."""
+
+    handler: Handler
+    required: int = 0
+    optional: int = 0
+
+
+@dataclass(slots=True)
+class ShardMemory:
+    """What the server remembers of one shard between calls."""
+
+    executions: int = 0
+    """eth_call and eth_estimateGas that run or wait."""
+    timestamps: dict[bytes, int] = field(default_factory=dict)
+    """By block hash."""
+    tip: tuple[bytes, int] | None = None
+    """Suggested tip, and the hash of the head it was worked out at."""
+    starting_block: int | None = None
+    """Height of the head when the server first looked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One address of the server: a shard, or the beacon chain."""
+
+    backend: NetworkBackend
+    observe: RpcObserver
+    version: str
+    """Of the client, as web3_clientVersion tells it."""
+    chain: int
+    """Chain number that the address stands for."""
+    memory: ShardMemory
+
+    @property
+    def chain_id(self) -> int:
+        """Of `chain`."""
+        return self.backend.genesis.parameters.chain_id(self.chain)
+
+    def shard(self) -> ShardBackend:
+        """The address's shard.
+
+        Raises:
+            RpcError: this node does not host it.
+        """
+        shard = self.backend.shard(self.chain)
+        if shard is None:
+            raise RpcError(SERVER, f"shard {self.chain} is not hosted by this node: ask a node that hosts it")
+        return shard
+
+    def hosted(self) -> Sequence[tuple[int, ShardBackend | None]]:
+        """Every shard of the network, with its backend where this node hosts it."""
+        return [(s, self.backend.shard(s)) for s in range(self.backend.genesis.parameters.shard_count)]
+
+    @contextmanager
+    def execution(self) -> Iterator[None]:
+        """A place in the shard's queue of simulated calls.
+
+        Raises:
+            RpcError: the queue is full.
+        """
+        if self.memory.executions >= EXECUTIONS_QUEUED_MAX:
+            self.observe.limit_hit("executions_queued_max")
+            raise RpcError(BUSY, f"busy: {EXECUTIONS_QUEUED_MAX} calls of this shard are waiting, try again")
+        self.memory.executions += 1
+        try:
+            yield
+        finally:
+            self.memory.executions -= 1
+
+    async def timestamp_of(self, view: TransactionView) -> int:
+        """Time of a transaction's block, seconds since 1970."""
+        known = self.memory.timestamps.get(view.block_hash)
+        if known is not None:
+            return known
+        block = await self.shard().block(view.block_hash)
+        if block is None:
+            raise RpcError(SERVER, "header not found")
+        timestamp = ShardHeader.decode(block.header).timestamp
+        self.remember(view.block_hash, timestamp)
+        return timestamp
+
+    def remember(self, block_hash: bytes, timestamp: int) -> None:
+        """Keeps a block's time for `timestamp_of`."""
+        timestamps = self.memory.timestamps
+        if len(timestamps) >= TIMESTAMPS_CACHED_MAX:
+            del timestamps[next(iter(timestamps))]
+        timestamps[block_hash] = timestamp

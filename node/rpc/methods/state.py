@@ -1,0 +1,91 @@
+"""eth: the chain's identity, accounts, code and storage."""
+
+from __future__ import annotations
+
+from node.rpc.errors import header_not_found
+from node.rpc.forms import data, parse_address, parse_block, parse_slot, quantity
+from node.rpc.methods.context import Context, Method
+
+
+async def chain_id(context: Context, arguments: list[object]) -> object:
+    """eth_chainId."""
+    return hex(context.chain_id)
+
+
+async def block_number(context: Context, arguments: list[object]) -> object:
+    """eth_blockNumber."""
+    return hex(context.shard().heads().latest.number)
+
+
+async def syncing(context: Context, arguments: list[object]) -> object:
+    """eth_syncing: false once the node has caught up."""
+    current = context.shard().heads().latest.number
+    if context.memory.starting_block is None:
+        context.memory.starting_block = current
+    if context.backend.is_ready():
+        return False
+    recorded = context.backend.beacon_head().crosslinks[context.chain].block.number
+    return {
+        "startingBlock": hex(context.memory.starting_block),
+        "currentBlock": hex(current),
+        "highestBlock": hex(max(current, recorded)),
+    }
+
+
+async def accounts(context: Context, arguments: list[object]) -> object:
+    """eth_accounts: a node holds no keys of users."""
+    return []
+
+
+async def get_balance(context: Context, arguments: list[object]) -> object:
+    """eth_getBalance."""
+    address, selector = parse_address(arguments[0], "argument 0"), parse_block(arguments[1], "argument 1")
+    account = await context.shard().account(address, selector)
+    if account is None:
+        raise header_not_found()
+    return quantity(account.balance)
+
+
+async def get_transaction_count(context: Context, arguments: list[object]) -> object:
+    """eth_getTransactionCount; `pending` counts the pool."""
+    address, selector = parse_address(arguments[0], "argument 0"), parse_block(arguments[1], "argument 1")
+    if _is_pending(arguments[1]):
+        return hex(await context.shard().pending_nonce(address))
+    account = await context.shard().account(address, selector)
+    if account is None:
+        raise header_not_found()
+    return hex(account.nonce)
+
+
+def _is_pending(argument: object) -> bool:
+    return argument == "pending" or (isinstance(argument, dict) and argument.get("blockNumber") == "pending")
+
+
+async def get_code(context: Context, arguments: list[object]) -> object:
+    """eth_getCode."""
+    address, selector = parse_address(arguments[0], "argument 0"), parse_block(arguments[1], "argument 1")
+    code = await context.shard().code(address, selector)
+    if code is None:
+        raise header_not_found()
+    return data(code)
+
+
+async def get_storage_at(context: Context, arguments: list[object]) -> object:
+    """eth_getStorageAt: 32 bytes."""
+    address, slot = parse_address(arguments[0], "argument 0"), parse_slot(arguments[1], "argument 1")
+    value = await context.shard().storage(address, slot, parse_block(arguments[2], "argument 2"))
+    if value is None:
+        raise header_not_found()
+    return data(value)
+
+
+METHODS = {
+    "eth_chainId": Method(chain_id),
+    "eth_blockNumber": Method(block_number),
+    "eth_syncing": Method(syncing),
+    "eth_accounts": Method(accounts),
+    "eth_getBalance": Method(get_balance, 1, 1),
+    "eth_getTransactionCount": Method(get_transaction_count, 1, 1),
+    "eth_getCode": Method(get_code, 1, 1),
+    "eth_getStorageAt": Method(get_storage_at, 2, 1),
+}

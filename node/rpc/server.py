@@ -1,0 +1,231 @@
+"""The server: sockets, connections within their bounds, and hypercorn as the HTTP half of each connection.
+
+hypercorn's own accept loop knows no bound on connections, on the time a request's head may take or on the time a client may
+take to read its answer, and an error of one connection ends them all; so its connection handler runs under a loop of ours.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import math
+import socket
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
+
+import trio
+from hypercorn.app_wrappers import ASGIWrapper
+from hypercorn.config import Config
+from hypercorn.trio.tcp_server import TCPServer
+from hypercorn.trio.worker_context import WorkerContext
+from hypercorn.typing import ConnectionState
+from trio_typing import TaskStatus
+
+from node.rpc.app import Application
+from node.rpc.backend import NetworkBackend, RpcObserver
+from node.rpc.limits import (
+    ACCEPT_BACKLOG_MAX,
+    CONNECTION_REQUESTS_MAX,
+    CONNECTIONS_MAX,
+    HEAD_BYTES_MAX,
+    HEAD_SECONDS_MAX,
+    IDLE_SECONDS_MAX,
+    SHUTDOWN_SECONDS_MAX,
+    WRITE_CHUNK_BYTES,
+    WRITE_SECONDS_MAX,
+)
+from primitives.errors import StartupRefused
+
+_LOG = logging.getLogger(__name__)
+
+Listener = tuple[str, int, str]
+"""Host, port (0: any free one) and what `/` means there."""
+
+
+class _Connection:
+    """One client's stream, with the deadlines that keep it from holding the connection for nothing.
+
+    It stands where hypercorn expects a `trio.SocketStream`, and in the ASGI scope's state for the application.
+    """
+
+    def __init__(self, stream: trio.SocketStream, default_path: str, observe: RpcObserver) -> None:
+        self._stream = stream
+        self._observe = observe
+        self._in_request = False
+        self._head_deadline = math.inf
+        self._read_scope = trio.CancelScope()
+        self.default_path = default_path
+        self.scope = trio.CancelScope(shield=True)
+        # Shielded: when the server stops, an answer under way is finished, within the bound of `_Server.run`.
+
+    @property
+    def socket(self) -> trio.socket.SocketType:
+        """What hypercorn asks for the addresses of both ends."""
+        return self._stream.socket
+
+    async def receive_some(self, max_bytes: int) -> bytes:
+        """Bytes of the client; empty at their end or when a request's head takes too long."""
+        self._read_scope = trio.CancelScope(deadline=self._head_deadline)
+        with self._read_scope:
+            received = await self._stream.receive_some(max_bytes)
+            if not self._in_request and self._head_deadline == math.inf:
+                self._head_deadline = trio.current_time() + HEAD_SECONDS_MAX
+            return bytes(received)
+        self._observe.limit_hit("head_seconds_max")
+        return b""
+
+    async def send_all(self, data: bytes) -> None:
+        """Sends, as long as the client keeps taking.
+
+        Raises:
+            trio.BrokenResourceError: it does not.
+        """
+        view = memoryview(data)
+        for start in range(0, len(view), WRITE_CHUNK_BYTES):
+            with trio.move_on_after(WRITE_SECONDS_MAX) as scope:
+                await self._stream.send_all(view[start : start + WRITE_CHUNK_BYTES])
+            if scope.cancelled_caught:
+                self._observe.limit_hit("write_seconds_max")
+                self.abort()
+                raise trio.BrokenResourceError("the client does not read its answer")
+
+    async def send_eof(self) -> None:
+        """Tells the client that nothing more comes."""
+        await self._stream.send_eof()
+
+    async def aclose(self) -> None:
+        """Closes."""
+        await self._stream.aclose()
+
+    def request_began(self) -> None:
+        """The head of a request is complete."""
+        self._in_request = True
+        self._head_deadline = self._read_scope.deadline = math.inf
+
+    def request_ended(self) -> None:
+        """The request is answered."""
+        self._in_request = False
+
+    def abort(self) -> None:
+        """Closes at once, whatever is under way; hypercorn shields its writes, so the socket goes first."""
+        self._stream.socket.close()
+        self.scope.cancel()
+
+
+class _Server:
+    def __init__(self, app: Application, observe: RpcObserver) -> None:
+        self._app = ASGIWrapper(cast(Any, app))
+        self._observe = observe
+        self._config = _config()
+        self._context = WorkerContext(None)
+        self._open: set[_Connection] = set()
+        self._all_closed = trio.Event()
+
+    async def run(self, listeners: Sequence[tuple[trio.SocketListener, str]], task_status: TaskStatus[list[int]]) -> None:
+        async with trio.open_nursery() as connections:
+            try:
+                async with trio.open_nursery() as accepting:
+                    for listener, default_path in listeners:
+                        accepting.start_soon(self._accept, listener, default_path, connections)
+                    task_status.started([listener.socket.getsockname()[1] for listener, _ in listeners])
+            finally:
+                await self._context.terminated.set()
+                if self._open:
+                    with trio.CancelScope(shield=True, deadline=trio.current_time() + SHUTDOWN_SECONDS_MAX):
+                        await self._all_closed.wait()
+                for connection in list(self._open):
+                    connection.abort()
+
+    async def _accept(self, listener: trio.SocketListener, default_path: str, connections: trio.Nursery) -> None:
+        async def handle(stream: trio.SocketStream) -> None:
+            await self._connection(stream, default_path)
+
+        await trio.serve_listeners(handle, [listener], handler_nursery=connections)
+
+    async def _connection(self, stream: trio.SocketStream, default_path: str) -> None:
+        if len(self._open) >= CONNECTIONS_MAX:
+            self._observe.limit_hit("connections_max")
+            stream.socket.close()
+            return
+        connection = _Connection(stream, default_path, self._observe)
+        self._open.add(connection)
+        self._observe.connections(len(self._open))
+        try:
+            with connection.scope:
+                state = ConnectionState(cast(Any, {"connection": connection}))
+                await TCPServer(self._app, self._config, self._context, cast(Any, state), cast(Any, connection))
+        except Exception:
+            # Whatever a client provokes in the HTTP library ends its own connection and no other.
+            _LOG.exception("rpc_connection_fault")
+        finally:
+            stream.socket.close()
+            self._open.discard(connection)
+            if self._context.terminated.is_set() and not self._open:
+                self._all_closed.set()
+            self._observe.connections(len(self._open))
+
+
+def _config() -> Config:
+    config = Config()
+    config.include_date_header = False
+    config.include_server_header = False
+    config.errorlog = logging.getLogger("node.rpc.http")
+    config.accesslog = None
+    config.h11_max_incomplete_size = HEAD_BYTES_MAX
+    config.keep_alive_timeout = IDLE_SECONDS_MAX
+    config.keep_alive_max_requests = CONNECTION_REQUESTS_MAX
+    return config
+
+
+def _bind(host: str, port: int) -> trio.SocketListener:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    except OSError as error:
+        raise StartupRefused(f"JSON-RPC cannot listen on {host}:{port}: {error.strerror or error}") from error
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(address)
+        sock.listen(ACCEPT_BACKLOG_MAX)
+    except OSError as error:
+        sock.close()
+        if error.errno == errno.EADDRINUSE:
+            raise StartupRefused(
+                f"JSON-RPC cannot listen on {host}:{port}: the port is in use; stop what holds it or choose another with --rpc-port"
+            ) from error
+        raise StartupRefused(f"JSON-RPC cannot listen on {host}:{port}: {error.strerror}") from error
+    sock.setblocking(False)
+    return trio.SocketListener(trio.socket.from_stdlib_socket(sock))
+
+
+async def serve(
+    backend: NetworkBackend,
+    listeners: Sequence[Listener],
+    *,
+    version: str,
+    allowed_hosts: Iterable[str],
+    observe: RpcObserver,
+    task_status: TaskStatus[list[int]] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serves JSON-RPC on every listener until cancelled; answers under way then get `SHUTDOWN_SECONDS_MAX`.
+
+    Args:
+        backend: the node.
+        listeners: where to listen, and the path that `/` stands for there (`/shard/0`, `/beacon`).
+        version: what web3_clientVersion answers.
+        allowed_hosts: names that a `Host` header may carry besides `localhost` and addresses; `*` for any.
+        observe: told of calls, connections and limits.
+        task_status: started, once every port is open, with the ports in the order of `listeners`.
+
+    Raises:
+        StartupRefused: a port cannot be opened; none is left open.
+    """
+    app = Application(backend, version=version, allowed_hosts=allowed_hosts, observe=observe)
+    bound: list[tuple[trio.SocketListener, str]] = []
+    try:
+        for host, port, default_path in listeners:
+            bound.append((_bind(host, port), default_path))
+        await _Server(app, observe).run(bound, task_status)
+    finally:
+        for listener, _ in bound:
+            listener.socket.close()
