@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from consensus.simplex.events import Effect, Observe, Peer, Penalize, Persist, PersistBlock
+from consensus.simplex.events import Broadcast, Effect, Observe, Peer, Penalize, Persist, PersistBlock
 from primitives.errors import Reason
 
 
@@ -13,10 +13,15 @@ class Turn:
         self.now_ms = now_ms
         self._durable: list[Effect] = []
         self._visible: list[Effect] = []
+        self._sent: set[Broadcast] = set()
 
     def add(self, *effects: Effect) -> None:
-        """Takes up effects, each kind in the order given."""
+        """Takes up effects, each kind in the order given; one message is sent once a turn."""
         for effect in effects:
+            if isinstance(effect, Broadcast):
+                if effect in self._sent:
+                    continue
+                self._sent.add(effect)
             (self._durable if isinstance(effect, Persist | PersistBlock) else self._visible).append(effect)
 
     def count(self, name: str, value: int = 1, **labels: str) -> None:
