@@ -36,7 +36,7 @@ _METHODS: Final[tuple[tuple[type[Any], tuple[str, ...]], ...]] = (
     (NetStream, ("read", "write", "close", "reset")),
     (Yamux, ("_read_data_body", "_write_frame")),
     (YamuxStream, ("_auto_tune_and_send_window_update", "send_window_update")),
-    (TCPListener, ("_spawn_background_task", "close", "get_addrs")),
+    (TCPListener, ("close", "get_addrs")),
     (MessageCache, ("put", "get", "window", "shift")),
     (
         Pubsub,
@@ -75,10 +75,10 @@ _METHODS: Final[tuple[tuple[type[Any], tuple[str, ...]], ...]] = (
 )
 # What only an instance has, found among the names its class's code mentions.
 _ATTRIBUTES: Final[tuple[tuple[type[Any], tuple[str, ...]], ...]] = (
-    (Swarm, ("_negative_peer_cache", "auto_connector", "retry_config", "notifees", "connections")),
+    (Swarm, ("_negative_peer_cache", "auto_connector", "retry_config", "notifees", "listeners", "background_nursery")),
     (Yamux, ("stream_buffers", "secured_conn", "event_shutting_down")),
     (YamuxStream, ("recv_window", "window_lock", "stream_id", "conn")),
-    (TCPListener, ("_nursery", "_closed", "_lifecycle_lock", "listeners", "handler")),
+    (TCPListener, ("listeners", "handler")),
     (Pubsub, ("peers", "peer_queues", "peer_topics", "_peer_subscription_count", "seen_messages", "counter", "sign_key")),
     (GossipSub, ("mesh", "fanout", "mcache", "back_off", "peer_protocol", "heartbeat_initial_delay", "heartbeat_interval")),
 )

@@ -199,7 +199,8 @@ class Gossip(Pubsub):  # type: ignore[misc,unused-ignore]
         try:
             while True:
                 await self._on_frame(peer, await reader.read_frame())
-        except (MalformedFrameError, DecodeError) as error:
+        except (MalformedFrameError, DecodeError, UnicodeDecodeError) as error:
+            # Text fields are decoded when they are read, not when the frame is parsed.
             log.debug("malformed_frame peer=%s error=%s", peer, error)
             self._ports.observe("p2p_messages", {"topic": "", "result": "malformed"}, 1)
             self._ports.on_malformed(peer)

@@ -179,13 +179,9 @@ class Network:
         try:
             async with trio.open_nursery() as nursery:
                 stop = trio.Event()
+                nursery.start_soon(_set_when_cancelled, stop)
                 await nursery.start(self._serve, listening, stop)
                 task_status.started()
-                try:
-                    await trio.sleep_forever()
-                finally:
-                    # `_serve` is shielded from our cancellation, so that it can end in good order.
-                    stop.set()
         finally:
             listening.close()
 
@@ -203,7 +199,7 @@ class Network:
                         self._closing = True
                         scope.deadline = trio.current_time() + self._settings.shutdown_seconds
                         nursery.cancel_scope.cancel()
-                    await self._cut_all()
+                    await self._close_sockets()
             except Exception as error:
                 # Tasks libp2p starts while its nursery closes (trap 17); before the shutdown it would be a real failure.
                 if not self._closing:
@@ -353,7 +349,10 @@ class Network:
         for connection in list(self._libp2p.get_network().get_connections(peer)):
             await cut(connection, _CUT_SECONDS)
 
-    async def _cut_all(self) -> None:
+    async def _close_sockets(self) -> None:
+        """Close what libp2p, cancelled in the middle of its own closing, leaves open."""
+        for listener in list(self._libp2p.get_network().listeners.values()):
+            await listener.close()
         async with trio.open_nursery() as nursery:
             for connection in list(self._libp2p.get_network().get_connections()):
                 nursery.start_soon(cut, connection, _CUT_SECONDS)
@@ -361,6 +360,14 @@ class Network:
     def _spawn(self, task: Callable[..., Any], *arguments: Any) -> None:
         if self._nursery is not None and not self._closing:
             self._nursery.start_soon(task, *arguments)
+
+
+async def _set_when_cancelled(stop: trio.Event) -> None:
+    """Pass cancellation on to what is shielded from it, so that it can end in good order."""
+    try:
+        await trio.sleep_forever()
+    finally:
+        stop.set()
 
 
 class _Notifee(INotifee):

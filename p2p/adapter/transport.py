@@ -6,7 +6,9 @@ Source: LIBP2P, traps 15, 17 and "new_host must be given Noise and yamux explici
 from __future__ import annotations
 
 import errno
+import logging
 import socket
+from contextlib import suppress
 from typing import Any, Final
 
 import trio
@@ -14,11 +16,12 @@ from libp2p.custom_types import THandler
 from libp2p.io.trio import TrioTCPStream
 from libp2p.network.auto_connector import AutoConnector
 from libp2p.stream_muxer.yamux.yamux import Yamux
-from libp2p.transport.exceptions import OpenConnectionError
 from libp2p.transport.tcp.tcp import TCP, TCPListener
 from multiaddr import Multiaddr
 
 from p2p.network import PortInUse
+
+log = logging.getLogger(__name__)
 
 CONNECTION_BUFFER_BYTES_MAX: Final = 64 * 1024 * 1024
 """Received bytes a connection may hold unread; a peer that sends more ignores flow control and is cut off."""
@@ -58,33 +61,56 @@ class SocketTcp(TCP):  # type: ignore[misc,unused-ignore]
 
 
 class _SocketListener(TCPListener):  # type: ignore[misc,unused-ignore]
-    """Serves a socket bound beforehand."""
+    """Serves a socket bound beforehand, in a nursery of ours: the library's system task would take the process along."""
+
+    background_nursery: trio.Nursery
+    """Set by libp2p before it calls `listen`."""
 
     def __init__(self, handler_function: THandler, listening: socket.socket) -> None:
         super().__init__(handler_function)
         self._listening = listening
 
     async def listen(self, maddr: Multiaddr) -> None:
-        """Start serving; `maddr` only names the socket.
+        """Start serving; `maddr` only names the socket."""
+        listener = trio.SocketListener(trio.socket.from_stdlib_socket(self._listening))
+        self.listeners.append(listener)
+        self.background_nursery.start_soon(self._serve, listener)
 
-        Raises:
-            OpenConnectionError: the listener is closed.
-        """
-        async with self._lifecycle_lock:
-            if self._nursery is None:
-                await self._spawn_background_task()
-            if self._closed or self._nursery is None:
-                raise OpenConnectionError(f"the listener on {maddr} is closed")
-            listener = trio.SocketListener(trio.socket.from_stdlib_socket(self._listening))
-            self.listeners.append(listener)
-            self._nursery.start_soon(trio.serve_listeners, self._handle, [listener])
+    async def _serve(self, listener: trio.SocketListener) -> None:
+        # Closing the listener is how it is told to stop.
+        with suppress(trio.ClosedResourceError):
+            await trio.serve_listeners(self._handle, [listener])
 
-    async def _handle(self, stream: trio.SocketStream) -> None:
-        # A failed handshake is the dialler's trouble; escaping from here would end the whole process.
+    async def _handle(self, socket_stream: trio.SocketStream) -> None:
+        """Run a connection; the library's handler would wait for the end of the process and hold a place until then."""
+        stream = _WatchedStream(socket_stream)
         try:
-            await self.handler(TrioTCPStream(stream))
-        except Exception:
-            await trio.aclose_forcefully(stream)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_cancel_once_closed, stream, nursery.cancel_scope)
+                await self.handler(stream)
+                nursery.cancel_scope.cancel()
+        except Exception as error:
+            # A failed handshake is the dialler's trouble.
+            log.debug("inbound_failed error=%r", error)
+        finally:
+            await trio.aclose_forcefully(socket_stream)
+
+
+class _WatchedStream(TrioTCPStream):  # type: ignore[misc,unused-ignore]
+    """A TCP stream that tells when it was closed."""
+
+    def __init__(self, stream: trio.SocketStream) -> None:
+        super().__init__(stream)
+        self.closed = trio.Event()
+
+    async def close(self) -> None:
+        self.closed.set()
+        await super().close()
+
+
+async def _cancel_once_closed(stream: _WatchedStream, scope: trio.CancelScope) -> None:
+    await stream.closed.wait()
+    scope.cancel()
 
 
 class BoundedYamux(Yamux):  # type: ignore[misc,unused-ignore]

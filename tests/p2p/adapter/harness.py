@@ -23,7 +23,7 @@ from p2p.adapter.identity import identity_of, peer_id_from
 from p2p.network import GossipReceived, NetworkSettings, PeerAddress, PeerId
 
 TOPIC = "/shardnet/test"
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 15
 FAST = NetworkSettings(heartbeat_seconds=0.2, heartbeat_initial_seconds=0.1, redial_seconds=0.05, redial_seconds_max=0.2)
 
 
@@ -74,6 +74,10 @@ class Node:
 
     async def until_received(self, payload):
         await self.until(lambda: payload in self.payloads())
+
+    async def until_meshed(self, *peers):
+        for other in peers:
+            await self.network._gossip.router.wait_for_mesh(identity_of(other.peer_id), TOPIC, timeout=PATIENCE_SECONDS)
 
     def payloads(self):
         return [event.payload for event in self.received if isinstance(event, GossipReceived)]
