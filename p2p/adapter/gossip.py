@@ -199,8 +199,7 @@ class Gossip(Pubsub):  # type: ignore[misc,unused-ignore]
         try:
             while True:
                 await self._on_frame(peer, await reader.read_frame())
-        except (MalformedFrameError, DecodeError, UnicodeDecodeError) as error:
-            # Text fields are decoded when they are read, not when the frame is parsed.
+        except (MalformedFrameError, DecodeError) as error:
             log.debug("malformed_frame peer=%s error=%s", peer, error)
             self._ports.observe("p2p_messages", {"topic": "", "result": "malformed"}, 1)
             self._ports.on_malformed(peer)
@@ -227,6 +226,9 @@ class Gossip(Pubsub):  # type: ignore[misc,unused-ignore]
 
     async def _on_subscription(self, peer: ID, subscription: Any) -> None:
         topic = subscription.topicid
+        if not isinstance(topic, str):
+            # What the library makes of text that is not UTF-8.
+            return
         if not subscription.subscribe:
             self._forget_subscription(peer, topic)
             self.router.mesh.get(topic, set()).discard(peer)

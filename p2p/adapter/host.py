@@ -175,20 +175,21 @@ class Network:
             PortInUse: somebody else listens on the port.
         """
         listening = bind_exclusively(self.host, self.port)
+        transport = SocketTcp(listening)
         self.port = listening.getsockname()[1]
         try:
             async with trio.open_nursery() as nursery:
                 stop = trio.Event()
                 nursery.start_soon(_set_when_cancelled, stop)
-                await nursery.start(self._serve, listening, stop)
+                await nursery.start(self._serve, transport, stop)
                 task_status.started()
         finally:
-            listening.close()
+            transport.close_sockets()
 
-    async def _serve(self, listening: Any, stop: trio.Event, *, task_status: Any) -> None:
+    async def _serve(self, transport: SocketTcp, stop: trio.Event, *, task_status: Any) -> None:
         with trio.CancelScope(shield=True) as scope:
             try:
-                async with self._services(listening):
+                async with self._services(transport):
                     async with trio.open_nursery() as nursery:
                         self._nursery = nursery
                         nursery.start_soon(self._upkeep)
@@ -210,9 +211,9 @@ class Network:
                 self._queue.close()
 
     @asynccontextmanager
-    async def _services(self, listening: Any) -> AsyncIterator[None]:
+    async def _services(self, transport: SocketTcp) -> AsyncIterator[None]:
         address = Multiaddr(f"/{'ip6' if ':' in self.host else 'ip4'}/{self.host}/tcp/{self.port}")
-        host = self._build_host(listening)
+        host = self._build_host(transport)
         requests = Requests(host, self._handler, self._observe, self._on_heard, self._settings.answer_timeout_seconds)
         ports = GossipPorts(self._queue.put, self._observe, self._on_heard, self._on_malformed, self._has_known_peers)
         gossip = Gossip(host, self._settings, ports)
@@ -229,12 +230,12 @@ class Network:
             self._libp2p, self._gossip, self._requests = host, gossip, requests
             yield
 
-    def _build_host(self, listening: Any) -> Any:
+    def _build_host(self, transport: SocketTcp) -> Any:
         host: Any = new_host(
             key_pair=self._key_pair,
             sec_opt={NOISE_PROTOCOL: NoiseTransport(self._key_pair, noise_privkey=create_noise_key_pair().private_key)},
             muxer_opt={TProtocol(YAMUX_PROTOCOL): BoundedYamux},
-            transports=[SocketTcp(listening)],
+            transports=[transport],
             connection_config=ConnectionConfig(
                 min_connections=0, low_watermark=0, high_watermark=CONNECTIONS_MAX, max_connections=CONNECTIONS_MAX
             ),
@@ -318,6 +319,7 @@ class Network:
 
     def _on_connected(self, peer: ID) -> None:
         if self._is_unwelcome(peer):
+            self._observe("p2p_peers_refused", {}, 1)
             self._spawn(self._cut_peer, peer)
         elif self._connectivity.set_connected(peer, connected=True):
             self._queue.put(PeerConnected(peer_id_from(peer)))

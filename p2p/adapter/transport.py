@@ -15,6 +15,7 @@ import trio
 from libp2p.custom_types import THandler
 from libp2p.io.trio import TrioTCPStream
 from libp2p.network.auto_connector import AutoConnector
+from libp2p.network.connection.raw_connection import RawConnection
 from libp2p.stream_muxer.yamux.yamux import Yamux
 from libp2p.transport.tcp.tcp import TCP, TCPListener
 from multiaddr import Multiaddr
@@ -49,11 +50,30 @@ def bind_exclusively(host: str, port: int) -> socket.socket:
 
 
 class SocketTcp(TCP):  # type: ignore[misc,unused-ignore]
-    """TCP that listens on a socket bound beforehand."""
+    """TCP that listens on a socket bound beforehand, and knows every socket it ever opened."""
 
     def __init__(self, listening: socket.socket) -> None:
         super().__init__()
         self._listening = listening
+        self._dialled: set[trio.SocketStream] = set()
+
+    async def dial(self, maddr: Multiaddr) -> RawConnection:
+        """Connect to an address with an IP in it.
+
+        Raises:
+            OpenConnectionError: nobody answers there.
+        """
+        connection: Any = await super().dial(maddr)
+        stream = connection.stream.stream
+        self._dialled = {dialled for dialled in self._dialled if dialled.socket.fileno() >= 0}
+        self._dialled.add(stream)
+        return connection  # type: ignore[no-any-return]
+
+    def close_sockets(self) -> None:
+        """Close what is still open of the sockets dialled: libp2p, cancelled while it closes them, leaves some."""
+        for stream in self._dialled:
+            stream.socket.close()
+        self._listening.close()
 
     def create_listener(self, handler_function: THandler) -> TCPListener:
         """A listener on the socket."""

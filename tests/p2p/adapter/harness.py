@@ -20,6 +20,7 @@ from multiaddr import Multiaddr
 from p2p.adapter.frames import frame_of
 from p2p.adapter.host import Network
 from p2p.adapter.identity import identity_of, peer_id_from
+from p2p.adapter.transport import SocketTcp, bind_exclusively
 from p2p.network import GossipReceived, NetworkSettings, PeerAddress, PeerId
 
 TOPIC = "/shardnet/test"
@@ -118,11 +119,12 @@ class Attacker:
 
     def __init__(self):
         self.key_pair = create_new_key_pair()
+        self.transport = SocketTcp(bind_exclusively("127.0.0.1", 0))
         self.host = new_host(
             key_pair=self.key_pair,
             sec_opt={NOISE_PROTOCOL: NoiseTransport(self.key_pair, noise_privkey=create_noise_key_pair().private_key)},
             muxer_opt={TProtocol(YAMUX_PROTOCOL): Yamux},
-            listen_addrs=[Multiaddr("/ip4/127.0.0.1/tcp/0")],
+            transports=[self.transport],
         )
 
     @property
@@ -148,8 +150,11 @@ class Attacker:
 @asynccontextmanager
 async def attacking():
     attacker = Attacker()
-    async with attacker.host.run([Multiaddr("/ip4/127.0.0.1/tcp/0")]):
-        yield attacker
+    try:
+        async with attacker.host.run([]):
+            yield attacker
+    finally:
+        attacker.transport.close_sockets()
 
 
 def rpc(**fields):

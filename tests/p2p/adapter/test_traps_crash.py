@@ -23,7 +23,6 @@ GARBAGE = {
     "no varint": b"\xff" * 64,
     "endless length": b"\xff\xff\xff\xff\x7f" + b"x" * 64,
     "no protobuf": frame_of(b"\xde\xad\xbe\xef" * 16),
-    "text that is not utf-8": frame_of(b"\x12\x06\x22\x04\xff\xfe\xfd\xfc"),
     "no signature": forged(),
     "name that is no key": forged(from_id=b"\xff" * 40, signature=b"s" * 70),
     "empty name": forged(from_id=b"", signature=b"s" * 70),
@@ -49,6 +48,19 @@ async def test_trap_1_garbage_on_a_pubsub_stream_costs_only_the_one_who_sends_it
         victim.network.publish(TOPIC, b"still here")
         await friend.until_received(b"still here")
         assert b"forged" not in victim.payloads() + friend.payloads()
+
+
+async def test_trap_1_topics_that_are_not_text_are_passed_over(tmp_path):
+    node = Node(tmp_path / "node.key")
+    subscribe(node)
+    async with running(node), attacking() as attacker:
+        await attacker.connect(node)
+        stream = await attacker.open_pubsub(node)
+        await stream.write(frame_of(b"\x12\x06\x22\x04\xff\xfe\xfd\xfc"))
+        await stream.write(frame_of(b"\x0a\x08\x08\x01\x12\x04\xff\xfe\xfd\xfc"))
+        await stream.write(rpc(publish=[attacker.message(b"text")]))
+        await node.until_received(b"text")
+        assert node.network.peers() == [attacker.peer_id]
 
 
 async def test_trap_1_message_in_another_nodes_name_is_refused_and_does_not_make_us_deaf_to_it(tmp_path):

@@ -105,7 +105,7 @@ async def test_trap_8_missed_message_is_announced_by_the_heartbeat_and_sent_once
         node.network._gossip._send(TOPIC, b"missed")
         packet = await next_with(lambda packet: packet.control.ihave)
         message_id = packet.control.ihave[0].messageIDs[-1]
-        await stream.write(rpc(control=rpc_pb2.ControlMessage(iwant=[rpc_pb2.ControlIWant(messageIDs=[message_id] * 10_000)])))
+        await stream.write(rpc(control=rpc_pb2.ControlMessage(iwant=[rpc_pb2.ControlIWant(messageIDs=[message_id] * 1000)])))
         answer = await next_with(lambda packet: packet.publish)
         assert [message.data for message in answer.publish] == [b"missed"]
         assert received.statistics().current_buffer_used == 0
