@@ -118,7 +118,7 @@ class Node:
         self.pending = None
         self.wanted = set()
         self.engine = Simplex(
-            INSTANCE, self.net.committee, b"seed", BASE, self.local, self.net.scheme(self.local), GENESIS_ROOT,
+            INSTANCE, self.net.committee, b"seed", self.net.base, self.local, self.net.scheme(self.local), GENESIS_ROOT,
             self.net.parameters, self.chain, dict(self.disk.records),
         )
         self.tick_at = None
@@ -186,7 +186,7 @@ class Node:
         net = self.net
         match effect:
             case e.Build(parent, parent_root, view, leader):
-                below = BASE if parent_root == BASE.root else self.chain.blocks[parent_root]
+                below = net.base if parent_root == net.base.root else self.chain.blocks[parent_root]
                 info, body = make_block(below, view, leader, net.boundary_height)
                 self.chain.blocks[info.root] = net.infos[info.root] = info
                 self.handle(e.BlockBuilt(view, parent_root, body, info))
@@ -228,7 +228,7 @@ class Node:
         if certificate is None:
             return
         root = certificate.root
-        while root != BASE.root and root not in self.disk.final:
+        while root != self.net.base.root and root not in self.disk.final:
             if root not in self.chain.blocks:
                 self.wanted.add(root)
                 return self.pull()
@@ -244,10 +244,11 @@ class Node:
 
 class Network:
     def __init__(self, stakes=(1, 1, 1, 1), seed=0, placement=None, parameters=PARAMETERS, boundary_height=None, work=True, start=True,
-                 loss=0.0, heal=0, delay=(10, 100)):
+                 loss=0.0, heal=0, delay=(10, 100), base=BASE):
         self.committee = committee_of(stakes)
         self.random = random.Random(seed)
         self.parameters, self.boundary_height, self.work = parameters, boundary_height, work
+        self.base = base
         self.loss, self.heal, self.delay = loss, heal, delay
         self.now = self.count = self.ticks = 0
         self.heap, self.infos, self.cuts = [], {}, []

@@ -5,14 +5,19 @@ import os
 import random
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from consensus.signatures import BlsScheme
+from consensus.simplex.events import EvidenceFound
+from consensus.simplex.votebook import contradicts
 from primitives.bls import derive_secret_key
+from primitives.types import ZERO_ROOT, Root
+from primitives.votes import Proposal, Vote, VoteKind
 from tests.consensus.simplex import harness
-from tests.consensus.simplex.harness import PARAMETERS, Network
+from tests.consensus.simplex.harness import BASE, PARAMETERS, Network, make_block, vote_of
 
 ROOT = Path(__file__).parents[3]
 
@@ -134,11 +139,53 @@ def test_a_boundary_is_proposed_again_until_it_is_final():
     assert max(info.height for info in net.infos.values()) == 4
 
 
+def test_the_base_is_never_this_instances_boundary():
+    net = Network(seed=7, base=replace(BASE, is_boundary=True)).run(10_000)
+    assert min(net.heights()) >= 8
+    assert sum(node.observed["simplex_reproposals_total",] for node in net.nodes) == 0
+
+
 def test_a_lone_leader_that_nobody_hears_contradicts_nothing():
     net = Network(seed=8)
     net.filter = lambda sender, receiver, message: net.now > 20_000 or sender.name != "n0"
     net.run(60_000)
     assert min(net.heights()) > 20
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_validator_that_says_everything_divides_nobody(seed):
+    """Validator 0 sends each half another block, and every vote it can think of beside its own."""
+    net = Network((1, 1, 1, 1), seed, loss=0.1, heal=20_000)
+    evidence = []
+
+    def twisted(sender, receiver, message):
+        if sender.name != "n0":
+            return True
+        rivals = []
+        if isinstance(message, Proposal) and message.block:
+            ours = net.infos[message.vote.root]
+            below = BASE if ours.parent == BASE.root else net.infos[ours.parent]
+            info, body = make_block(below, ours.view, 0, salt=b"rival")
+            net.infos[info.root] = info
+            rivals.append(Proposal(body, message.parent, vote_of(0, VoteKind.NOTARIZE, ours.view, info.root)))
+        if isinstance(message, Vote):
+            view, roots = message.view, [root for root in (message.root, Root(b"x" * 32)) if root != ZERO_ROOT]
+            rivals = [vote_of(0, kind, view, root) for root in roots for kind in (VoteKind.NOTARIZE, VoteKind.FINALIZE)]
+            rivals.append(vote_of(0, VoteKind.NULLIFY, view))
+        for rival in rivals:
+            if net.random.random() < 0.6:
+                net.at(net.now + net.random.randint(10, 100), lambda rival=rival: net.deliver(sender, receiver, rival))
+        return net.random.random() < 0.6
+
+    net.filter = twisted
+    trace = net.trace
+    net.trace = lambda name, effect: evidence.append(effect) if isinstance(effect, EvidenceFound) else trace(name, effect)
+    height = max(net.run(20_000).heights())
+    net.run(60_000)
+    assert min(net.heights()[1:]) >= height + 10
+    assert evidence
+    assert {found.evidence.first.validator for found in evidence} == {0}
+    assert all(contradicts(found.evidence.first, found.evidence.second) for found in evidence)
 
 
 def trace_of(seed):
