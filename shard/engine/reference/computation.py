@@ -7,10 +7,15 @@ from typing import Any, cast
 
 from eth.abc import ComputationAPI, OpcodeAPI
 from eth.exceptions import Halt
-from eth.vm import opcode_values
+from eth.vm import mnemonics, opcode_values
+from eth.vm.forks.byzantium.opcodes import ensure_no_static
+from eth.vm.forks.cancun.logic import selfdestruct_eip6780
 from eth.vm.forks.prague.computation import PragueComputation
+from eth.vm.forks.tangerine_whistle.constants import GAS_SELFDESTRUCT_EIP150
+from eth.vm.opcode import as_opcode
 
 from shard.engine.reference.accounts import Accounts
+from shard.engine.reference.precompiles import METERED_PRECOMPILES
 
 _METERED = (
     opcode_values.JUMP, opcode_values.JUMPI, opcode_values.CALL, opcode_values.CALLCODE, opcode_values.DELEGATECALL,
@@ -27,19 +32,17 @@ def accounts_of(computation: ComputationAPI) -> Accounts:
     return cast(Accounts, cast(Any, computation.state).accounts)
 
 
-def _counting_selfdestruct(original: Callable[..., Any]) -> Callable[..., Any]:
+def _counting_selfdestruct(computation: ComputationAPI) -> None:
     # The balance is zeroed by the opcode itself, so at deletion nothing would be left to count.
-    def selfdestruct(computation: ComputationAPI) -> None:
-        here = computation.msg.storage_address
-        before = computation.state.get_balance(here)
-        try:
-            original(computation=computation)
-        except Halt:
-            if here in computation.beneficiaries:
-                accounts_of(computation).destroy(before)
-            raise
-
-    return selfdestruct
+    here = computation.msg.storage_address
+    before = computation.state.get_balance(here)
+    try:
+        selfdestruct_eip6780(computation)
+    except Halt:
+        # Only an account created in this transaction is deleted (EIP-6780); any other one has paid itself.
+        if here in computation.accounts_to_delete and here in computation.beneficiaries:
+            accounts_of(computation).destroy(before)
+        raise
 
 
 class ShardComputation(PragueComputation):
@@ -47,7 +50,10 @@ class ShardComputation(PragueComputation):
 
     opcodes = {  # noqa: RUF012
         **PragueComputation.opcodes,
-        opcode_values.SELFDESTRUCT: cast(OpcodeAPI, _counting_selfdestruct(PragueComputation.opcodes[opcode_values.SELFDESTRUCT])),
+        # Not taken from the library's table, where it warns on every use.
+        opcode_values.SELFDESTRUCT: as_opcode(
+            ensure_no_static(_counting_selfdestruct), mnemonics.SELFDESTRUCT, GAS_SELFDESTRUCT_EIP150
+        ),
     }
 
     @property
@@ -71,7 +77,4 @@ class MeteredComputation(ShardComputation):
         code: cast(OpcodeAPI, _metered(cast(Callable[..., Any], opcode))) if code in _METERED else opcode
         for code, opcode in ShardComputation.opcodes.items()
     }
-    _precompiles = {  # noqa: RUF012
-        address: cast(Any, _metered(cast(Callable[..., Any], precompile)))
-        for address, precompile in ShardComputation.get_precompiles().items()
-    }
+    _precompiles = cast(Any, METERED_PRECOMPILES)

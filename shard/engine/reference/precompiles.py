@@ -1,0 +1,93 @@
+"""Precompiled contracts that ask a meter while they work: one call of some of them can take a minute (pure Python curves).
+
+The library's functions read their input piece by piece as they go, so input that watches being read is where to ask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, SupportsIndex, cast, overload
+
+from eth._utils.blake2.coders import extract_blake2b_parameters
+from eth.abc import ComputationAPI
+from eth.exceptions import VMError
+from eth.precompiles import blake2 as library_blake2
+from eth.vm.forks.prague.computation import PragueComputation
+from eth_utils import ValidationError
+
+from shard.engine.interface import Meter
+
+BLAKE2 = b"\x09".rjust(20, b"\0")
+_WORDS_BETWEEN_CHECKS = 1024
+
+
+class _WatchedBytes(bytes):
+    """Bytes that call a meter whenever a slice is taken of them, or of a slice of them."""
+
+    meter: Meter
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> int: ...
+    @overload
+    def __getitem__(self, index: slice) -> bytes: ...
+    def __getitem__(self, index: SupportsIndex | slice) -> int | bytes:
+        item = super().__getitem__(index)
+        if isinstance(item, int):
+            return item
+        self.meter()
+        return _watched(item, self.meter)
+
+
+def _watched(data: bytes, meter: Meter) -> _WatchedBytes:
+    watched = _WatchedBytes(data)
+    watched.meter = meter
+    return watched
+
+
+class _WatchedBlock(tuple[int, ...]):
+    """A message block of BLAKE2 that calls a meter every so many words read."""
+
+    meter: Meter
+    reads = 0
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> int: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[int, ...]: ...
+    def __getitem__(self, index: SupportsIndex | slice) -> int | tuple[int, ...]:
+        self.reads += 1
+        if self.reads % _WORDS_BETWEEN_CHECKS == 0:
+            self.meter()
+        return super().__getitem__(index)
+
+
+def _blake2(computation: ComputationAPI, meter: Meter) -> ComputationAPI:
+    """EIP-152."""
+    try:
+        rounds, state, block, offsets, is_final = extract_blake2b_parameters(computation.msg.data_as_bytes)
+    except ValidationError as error:
+        raise VMError(f"blake2 input: {error}") from error
+    computation.consume_gas(library_blake2.GAS_COST_PER_ROUND * rounds, reason="blake2 rounds")
+    words = _WatchedBlock(block)
+    words.meter = meter
+    computation.output = library_blake2.blake2b_compress(rounds, state, cast(Any, words), offsets, is_final)
+    return computation
+
+
+def _metered(address: bytes, original: Callable[[ComputationAPI], Any]) -> Callable[[ComputationAPI], Any]:
+    def precompile(computation: ComputationAPI) -> Any:
+        meter = cast(Any, computation.state).meter
+        meter()
+        if address == BLAKE2:
+            return _blake2(computation, meter)
+        computation.msg.data = _watched(computation.msg.data_as_bytes, meter)
+        return original(computation)
+
+    return precompile
+
+
+METERED_PRECOMPILES = {
+    address: _metered(address, precompile)
+    for address, precompile in PragueComputation.get_precompiles().items()
+}  # fmt: skip
+"""By address, as the library keeps them."""

@@ -1,0 +1,154 @@
+"""The inbound order: examples, and that what is chosen is what is checked, whatever the channels hold."""
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from primitives.errors import BlockReason, InvalidBlock
+from primitives.receipts import EMPTY_CHANNEL, CrossShardReceipt
+from shard.inbound import check_inbound, choose_inbound, counted_gas
+
+SHARD, SHARDS, BASE = 0, 3, 735_700
+LIMITS = {"gas_max": 300_000, "receipt_gas_max": 200_000}
+A = b"\xaa" * 20
+
+
+def message(source, nonce, kind=0, gas_limit=0):
+    return CrossShardReceipt(source, SHARD, nonce, kind, A, A, 1, gas_limit, 0, A, b"")
+
+
+class Channels:
+    """Each source sent `gases[source]`, of which `taken` are in and `held` are here."""
+
+    def __init__(self, gases, taken=None, held=None):
+        self.sent = {s: [message(s, n, 1 if g else 0, g) for n, g in enumerate(gases.get(s, []))] for s in range(SHARDS + 1)}
+        counts = {s: (taken or {}).get(s, 0) for s in self.sent}
+        self.taken = [EMPTY_CHANNEL.add(self.sent[s][: counts[s]], BASE) for s in self.sent]
+        self.recorded = [EMPTY_CHANNEL.add(self.sent[s], BASE) for s in self.sent]
+        self.available = {s: sent[: (held or {}).get(s, len(sent))] for s, sent in self.sent.items()}
+
+    def choose(self, height):
+        return choose_inbound(height, SHARDS, self.taken, self.recorded, self.available, **LIMITS)
+
+    def check(self, receipts, missing, height, available=None):
+        held = self.available if available is None else available
+        return check_inbound(
+            receipts, missing, height, SHARD, SHARDS, self.taken, self.recorded, held, chain_id_base=BASE, **LIMITS
+        )
+
+
+def names(receipts):
+    return [(r.source, r.nonce) for r in receipts]
+
+
+def test_round_robin_from_the_height():
+    channels = Channels({1: [0, 0, 0], 2: [0], 3: [0, 0]})
+    assert names(channels.choose(2)[0]) == [(2, 0), (3, 0), (1, 0), (3, 1), (1, 1), (1, 2)]
+    assert names(channels.choose(5)[0]) == [(1, 0), (2, 0), (3, 0), (1, 1), (3, 1), (1, 2)]
+
+
+def test_a_source_is_passed_over_for_the_whole_block():
+    # 200,000 of source 1 leaves no room for 150,000 of source 2, whose 21,000 behind it must wait too
+    channels = Channels({1: [200_000, 0], 2: [150_000, 0]})
+    receipts, missing = channels.choose(1)
+    assert (names(receipts), missing) == ([(1, 0), (1, 1)], 0)
+    assert channels.check(receipts, missing, 1) == {}
+
+
+def test_a_missing_bundle_stops_only_its_source():
+    channels = Channels({1: [0, 0], 2: [0, 0]}, held={1: 1})
+    receipts, missing = channels.choose(1)
+    assert (names(receipts), missing) == ([(1, 0), (2, 0), (2, 1)], 0b10)
+    # Somebody who knows no more cannot tell whether receipt 0 of source 1 is genuine, so must pull it.
+    assert channels.check(receipts, missing, 1, available={}) == {1: 0}
+
+
+def test_counted_gas():
+    assert counted_gas(message(1, 0, 0, 10**6), 200_000) == 21_000
+    assert counted_gas(message(1, 0, 9, 10**6), 200_000) == 21_000
+    assert counted_gas(message(1, 0, 1, 10**6), 200_000) == 200_000
+    assert counted_gas(message(1, 0, 2, 5), 200_000) == 21_000
+
+
+channels_strategy = st.builds(
+    lambda gases, taken, held: Channels(
+        {s: g for s, g in gases.items() if s != SHARD},
+        {s: min(taken.get(s, 0), len(gases.get(s, []))) for s in gases},
+        held,
+    ),
+    st.dictionaries(st.integers(1, SHARDS), st.lists(st.sampled_from([0, 0, 50_000, 150_000, 10**6]), max_size=8), max_size=SHARDS),
+    st.dictionaries(st.integers(1, SHARDS), st.integers(0, 4)),
+    st.dictionaries(st.integers(1, SHARDS), st.integers(0, 8)),
+)
+
+
+@given(channels_strategy, st.integers(0, 10))
+def test_what_is_chosen_passes_the_check(channels, height):
+    receipts, missing = channels.choose(height)
+    assert sum(counted_gas(r, LIMITS["receipt_gas_max"]) for r in receipts) <= LIMITS["gas_max"]
+    assert channels.check(receipts, missing, height) == {}
+    assert channels.check(receipts, missing, height, available=channels.sent) == {}
+    for source, totals in enumerate(channels.taken):
+        nonces = [r.nonce for r in receipts if r.source == source]
+        assert nonces == list(range(totals.count, totals.count + len(nonces)))
+    active = [s for s in range(SHARDS + 1) if channels.taken[s].count < channels.recorded[s].count]
+    first = next((s for s in ((height + i) % (SHARDS + 1) for i in range(SHARDS + 1)) if s in active), None)
+    assert first is None or missing >> first & 1 or receipts[0].source == first
+
+
+@given(channels_strategy, st.integers(0, 10), st.data())
+def test_what_is_changed_fails_the_check(channels, height, data):
+    receipts, missing = (list(part) if isinstance(part, tuple) else part for part in channels.choose(height))
+    if not receipts:
+        return
+    at = data.draw(st.integers(0, len(receipts) - 1))
+    change = data.draw(st.sampled_from(["drop", "forge", "swap", "mark"]))
+    if change == "drop":
+        del receipts[at]
+    elif change == "forge":
+        receipts[at] = dataclasses.replace(receipts[at], amount=2)
+    elif change == "swap":
+        if at == 0 or receipts[at - 1] == receipts[at]:
+            return
+        receipts[at - 1], receipts[at] = receipts[at], receipts[at - 1]
+    else:
+        finished = [s for s in range(SHARDS + 1) if channels.recorded[s].count == channels.taken[s].count]
+        missing |= 1 << finished[0]
+    with pytest.raises(InvalidBlock) as caught:
+        channels.check(receipts, missing, height, available=channels.sent)
+    assert caught.value.reason is BlockReason.BAD_INBOUND
+
+
+def test_forged_receipts_are_refused_without_holding_any():
+    channels = Channels({1: [0, 0]})
+    receipts = [dataclasses.replace(r, to=b"\xbb" * 20) for r in channels.sent[1]]
+    with pytest.raises(InvalidBlock, match="fold"):
+        channels.check(receipts, 0, 1, available={})
+    assert channels.check(channels.sent[1], 0, 1, available={}) == {}
+
+
+def test_leaving_out_what_surely_fits_is_refused_without_holding_it():
+    channels = Channels({1: [0]})
+    with pytest.raises(InvalidBlock, match="left out"):
+        channels.check([], 0, 1, available={})
+
+
+def test_a_receipt_that_may_not_fit_must_be_pulled_to_decide():
+    channels = Channels({1: [150_000, 160_000]})
+    assert channels.check(channels.sent[1][:1], 0, 1, available={1: channels.sent[1][:1]}) == {1: 1}
+    assert channels.check(channels.sent[1][:1], 0, 1) == {}
+
+
+@pytest.mark.parametrize("missing", [1 << 4, 1 << SHARD, 1 << 2])
+def test_a_mark_without_ground_is_refused(missing):
+    channels = Channels({1: [0]})
+    with pytest.raises(InvalidBlock, match="missing marks"):
+        channels.check(channels.sent[1], missing, 1)
+
+
+def test_receipts_of_another_shard_are_refused():
+    channels = Channels({1: [0]})
+    with pytest.raises(InvalidBlock, match="in a block of shard"):
+        channels.check([dataclasses.replace(channels.sent[1][0], destination=2)], 0, 1)
