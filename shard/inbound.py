@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from primitives.blocks import INBOUND_PER_BLOCK_MAX
 from primitives.errors import BlockReason, InvalidBlock
+from primitives.parameters import Parameters
 from primitives.receipts import ChannelTotals, CrossShardReceipt, ReceiptKind
 
 CREDIT_GAS = 21_000
@@ -25,24 +26,19 @@ def counted_gas(receipt: CrossShardReceipt, receipt_gas_max: int) -> int:
 
 def choose_inbound(
     height: int,
-    shard_count: int,
     taken: Sequence[ChannelTotals],
     recorded: Sequence[ChannelTotals],
     available: Mapping[int, Sequence[CrossShardReceipt]],
-    *,
-    gas_max: int,
-    receipt_gas_max: int,
+    parameters: Parameters,
 ) -> tuple[tuple[CrossShardReceipt, ...], int]:
     """The receipts of a block, in order, and the bit field of the sources passed over because their next receipt is not here.
 
     Args:
         height: of the block.
-        shard_count: shards of the network; the beacon chain is the source of that number.
         taken: by source, what the parent's Inbox holds.
         recorded: by source, what the referenced beacon block records as sent here (`ShardReference.inbound`).
         available: by source, receipts held here: contiguous, and known to fold to a recorded accumulator.
-        gas_max: gas that inbound receipts may count in one block.
-        receipt_gas_max: gas limit of one call.
+        parameters: give the number of sources (the beacon chain is the last) and the gas that receipts may count.
     """
     missing = 0
 
@@ -53,27 +49,26 @@ def choose_inbound(
             missing |= 1 << source
         return receipt
 
-    return tuple(_in_order(height, shard_count, taken, recorded, next_of, gas_max, receipt_gas_max)), missing
+    return tuple(_in_order(height, taken, recorded, next_of, parameters)), missing
 
 
 def check_inbound(
-    receipts: Sequence[CrossShardReceipt],
-    missing: int,
     height: int,
-    shard: int,
-    shard_count: int,
     taken: Sequence[ChannelTotals],
     recorded: Sequence[ChannelTotals],
-    available: Mapping[int, Sequence[CrossShardReceipt]],
+    receipts: Sequence[CrossShardReceipt],
+    missing: int,
+    parameters: Parameters,
     *,
-    gas_max: int,
-    receipt_gas_max: int,
-    chain_id_base: int,
+    shard: int,
+    available: Mapping[int, Sequence[CrossShardReceipt]],
 ) -> dict[int, int]:
     """Checks that a block's inbound receipts are genuine, and in the order its `missing` field leaves.
 
     A source marked missing is passed over from where its receipts in this block end. A receipt is genuine if it is held
     here, or if with those after it in this block it folds to the recorded accumulator.
+
+    A block known to be final needs no such check; for one that is proposed, what is held here has to decide.
 
     Args: as `choose_inbound`; further `receipts` and `missing` of the block, and `shard`, its chain.
 
@@ -84,8 +79,8 @@ def check_inbound(
     Raises:
         InvalidBlock: BAD_INBOUND.
     """
-    queues = _by_source(receipts, shard, shard_count)
-    if missing >> (shard_count + 1):
+    queues = _by_source(receipts, shard, parameters.shard_count)
+    if missing >> (parameters.shard_count + 1):
         raise _bad("missing marks a chain that does not exist")
     needed: dict[int, int] = {}
     marked = 0
@@ -101,17 +96,17 @@ def check_inbound(
             return None
         receipt = _held(available, source, nonce)
         if receipt is None and gas_left >= CREDIT_GAS:
-            if gas_left >= receipt_gas_max:
+            if gas_left >= parameters.receipt_gas_max:
                 raise _bad(f"receipt {nonce} of source {source} is left out although any receipt fits")
             needed.setdefault(source, nonce)
         return receipt
 
-    if _in_order(height, shard_count, taken, recorded, next_of, gas_max, receipt_gas_max) != list(receipts):
+    if _in_order(height, taken, recorded, next_of, parameters) != list(receipts):
         raise _bad("not the inbound order")
     if marked != missing:
         raise _bad("missing marks a source that is not passed over")
     for source, queue in queues.items():
-        unknown = _first_unknown(queue, available, taken[source], recorded[source], chain_id_base)
+        unknown = _first_unknown(queue, available, taken[source], recorded[source], parameters.chain_id_base)
         if unknown is not None:
             needed[source] = min(unknown, needed.get(source, unknown))
     return needed
@@ -119,15 +114,13 @@ def check_inbound(
 
 def _in_order(
     height: int,
-    shard_count: int,
     taken: Sequence[ChannelTotals],
     recorded: Sequence[ChannelTotals],
     next_of: Callable[[int, int, int], CrossShardReceipt | None],
-    gas_max: int,
-    receipt_gas_max: int,
+    parameters: Parameters,
 ) -> list[CrossShardReceipt]:
     """One receipt a source, round after round; a source that cannot go on is out for the rest of the block."""
-    sources = shard_count + 1
+    sources, gas_max = parameters.shard_count + 1, parameters.inbound_gas_max
     nonces = [totals.count for totals in taken]
     active = [source for source in ((height + i) % sources for i in range(sources)) if nonces[source] < recorded[source].count]
     chosen: list[CrossShardReceipt] = []
@@ -138,9 +131,10 @@ def _in_order(
             if len(chosen) == INBOUND_PER_BLOCK_MAX:
                 return chosen
             receipt = next_of(source, nonces[source], gas_max - gas)
-            if receipt is None or gas + counted_gas(receipt, receipt_gas_max) > gas_max:
+            counted = counted_gas(receipt, parameters.receipt_gas_max) if receipt is not None else 0
+            if receipt is None or gas + counted > gas_max:
                 continue
-            gas += counted_gas(receipt, receipt_gas_max)
+            gas += counted
             chosen.append(receipt)
             nonces[source] += 1
             if nonces[source] < recorded[source].count:

@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from primitives.errors import BlockReason, InvalidBlock
+from primitives.parameters import Parameters
 from primitives.receipts import EMPTY_CHANNEL, CrossShardReceipt
 from shard.inbound import check_inbound, choose_inbound, counted_gas
 
 SHARD, SHARDS, BASE = 0, 3, 735_700
-LIMITS = {"gas_max": 300_000, "receipt_gas_max": 200_000}
+PARAMETERS = Parameters(shard_count=SHARDS, chain_id_base=BASE, gas_limit=600_000, receipt_gas_max=200_000)
 A = b"\xaa" * 20
 
 
@@ -30,13 +31,11 @@ class Channels:
         self.available = {s: sent[: (held or {}).get(s, len(sent))] for s, sent in self.sent.items()}
 
     def choose(self, height):
-        return choose_inbound(height, SHARDS, self.taken, self.recorded, self.available, **LIMITS)
+        return choose_inbound(height, self.taken, self.recorded, self.available, PARAMETERS)
 
     def check(self, receipts, missing, height, available=None):
         held = self.available if available is None else available
-        return check_inbound(
-            receipts, missing, height, SHARD, SHARDS, self.taken, self.recorded, held, chain_id_base=BASE, **LIMITS
-        )
+        return check_inbound(height, self.taken, self.recorded, receipts, missing, PARAMETERS, shard=SHARD, available=held)
 
 
 def names(receipts):
@@ -87,7 +86,7 @@ channels_strategy = st.builds(
 @given(channels_strategy, st.integers(0, 10))
 def test_what_is_chosen_passes_the_check(channels, height):
     receipts, missing = channels.choose(height)
-    assert sum(counted_gas(r, LIMITS["receipt_gas_max"]) for r in receipts) <= LIMITS["gas_max"]
+    assert sum(counted_gas(r, PARAMETERS.receipt_gas_max) for r in receipts) <= PARAMETERS.inbound_gas_max
     assert channels.check(receipts, missing, height) == {}
     assert channels.check(receipts, missing, height, available=channels.sent) == {}
     for source, totals in enumerate(channels.taken):
