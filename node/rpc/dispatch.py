@@ -6,6 +6,7 @@ Source: JSON-RPC 2.0; docs/json-rpc.md for the form rules.
 from __future__ import annotations
 
 import logging
+import re
 
 import msgspec
 import trio
@@ -23,7 +24,7 @@ from node.rpc.errors import (
     of_transaction,
     of_unavailable,
 )
-from node.rpc.limits import BATCH_CALLS_MAX, BATCH_CALLS_PER_TURN, RESPONSE_BYTES_MAX
+from node.rpc.limits import BATCH_CALLS_MAX, BATCH_CALLS_PER_TURN, BRACKETS_UNCHECKED_MAX, NESTING_MAX, RESPONSE_BYTES_MAX
 from node.rpc.methods.context import Context, Method
 from primitives.errors import Busy, Interrupted, InvalidQuery, InvalidTransaction, QueryReason, Unavailable
 
@@ -47,6 +48,9 @@ _CALLS = msgspec.json.Decoder(list[msgspec.Raw])
 _ANYTHING = msgspec.json.Decoder(msgspec.Raw)
 _ENCODER = msgspec.json.Encoder()
 _SPACE = b" \t\r\n"
+# Possessive, and an open string reaches to the end: one pass over any body.
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def _failure(identity: bytes, error: RpcError) -> bytes:
@@ -82,6 +86,24 @@ def _decode(body: bytes) -> _Call:
         raise _parse_error(error) from error
 
 
+async def _is_too_deep(body: bytes) -> bool:
+    """Whether a body nests deeper than `NESTING_MAX`.
+
+    The decoder recurses in C as deep as Python's recursion limit allows, and the EVM library raises that limit so far that the
+    stack would end first: one request could end the process.
+    """
+    if body.count(b"[") + body.count(b"{") <= BRACKETS_UNCHECKED_MAX:
+        return False
+    brackets = _STRING.sub(b"", body).translate(None, _NO_BRACKETS)
+    for _ in range(NESTING_MAX):
+        await trio.lowlevel.checkpoint()
+        fewer = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        if len(fewer) == len(brackets):
+            break
+        brackets = fewer
+    return len(brackets) > BRACKETS_UNCHECKED_MAX
+
+
 class Dispatcher:
     """Answers the requests of one address."""
 
@@ -92,6 +114,9 @@ class Dispatcher:
 
     async def answer(self, body: bytes) -> bytes:
         """The answer to a request's body; empty when it holds only notifications."""
+        if await _is_too_deep(body):
+            self._observe.limit_hit("nesting_max")
+            return self._refused(RpcError(PARSE_ERROR, f"parse error: arrays and objects nest deeper than {NESTING_MAX} levels"))
         if body.lstrip(_SPACE)[:1] == b"[":
             return await self._batch(body)
         try:

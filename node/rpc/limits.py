@@ -33,6 +33,10 @@ SHUTDOWN_SECONDS_MAX = 2.0
 ACCEPT_BACKLOG_MAX = 512
 """Connections the system holds before the server takes them."""
 
+NESTING_MAX = 16
+"""Levels of arrays and objects in a request; a batch of calls with access lists has seven."""
+BRACKETS_UNCHECKED_MAX = 500
+"""Opening brackets up to which a body's nesting is not looked at: so many levels the decoder can take."""
 BATCH_CALLS_MAX = 1000
 BATCH_CALLS_PER_TURN = 16
 """Calls of a batch between two turns of the event loop, for calls that never wait by themselves."""

@@ -1,5 +1,8 @@
 """What each method answers."""
 
+import re
+from pathlib import Path
+
 from node.rpc.methods.registry import SHARD
 from primitives.hashing import keccak256
 from shard.transactions import decode_transaction
@@ -245,8 +248,5 @@ async def test_beacon_head():
 
 
 def test_the_page_tells_of_every_method_and_of_no_other():
-    import re
-    from pathlib import Path
-
     page = (Path(__file__).parents[3] / "docs" / "json-rpc.md").read_text()
     assert set(re.findall(r"^### `(\w+)`", page, re.MULTILINE)) == set(SHARD)
