@@ -230,12 +230,14 @@ class Pool:
         account = self._accounts.get(sender)
         if account is None:
             return
+        account.balance = balance
+        # Before the nonce moves, so that nothing joins a run only to be cut off again.
+        if balance < account.cost_max:
+            for entry in [entry for entry in account.entries.values() if entry.cost > balance and entry.nonce >= nonce]:
+                self._drop(entry, DropReason.UNAFFORDABLE, now_ms)
         if nonce != account.nonce:
             self._set_nonce(account, nonce, now_ms)
-        account.balance = balance
         if balance < account.cost_max:
-            for entry in [entry for entry in account.entries.values() if entry.cost > balance]:
-                self._drop(entry, DropReason.UNAFFORDABLE, now_ms)
             account.cost_max = max((entry.cost for entry in account.entries.values()), default=0)
 
     def on_block(self, accounts: Mapping[Address, tuple[int, int]], now_ms: int) -> tuple[bytes, ...]:
