@@ -85,7 +85,8 @@ class Gossip(Pubsub):  # type: ignore[misc,unused-ignore]
     def __init__(self, host: IHost, settings: NetworkSettings, ports: GossipPorts) -> None:
         self._topics: dict[str, _Topic] = {}
         self._waiting: dict[str, deque[_Waiting]] = {}
-        self._inbound: dict[ID, INetStream] = {}
+        self._inbound: dict[ID, int] = {}
+        self._opening: set[ID] = set()
         self._waiting_seconds = settings.waiting_seconds_max
         self._ports = ports
         super().__init__(host, Router(settings, ports.observe, self.flush_waiting), strict_signing=True, max_inbound_rpc_size=RPC_BYTES_MAX)
@@ -191,10 +192,7 @@ class Gossip(Pubsub):  # type: ignore[misc,unused-ignore]
     async def stream_handler(self, stream: INetStream) -> None:
         """Read a peer's frames until its stream ends; a bad frame costs the peer its connection, and nobody else anything."""
         peer = stream.muxed_conn.peer_id
-        replaced = self._inbound.get(peer)
-        self._inbound[peer] = stream
-        if replaced is not None:
-            await replaced.reset()
+        self._inbound[peer] = self._inbound.get(peer, 0) + 1
         reader = FrameReader(stream, self.max_inbound_rpc_size)
         try:
             while True:
@@ -207,7 +205,8 @@ class Gossip(Pubsub):  # type: ignore[misc,unused-ignore]
             log.debug("stream_ended peer=%s error=%r", peer, error)
         finally:
             # Our own stream to the peer lives on: if each end's loss took the other's along, they would chase each other.
-            if self._inbound.get(peer) is stream:
+            self._inbound[peer] -= 1
+            if not self._inbound[peer]:
                 del self._inbound[peer]
                 self._forget_all_subscriptions(peer)
                 for members in self.router.mesh.values():
@@ -240,6 +239,9 @@ class Gossip(Pubsub):  # type: ignore[misc,unused-ignore]
             return
         self.peer_topics.setdefault(topic, set()).add(peer)
         self._peer_subscription_count[peer] = self._peer_subscription_count.get(peer, 0) + 1
+        waiter = self._subscription_events.pop((peer, topic), None)
+        if waiter is not None:
+            waiter.set()
         await self.router.on_peer_subscribed(peer, topic)
         self.flush_waiting()
 
@@ -286,16 +288,16 @@ class Gossip(Pubsub):  # type: ignore[misc,unused-ignore]
 
     async def _handle_new_peer(self, peer_id: ID) -> None:
         """Open our stream to a peer; the hello is the first frame of its queue, so there is one writer (trap 4)."""
-        if peer_id in self.peers or peer_id == self.my_id:
+        if peer_id in self.peers or peer_id in self._opening or peer_id == self.my_id:
             return
+        self._opening.add(peer_id)
         try:
             stream = await self.host.new_stream(peer_id, self.protocols)
         except StreamFailure as error:
             # The library tries again for this kind of error only.
             raise SwarmException(str(error)) from error
-        if peer_id in self.peers:
-            await stream.reset()
-            return
+        finally:
+            self._opening.discard(peer_id)
         self.router.add_peer(peer_id, stream.get_protocol())
         queue = OutboundQueue()
         queue.push(frame_of(self.get_hello_packet().SerializeToString()), control=True)
@@ -309,13 +311,16 @@ class Gossip(Pubsub):  # type: ignore[misc,unused-ignore]
     async def handle_sending_messages(self, peer_id: ID, stream: INetStream, queue: OutboundQueue) -> None:  # type: ignore[override]
         """Write a peer's frames, the only task that does; a peer that does not read loses its stream, and gets a new one."""
         try:
-            while (frames := await queue.take()) is not None:
-                await stream.write(frames)
-        except (IOException, ValueError) as error:
-            log.debug("peer=%s write_failed=%r", peer_id, error)
-            self._ports.observe("p2p_streams_lost", {}, 1)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_cancel_once_ended, stream, nursery.cancel_scope)
+                while (frames := await queue.take()) is not None:
+                    await stream.write(frames)
+                nursery.cancel_scope.cancel()
+        except* (IOException, ValueError) as error:
+            log.debug("write_failed peer=%s error=%r", peer_id, error)
         finally:
             if self.peer_queues.get(peer_id) is queue:
+                self._ports.observe("p2p_streams_lost", {}, 1)
                 del self.peers[peer_id], self.peer_queues[peer_id]
                 queue.close()
                 self.router.remove_peer(peer_id)
@@ -325,13 +330,23 @@ class Gossip(Pubsub):  # type: ignore[misc,unused-ignore]
                 await stream.reset()
 
 
+async def _cancel_once_ended(stream: INetStream, scope: trio.CancelScope) -> None:
+    """Notice that the peer gave up reading, which otherwise only the next write would tell."""
+    try:
+        await stream.read(1)
+    except (IOException, ValueError) as error:
+        log.debug("stream_ended error=%r", error)
+    scope.cancel()
+
+
 @lru_cache(maxsize=1024)
 def _author_key(name: bytes) -> Secp256k1PublicKey | None:
     """The key a name stands for, or None if it is no name of a node of ours."""
     try:
         key = ID(name).extract_public_key()
-    except Exception:
+    except Exception as error:
         # Any bytes may claim to be a name, and the library fails in many ways on them (trap 1).
+        log.debug("unreadable_author error=%r", error)
         return None
     return key if isinstance(key, Secp256k1PublicKey) else None
 
@@ -346,6 +361,7 @@ def _is_authentic(message: Any) -> bool:
     signed = rpc_pb2.Message(data=message.data, topicIDs=message.topicIDs, from_id=message.from_id, seqno=message.seqno)
     try:
         return key.verify(_SIGNING_PREFIX + signed.SerializeToString(), message.signature)
-    except Exception:
-        # A signature that cannot even be parsed.
+    except Exception as error:
+        # Nor can every signature be parsed.
+        log.debug("unreadable_signature error=%r", error)
         return False

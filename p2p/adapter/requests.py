@@ -14,10 +14,12 @@ from typing import Final
 import trio
 from libp2p.abc import IHost, INetStream
 from libp2p.custom_types import TProtocol
-from libp2p.host.exceptions import StreamFailure
 from libp2p.io.exceptions import IOException
 from libp2p.network.exceptions import SwarmException
 from libp2p.peer.id import ID
+from libp2p.protocol_muxer.exceptions import MultiselectClientError
+from libp2p.protocol_muxer.multiselect_client import MultiselectClient
+from libp2p.protocol_muxer.multiselect_communicator import MultiselectCommunicator
 
 from p2p.adapter.frames import FrameReader, MalformedFrameError, StreamEndedError, frame_of
 from p2p.adapter.identity import peer_id_from
@@ -35,7 +37,9 @@ from primitives.errors import Rejection
 log = logging.getLogger(__name__)
 
 SYNC_PROTOCOL: Final = TProtocol("/shardnet/sync/1")
-_WIND_UP_SECONDS: Final = 1.0
+_WIND_UP_SECONDS: Final = 5.0
+_OPEN_SECONDS_MAX: Final = 5.0
+_NEGOTIATION_SECONDS: Final = 10
 
 
 class Requests:
@@ -51,6 +55,7 @@ class Requests:
         self._answer_timeout_seconds = answer_timeout_seconds
         self._asking: dict[ID, trio.CapacityLimiter] = {}
         self._answering: dict[ID, int] = {}
+        self._negotiator = MultiselectClient()
         host.set_stream_handler(SYNC_PROTOCOL, self.answer)
 
     def forget(self, peer: ID) -> None:
@@ -84,19 +89,26 @@ class Requests:
         stream = None
         finished = False
         try:
-            stream = await self._host.new_stream(peer, [SYNC_PROTOCOL])
+            stream = await self._open(peer)
+            await self._negotiator.select_one_of([SYNC_PROTOCOL], MultiselectCommunicator(stream), _NEGOTIATION_SECONDS)
             await stream.write(frame_of(payload))
             response = await FrameReader(stream, RESPONSE_BYTES_MAX).read_frame()
             finished = True
         except MalformedFrameError as error:
             raise RequestFailed(RequestFailure.TOO_LARGE, str(error)) from error
-        except (StreamEndedError, StreamFailure, SwarmException, IOException, ValueError) as error:
+        except (StreamEndedError, MultiselectClientError, SwarmException, IOException, ValueError) as error:
             raise RequestFailed(RequestFailure.REFUSED, repr(error)) from error
         finally:
             if stream is not None:
                 await _end(stream, politely=finished)
         self._on_activity(peer)
         return response
+
+    async def _open(self, peer: ID) -> INetStream:
+        """Open a bare stream; not cancelled in the middle, for libp2p would keep the place of a stream half open (trap 20)."""
+        with trio.CancelScope(deadline=trio.current_time() + _OPEN_SECONDS_MAX, shield=True):
+            return await self._host.get_network().new_stream(peer)
+        raise RequestFailed(RequestFailure.TIMEOUT, "no stream could be opened")
 
     async def answer(self, stream: INetStream) -> None:
         """Answer one request of a peer; whatever happens, the stream ends (trap 20) and nothing escapes (trap 2)."""

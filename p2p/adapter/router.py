@@ -120,7 +120,12 @@ class Router(GossipSub):  # type: ignore[misc,unused-ignore]
         if len(pubsub_msg.data) >= IDONTWANT_BYTES_MIN and msg_forwarder != pubsub.my_id:
             await self._emit_idontwant_for_message(message_id, pubsub_msg.topicIDs)
         frame = frame_of(rpc_pb2.RPC(publish=[pubsub_msg]).SerializeToString())
-        for peer in self._get_peers_to_send(pubsub_msg.topicIDs, msg_forwarder, ID(pubsub_msg.from_id), message_id):
+        takers = self._get_peers_to_send(pubsub_msg.topicIDs, msg_forwarder, ID(pubsub_msg.from_id), message_id)
+        subscribers = pubsub.peer_topics.get(pubsub_msg.topicIDs[0], ())
+        if msg_forwarder == pubsub.my_id and len(subscribers) <= self.degree_high:
+            # Among few, our own word goes to everybody: the mesh may not have closed yet, and nobody else would bring it.
+            takers = list(subscribers)
+        for peer in takers:
             self._push(peer, frame)
 
     async def flush_pending_messages(self, peer_id: ID) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import logging
 import socket
-from contextlib import suppress
 from typing import Any, Final
 
 import trio
@@ -97,9 +96,11 @@ class _SocketListener(TCPListener):  # type: ignore[misc,unused-ignore]
         self.background_nursery.start_soon(self._serve, listener)
 
     async def _serve(self, listener: trio.SocketListener) -> None:
-        # Closing the listener is how it is told to stop.
-        with suppress(trio.ClosedResourceError):
+        try:
             await trio.serve_listeners(self._handle, [listener])
+        except* trio.ClosedResourceError as error:
+            # Closing the listener is how it is told to stop.
+            log.debug("listener_closed error=%r", error)
 
     async def _handle(self, socket_stream: trio.SocketStream) -> None:
         """Run a connection; the library's handler would wait for the end of the process and hold a place until then."""

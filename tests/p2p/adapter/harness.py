@@ -77,8 +77,13 @@ class Node:
         await self.until(lambda: payload in self.payloads())
 
     async def until_meshed(self, *peers):
-        for other in peers:
-            await self.network._gossip.router.wait_for_mesh(identity_of(other.peer_id), TOPIC, timeout=PATIENCE_SECONDS)
+        router = self.network._gossip.router
+        for identity in (identity_of(other.peer_id) for other in peers):
+            with trio.fail_after(PATIENCE_SECONDS):
+                while identity not in router.mesh[TOPIC]:
+                    # libp2p forgets who waits when a stream is replaced, so the wait is taken up again.
+                    with trio.move_on_after(1):
+                        await router.wait_for_mesh(identity, TOPIC, timeout=PATIENCE_SECONDS)
 
     def payloads(self):
         return [event.payload for event in self.received if isinstance(event, GossipReceived)]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from p2p.adapter.identity import identity_of
 from p2p.network import GossipReceived, PayloadTooLarge, PeerConnected, PeerDisconnected, RequestFailed, RequestFailure
 from tests.p2p.adapter.harness import TOPIC, keep_each_other, nodes_in, running, subscribe
 
@@ -15,6 +16,8 @@ async def test_gossip_reaches_every_node_once_with_the_deliverer_named(tmp_path)
         keep_each_other(*nodes)
         for node in nodes:
             await node.until_connected(*(other for other in nodes if other is not node))
+        for node in nodes[1:]:
+            await nodes[0].network._gossip.wait_for_subscription(identity_of(node.peer_id), TOPIC, timeout=15)
         sent = [b"%d" % number for number in range(50)]
         for payload in sent:
             nodes[0].network.publish(TOPIC, payload)

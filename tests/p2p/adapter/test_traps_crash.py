@@ -68,6 +68,7 @@ async def test_trap_1_message_in_another_nodes_name_is_refused_and_does_not_make
     subscribe(victim, friend)
     async with running(victim, friend), attacking() as attacker, attacking() as author:
         keep_each_other(victim, friend)
+        await victim.until_meshed(friend)
         genuine = author.message(b"genuine")
         altered = rpc_pb2.Message()
         altered.CopyFrom(genuine)
@@ -146,6 +147,7 @@ async def test_trap_3_failing_validator_drops_the_message_and_nothing_else(tmp_p
     subscribe(sender)
     async with running(victim, sender):
         keep_each_other(victim, sender)
+        await sender.until_meshed(victim)
         for payload in (b"poison", b"bad", b"good"):
             sender.network.publish(TOPIC, payload)
         await victim.until_received(b"good")
@@ -161,7 +163,7 @@ async def test_trap_4_late_joiner_finds_whole_frames_while_large_messages_flow(t
     large = 200 * 1024
     async with running(sender, steady):
         keep_each_other(sender, steady)
-        await sender.until_connected(steady)
+        await sender.until_meshed(steady)
         async with running(late):
             late.network.keep([sender.address])
             for number in range(40):

@@ -3,11 +3,13 @@
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import trio
 from libp2p.custom_types import TProtocol
+from libp2p.host.exceptions import StreamFailure
 from libp2p.network.stream.exceptions import StreamError
 
 from p2p.adapter.frames import FrameReader, frame_of
@@ -57,6 +59,7 @@ async def test_trap_12_peer_that_stops_reading_slows_nobody_and_is_served_again_
 
 STOPPABLE = """
 import sys
+from contextlib import suppress
 from pathlib import Path
 import trio
 from p2p.adapter.host import Network
@@ -206,31 +209,31 @@ async def test_trap_17_shutdown_under_load_is_clean(tmp_path):
 
 
 async def test_trap_20_three_hundred_unanswered_requests_leave_room_for_the_next(tmp_path):
-    node = Node(tmp_path / "node.key")
+    node = Node(tmp_path / "node.key", settings=NetworkSettings(ping_interval_seconds=60))
     answering = trio.Event()
 
     async def handler(stream):
-        await FrameReader(stream, 1000).read_frame()
-        if not answering.is_set():
-            await trio.sleep_forever()
-        await stream.write(frame_of(b"at last"))
-        await stream.close()
+        with suppress(StreamError):
+            await FrameReader(stream, 1000).read_frame()
+            if not answering.is_set():
+                # Until the asker gives up; a stock host holds a place for each stream of its own.
+                await stream.read(1)
+            await stream.write(frame_of(b"at last"))
+            await stream.close()
 
     async with running(node), attacking() as attacker:
         attacker.host.set_stream_handler(SYNC_PROTOCOL, handler)
         await attacker.connect(node)
         await node.until(lambda: node.network.peers() == [attacker.peer_id])
-        failures = []
 
-        async def ask():
-            with pytest.raises(RequestFailed) as failed:
-                await node.network.request(attacker.peer_id, b"?", 3)
-            failures.append(failed.value.reason)
+        async def ask_in_vain():
+            with pytest.raises(RequestFailed):
+                await node.network.request(attacker.peer_id, b"?", 0.1)
 
-        async with trio.open_nursery() as nursery:
-            for _ in range(300):
-                nursery.start_soon(ask)
-        assert failures == [RequestFailure.TIMEOUT] * 300
+        for _ in range(300 // REQUESTS_PER_PEER_MAX + 1):
+            async with trio.open_nursery() as nursery:
+                for _ in range(REQUESTS_PER_PEER_MAX):
+                    nursery.start_soon(ask_in_vain)
         (connection,) = node.network._libp2p.get_network().get_connections()
         assert connection.muxed_conn.stream_backlog_semaphore.value >= 256 - 2
         answering.set()
@@ -238,13 +241,16 @@ async def test_trap_20_three_hundred_unanswered_requests_leave_room_for_the_next
 
 
 async def test_trap_20_peer_that_opens_streams_and_says_nothing_is_bounded_and_cleared(tmp_path):
-    settings = NetworkSettings(answer_timeout_seconds=1.0)
+    settings = NetworkSettings(answer_timeout_seconds=3.0)
     node, friend = nodes_in(tmp_path, 2, settings=settings)
     async with running(node, friend), attacking() as attacker:
         friend.network.keep([node.address])
         await friend.until_connected(node)
         await attacker.connect(node)
-        streams = [await attacker.open(node, SYNC_PROTOCOL) for _ in range(REQUESTS_PER_PEER_MAX + 1)]
+        streams = [await attacker.open(node, SYNC_PROTOCOL) for _ in range(REQUESTS_PER_PEER_MAX)]
+        with suppress(StreamFailure):
+            # Reset, perhaps before the negotiation of the stream is over.
+            await attacker.open(node, SYNC_PROTOCOL)
         await node.until(lambda: node.count("p2p_limit_hits", limit="requests_per_peer") == 1)
         assert await friend.network.request(node.peer_id, b"?", 10) == b"echo:?"
         await node.until(lambda: node.count("p2p_requests", side="answered", result="timeout") == REQUESTS_PER_PEER_MAX)
