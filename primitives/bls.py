@@ -80,6 +80,8 @@ def _public_key_point(data: bytes) -> G1Point:
         raise InvalidSignature(SignatureReason.BAD_KEY, str(error)) from error
     if point == G1Point.identity():
         raise InvalidSignature(SignatureReason.BAD_KEY, "the identity is not a key")
+    if bytes(point.to_compressed_bytes()) != data:
+        raise InvalidSignature(SignatureReason.BAD_KEY, "not the one encoding of its point")
     return point
 
 
@@ -87,9 +89,13 @@ def _signature_point(data: bytes) -> G2Point:
     if len(data) != SIGNATURE_BYTES:
         raise InvalidSignature(SignatureReason.BAD_SIGNATURE, "a signature has 96 bytes")
     try:
-        return G2Point.from_compressed_bytes(data)
+        point = G2Point.from_compressed_bytes(data)
     except ValueError as error:
         raise InvalidSignature(SignatureReason.BAD_SIGNATURE, str(error)) from error
+    # The library reads any bytes under the infinity flag as the identity.
+    if bytes(point.to_compressed_bytes()) != data:
+        raise InvalidSignature(SignatureReason.BAD_SIGNATURE, "not the one encoding of its point")
+    return point
 
 
 def check_public_key(public_key: bytes) -> None:

@@ -51,6 +51,11 @@ class _BoundedBytes(sedes.ByteList):  # type: ignore[misc]
         super().__init__(limit)
         self.limit = limit
 
+    def serialize(self, value: bytes) -> bytes:
+        if len(value) > self.limit:
+            raise InvalidEncoding(EncodingReason.TOO_LARGE, f"{len(value)} bytes, at most {self.limit}")
+        return bytes(super().serialize(value))
+
     def deserialize(self, data: bytes) -> bytes:
         if len(data) > self.limit:
             raise InvalidEncoding(EncodingReason.TOO_LARGE, f"{len(data)} bytes, at most {self.limit}")
@@ -59,6 +64,11 @@ class _BoundedBytes(sedes.ByteList):  # type: ignore[misc]
 
 class _Sequence(sedes.List):  # type: ignore[misc]
     """A list that decodes to a plain tuple and refuses more than its limit."""
+
+    def serialize(self, value: Sequence[Any]) -> bytes:
+        if len(value) > self.max_length:
+            raise InvalidEncoding(EncodingReason.TOO_LARGE, f"{len(value)} elements, at most {self.max_length}")
+        return bytes(super().serialize(value))
 
     def _deserialize_stream(self, stream: IO[bytes]) -> tuple[Any, ...]:
         elements: tuple[Any, ...] = self._deserialize_stream_to_tuple(stream)
