@@ -131,6 +131,14 @@ class Attacker:
             muxer_opt={TProtocol(YAMUX_PROTOCOL): Yamux},
             transports=[self.transport],
         )
+        # A stock host dies of the first stream that is reset during its negotiation.
+        self.host.get_network().set_stream_handler(self._survive)
+
+    async def _survive(self, stream):
+        try:
+            await self.host._swarm_stream_handler(stream)
+        except Exception:
+            await stream.reset()
 
     @property
     def peer_id(self) -> PeerId:

@@ -235,7 +235,8 @@ async def test_trap_20_three_hundred_unanswered_requests_leave_room_for_the_next
                 for _ in range(REQUESTS_PER_PEER_MAX):
                     nursery.start_soon(ask_in_vain)
         (connection,) = node.network._libp2p.get_network().get_connections()
-        assert connection.muxed_conn.stream_backlog_semaphore.value >= 256 - 2
+        muxed = connection.muxed_conn
+        assert muxed.stream_backlog_semaphore.value >= 256 - 2
         answering.set()
         assert await node.network.request(attacker.peer_id, b"?", 10) == b"at last"
 
