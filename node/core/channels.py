@@ -108,6 +108,10 @@ class InboundChannel:
                 break
         return tuple(found[: max(0, end - cursor)])
 
+    def holds(self, cursor: int, end: int) -> bool:
+        """Whether the receipt at `cursor` is proven here and before `end`."""
+        return cursor < end and any(page.first <= cursor < page.end for page in self._pages)
+
     def _known(self, end: int) -> bytes | None:
         if end in self._checkpoints:
             return self._checkpoints[end]

@@ -1,0 +1,440 @@
+"""One chain as a node follows it: its agreement engine, the blocks on top of the final head, and how they become final.
+
+Beacon and shard chains differ in what a block is and how it is checked (beacon_chain.py, shard_chain.py); how blocks are
+held, fetched, executed in order and made final is the same and is here.
+"""
+
+from __future__ import annotations
+
+import itertools
+from abc import ABC, abstractmethod
+from collections import deque
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from consensus.committee import Committee
+from consensus.signatures import verify_certificate
+from consensus.simplex import Simplex
+from consensus.simplex import events as simplex
+from node.core.context import Context
+from node.core.effects import Observe, Peer
+from node.core.records import HeadRecord, body_key, certificate_key, engine_key, head_key
+from node.core.tree import BlockTree, Held, Status
+from p2p.messages import BLOCKS_PER_RESPONSE_MAX, Blocks, BlocksByRange, BlocksByRoot, CertificatesByView
+from primitives.errors import BlockReason, InvalidBlock, InvalidConsensusMessage, InvalidEncoding
+from primitives.types import Root, View
+from primitives.votes import Certificate, Instance, VoteKind
+
+Outcome = TypeVar("Outcome")
+CHECKS_WAITING_MAX = 64
+"""Proposals of one chain whose verdict is open."""
+WANTED_MAX = 64
+"""Certified blocks of one chain that wait for a body or for execution."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCheck:
+    """A proposal the engine waits for a verdict on."""
+
+    view: View
+    parent: Certificate
+    is_reproposal: bool
+
+    def fits(self, info: simplex.BlockInfo) -> bool:
+        """Whether the block is of this proposal's view and parent; a re-proposal keeps its own."""
+        return self.is_reproposal or (info.view == self.view and info.parent == self.parent.root)
+
+
+class Chain(ABC, Generic[Outcome]):
+    """A followed chain; `Outcome` is what executing a block gives."""
+
+    def __init__(
+        self,
+        context: Context,
+        instance: Instance,
+        committee: Committee,
+        seed: bytes,
+        head: Held[Outcome],
+        base: simplex.BlockInfo,
+        certificate: Certificate | None,
+    ) -> None:
+        self.context = context
+        self.number = instance.chain
+        self.instance = instance
+        self.committee = committee
+        self.seed = seed
+        self.tree: BlockTree[Outcome] = BlockTree(head)
+        self.certificate = certificate
+        """Finalization of the head; None for genesis."""
+        self.halted: str = ""
+        """Why this chain cannot go on here; empty while it can."""
+        self._pending: Certificate | None = None
+        """Newest finalization whose blocks are not all here and executed."""
+        self._committing: bytes | None = None
+        self._checks: dict[bytes, OpenCheck] = {}
+        self._wanted: dict[bytes, int] = {}
+        """Roots to execute without a proposal of theirs being open, and the view that certified each."""
+        self._dirty = False
+        self._build: simplex.Build | None = None
+        self._inbox: deque[simplex.Event] = deque()
+        local = tuple(index for index in context.local if committee.position(index) is not None)
+        prefix = engine_key(self.number)
+        records = {key[len(prefix):]: value for key, value in context.scan(prefix).items()}
+        self.engine = Simplex(
+            instance=instance, committee=committee, seed=seed, base=base, local=local, scheme=context.scheme,
+            genesis_root=context.genesis.root, parameters=context.parameters, chain=self, records=records,
+            verified=context.verified,
+        )
+
+    # -- what differs between beacon and shards
+
+    @abstractmethod
+    def decode(self, data: bytes) -> simplex.BlockInfo:
+        """What agreement needs to know of an encoded block.
+
+        Raises:
+            InvalidEncoding: not a block of this chain.
+        """
+
+    @abstractmethod
+    def examine(self, held: Held[Outcome], parent: Held[Outcome]) -> None:
+        """Checks and executes a held block on its executed parent; ends, now or later, in `settle`, or waits for `poke`."""
+
+    @abstractmethod
+    def refusal(self, held: Held[Outcome]) -> BlockReason | None:
+        """Why a valid block is not voted for, by the vote rules of PROTOCOL 5; None if it is."""
+
+    @abstractmethod
+    def construct(self, parent: Held[Outcome], build: simplex.Build) -> None:
+        """Builds a block; ends, now or later, in `built`."""
+
+    @abstractmethod
+    def commit(self, path: list[Held[Outcome]], certificate: Certificate) -> None:
+        """Makes an executed path final where its state lives; ends, now or later, in `committed`."""
+
+    @abstractmethod
+    def on_final(self, path: list[Held[Outcome]]) -> None:
+        """After blocks became final."""
+
+    @abstractmethod
+    def work_on(self, parent: Held[Outcome]) -> bool:
+        """Whether there is work for a child of an executed parent (PROTOCOL 2, Pacing)."""
+
+    # -- queries of the engine
+
+    def block(self, root: Root) -> simplex.BlockInfo | None:
+        """The held block, or the final head."""
+        held = self.tree.get(root)
+        return None if held is None else held.info
+
+    def sees_work(self, parent: Root) -> bool:
+        """Whether there is work for a child of `parent`."""
+        held = self.tree.get(parent)
+        return held is not None and held.status is Status.VALID and self.work_on(held)
+
+    # -- the engine
+
+    def start(self) -> None:
+        """Loads the blocks voted for before a restart, then starts the engine."""
+        for key, data in self.context.scan(body_key(self.number)).items():
+            info = self.decode(data)
+            if not self.tree.insert(Held(info, data)) and info.height <= self.tree.head.info.height:
+                self.context.persist(key, None, durable=False)
+        self._apply(self.engine.start(self.context.now.monotonic_ms))
+        self.drain()
+
+    def post(self, event: simplex.Event) -> None:
+        """One more event for the engine, handled by the next `drain`."""
+        self._inbox.append(event)
+
+    def poke(self) -> None:
+        """Something that blocks may wait for has come; the next `drain` goes on with all that is open."""
+        self._dirty = True
+
+    @property
+    def waits(self) -> bool:
+        """Whether something is open that may need asking for again."""
+        return bool(self._checks or self._wanted or self._pending or self._build)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether `drain` has something to do."""
+        return not self.halted and bool(self._inbox or self._dirty)
+
+    def drain(self) -> None:
+        """Goes on with what is open and lets the engine handle what was posted, until neither gives more to do."""
+        while self.is_busy:
+            if self._dirty:
+                self._dirty = False
+                self._go_on()
+            else:
+                self._apply(self.engine.handle(self._inbox.popleft(), self.context.now.monotonic_ms))
+
+    def _go_on(self) -> None:
+        for root in (*self._checks, *self._wanted):
+            self.advance(root)
+        self.try_final()
+        self._retry_build()
+
+    def _apply(self, effects: list[simplex.Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case simplex.Persist(key, value):
+                    self.context.persist(engine_key(self.number, key), value)
+                case simplex.PersistBlock(root):
+                    self._persist_body(root)
+                case simplex.Broadcast(message):
+                    self.context.say(self.number, message)
+                case simplex.SendTo(_, message):
+                    # there is no directed gossip: an answer to one peer goes to all, at most once a delta
+                    self.context.say(self.number, message)
+                case simplex.Build():
+                    self._start_build(effect)
+                case simplex.Check():
+                    self._start_check(effect)
+                case simplex.CertificateHeld(certificate):
+                    self._certificate_held(certificate)
+                case simplex.WantBlock(root):
+                    self.want_block(root)
+                case simplex.WantCertificates(first, last):
+                    need = ("certificates", self.number)
+                    self.context.want(need, CertificatesByView(self.instance, first, last))
+                case simplex.Penalize(peer, reason):
+                    self.context.penalize(peer, reason)
+                case simplex.EvidenceFound(evidence):
+                    self.context.observe("equivocations", chain=str(self.number), validator=str(evidence.first.validator))
+                case simplex.Observe(name, value, labels):
+                    self.context.emit(Observe(name, {**labels, "chain": str(self.number)}, value))
+
+    def _persist_body(self, root: bytes) -> None:
+        held = self.tree.get(root)
+        if held is not None and held is not self.tree.head:
+            self.context.persist(body_key(self.number, root), held.data)
+
+    # -- blocks: held, executed in order, judged
+
+    def insert(self, root: bytes, data: bytes) -> bool:
+        """Holds a block's body; False if it is not the block `root`, or a bound is reached."""
+        if self.tree.get(root) is not None:
+            return True
+        try:
+            info = self.decode(data)
+        except InvalidEncoding:
+            return False
+        if info.root != root:
+            return False
+        if not self.tree.insert(Held(info, data)):
+            self.context.observe("limit_hits", limit="blocks_held_max")
+            return False
+        return True
+
+    def want_block(self, root: bytes, prefer: Peer | None = None) -> None:
+        """Ask for a block that is not here."""
+        self.context.want(("block", self.number, root), BlocksByRoot(self.number, (root,)), prefer)
+
+    def _start_check(self, check: simplex.Check) -> None:
+        if len(self._checks) >= CHECKS_WAITING_MAX:
+            oldest = min(self._checks, key=lambda root: self._checks[root].view)
+            del self._checks[oldest]
+        self._checks[check.root] = OpenCheck(check.view, check.parent, check.is_reproposal)
+        if check.block and not self.insert(check.root, check.block):
+            # not what the leader's vote names: whoever passed it on is to blame, and the body is pulled
+            self.context.penalize(check.peer, BlockReason.BAD_BODY)
+        self.advance(check.root)
+
+    def advance(self, root: bytes) -> None:
+        """Goes on with the lowest block below `root` that is not executed yet."""
+        path, missing = self.tree.path(root)
+        if missing is not None:
+            if path and path[0].info.height <= self.tree.head.info.height + 1:
+                self._condemn(path, InvalidBlock(BlockReason.WRONG_PARENT, "does not lead to the final head"))
+            else:
+                self.want_block(missing)
+            return
+        parent = self.tree.head
+        for place, held in enumerate(path):
+            if held.status is Status.UNCHECKED:
+                if held.info.height == parent.info.height + 1:
+                    self.examine(held, parent)
+                else:
+                    self.settle(held, InvalidBlock(BlockReason.WRONG_HEIGHT, f"{held.info.height} on {parent.info.height}"))
+            if held.status is Status.INVALID:
+                self._condemn(path[place + 1 :], InvalidBlock(BlockReason.WRONG_PARENT, "built on an invalid block"))
+            if held.status is not Status.VALID:
+                break
+            parent = held
+        for held in path:
+            self._conclude(held)
+        if root == self.tree.head.info.root:
+            self._conclude(self.tree.head)
+
+    def _condemn(self, path: list[Held[Outcome]], why: InvalidBlock) -> None:
+        for held in path:
+            if held.status is not Status.INVALID:
+                self.settle(held, why)
+            self._conclude(held)
+
+    def settle(self, held: Held[Outcome], outcome: Outcome | InvalidBlock) -> None:
+        """The end of `examine`."""
+        self._dirty = True
+        if isinstance(outcome, InvalidBlock):
+            held.status = Status.INVALID
+            self.context.observe("blocks_rejected", chain=str(self.number), reason=outcome.reason.code, message=outcome.message)
+        else:
+            held.status, held.outcome = Status.VALID, outcome
+
+    def _conclude(self, held: Held[Outcome]) -> None:
+        """Tells the engine the verdict on a block it waits for, once there is one."""
+        root = held.info.root
+        if held.status in (Status.VALID, Status.INVALID):
+            self._wanted.pop(root, None)
+            check = self._checks.get(root)
+            if check is None:
+                return
+            valid = held.status is Status.VALID and check.fits(held.info)
+            verdict = simplex.Verdict.VALID if valid else simplex.Verdict.INVALID
+            if valid and not check.is_reproposal and (reason := self.refusal(held)) is not None:
+                self.context.observe("blocks_refused", chain=str(self.number), reason=reason.code)
+                verdict = simplex.Verdict.REFUSED
+            self._verdict(root, verdict)
+
+    def _verdict(self, root: bytes, verdict: simplex.Verdict) -> None:
+        check = self._checks.pop(root)
+        self.post(simplex.BlockChecked(Root(root), check.view, verdict))
+
+    # -- building
+
+    def _start_build(self, build: simplex.Build) -> None:
+        self._build = build
+        self._retry_build()
+
+    def _retry_build(self) -> None:
+        build = self._build
+        if build is None:
+            return
+        parent = self.tree.get(build.parent_root)
+        if parent is None:
+            self.want_block(build.parent_root)
+        elif parent.status is Status.VALID:
+            self._build = None
+            self.construct(parent, build)
+        else:
+            self._want_executed(build.parent_root, build.parent.view)
+
+    def built(self, parent_root: bytes, view: View, held: Held[Outcome] | None) -> None:
+        """The end of `construct`; None where it failed."""
+        if held is not None and not self.tree.insert(held):
+            held = None
+        self.post(simplex.BlockBuilt(view, Root(parent_root), None if held is None else held.data, None if held is None else held.info))
+
+    # -- finality
+
+    def _certificate_held(self, certificate: Certificate) -> None:
+        self._want_executed(certificate.root, certificate.view)
+        if certificate.kind == VoteKind.FINALIZE and (self._pending is None or certificate.view > self._pending.view):
+            self._pending = certificate
+            self.try_final()
+
+    def _want_executed(self, root: bytes, view: int) -> None:
+        """A block that others build on, or may be asked to, is executed here whether we voted for it or not."""
+        held = self.tree.get(root)
+        if held is not None and held.status in (Status.VALID, Status.INVALID):
+            return
+        if root not in self._wanted:
+            if len(self._wanted) >= WANTED_MAX:
+                del self._wanted[next(iter(self._wanted))]
+            self._wanted[root] = view
+            self._dirty = True
+
+    def try_final(self) -> None:
+        """Makes the pending finalization's blocks final once all are here and executed."""
+        certificate = self._pending
+        if certificate is None or self._committing is not None or self.halted:
+            return
+        if certificate.root == self.tree.head.info.root:
+            self._pending = None
+            return
+        path, missing = self.tree.path(certificate.root)
+        if missing is not None:
+            if path and path[0].info.height <= self.tree.head.info.height + 1:
+                self._halt(f"a finalization conflicts with the final block at height {self.tree.head.info.height}")
+            else:
+                self.want_block(missing)
+            return
+        if any(held.status is Status.INVALID for held in path):
+            self._halt(f"a block at height {path[-1].info.height} is final although it is invalid here")
+            return
+        if any(held.status is not Status.VALID for held in path):
+            for held in path:
+                held.certified = True
+            self.advance(certificate.root)
+            if any(held.status is not Status.VALID for held in path):
+                return
+        self._pending = None
+        self._committing = certificate.root
+        self.commit(path, certificate)
+
+    def committed(self, path: list[Held[Outcome]], certificate: Certificate) -> None:
+        """The end of `commit`: the path's last block is the head."""
+        self._committing = None
+        head = path[-1]
+        self.certificate = certificate
+        for held in self.tree.advance(head):
+            self.context.persist(body_key(self.number, held.info.root), None, durable=False)
+            self._checks.pop(held.info.root, None)
+        self._wanted = {root: view for root, view in self._wanted.items() if view > certificate.view}
+        record = HeadRecord(head.info.root, head.info.height, certificate)
+        self.context.persist(head_key(self.number), record.encode())
+        self.context.persist(certificate_key(self.number, head.info.height), certificate.encode())
+        self.post(simplex.BlockFinalized(certificate))
+        self.on_final(path)
+        self._dirty = True
+
+    def uncommitted(self, certificate: Certificate) -> None:
+        """The end of a `commit` that failed because the executor was lost: try again."""
+        self._committing = None
+        if self._pending is None:
+            self._pending = certificate
+        self._dirty = True
+
+    def _halt(self, why: str) -> None:
+        self.halted = why
+        self.context.observe("chain_halted", chain=str(self.number), why=why)
+
+    # -- catching up by range
+
+    def catch_up(self, peer: Peer, height: int) -> None:
+        """A peer says its final head is at `height`: ask it for what lies between."""
+        gap = height - self.tree.head.info.height
+        if gap <= 0 or self._committing is not None or (gap <= 2 and self._pending is not None):
+            return
+        need = ("range", self.number, self.tree.head.info.height)
+        request = BlocksByRange(self.number, self.tree.head.info.height + 1, min(gap, BLOCKS_PER_RESPONSE_MAX))
+        self.context.want(need, request, prefer=peer)
+
+    def take_range(self, peer: Peer, blocks: Blocks) -> None:
+        """A range of final blocks: nothing of it is held before its certificate proves all of it."""
+        if not blocks.blocks or len(blocks.finalization) != 1:
+            return
+        certificate = blocks.finalization[0]
+        try:
+            infos = [self.decode(data) for data in blocks.blocks]
+            if certificate.instance != self.instance or certificate.kind != VoteKind.FINALIZE or infos[-1].root != certificate.root:
+                raise InvalidBlock(BlockReason.BAD_PARENT_CERTIFICATE, "a range ends at the block its certificate names")
+            if any(child.parent != parent.root for parent, child in itertools.pairwise(infos)):
+                raise InvalidBlock(BlockReason.WRONG_PARENT, "a range is one chain")
+            verify_certificate(certificate, self.committee, self.context.scheme, self.context.parameters.fork_version,
+                               self.context.genesis.root, self.context.verified)
+        except (InvalidBlock, InvalidEncoding, InvalidConsensusMessage) as error:
+            self.context.penalize(peer, error.reason)
+            return
+        for info, data in zip(infos, blocks.blocks, strict=True):
+            if info.height > self.tree.head.info.height:
+                self.tree.insert(Held(info, data))
+        self.post(simplex.CertificateReceived(peer, certificate))
+
+    def take_block(self, peer: Peer, root: bytes, blocks: Blocks) -> None:
+        """Blocks asked for by root."""
+        if len(blocks.blocks) == 1 and self.insert(root, blocks.blocks[0]):
+            self._dirty = True
+            self.post(simplex.ChainChanged())

@@ -1,0 +1,69 @@
+"""What the chains of one core share: who we are, what time it is, and the effects of the current turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from consensus.signatures import SignatureScheme, VerifiedCertificates
+from node.core.effects import Effect, Now, Observe, Peer, Penalize, Persist
+from node.core.fetch import Fetcher
+from p2p.messages import Request
+from primitives.errors import Reason
+from primitives.genesis import Genesis
+from primitives.parameters import Parameters
+from primitives.types import ValidatorIndex
+from primitives.votes import Certificate, Proposal, Vote, Wake
+
+Said = Proposal | Vote | Certificate | Wake
+
+
+@dataclass
+class Context:
+    """Shared by the chains of one core; `effects` and `said` are drained after each turn."""
+
+    genesis: Genesis
+    scheme: SignatureScheme
+    local: tuple[ValidatorIndex, ...]
+    """Registry indexes of the validators whose keys this node holds."""
+    read: Callable[[bytes], bytes | None]
+    """A record of the node's store, as of the last finished turn."""
+    scan: Callable[[bytes], Mapping[bytes, bytes]]
+    """Records whose key starts with a prefix."""
+    now: Now
+    verified: VerifiedCertificates = field(default_factory=VerifiedCertificates)
+    fetcher: Fetcher = field(default_factory=Fetcher)
+    effects: list[Effect] = field(default_factory=list)
+    said: dict[int, list[Said]] = field(default_factory=dict)
+    """Consensus messages of this turn, by chain."""
+
+    @property
+    def parameters(self) -> Parameters:
+        """The genesis parameters."""
+        return self.genesis.parameters
+
+    def emit(self, effect: Effect) -> None:
+        """One more effect of this turn."""
+        self.effects.append(effect)
+
+    def persist(self, key: bytes, value: bytes | None, durable: bool = True) -> None:
+        """A record of this turn."""
+        self.effects.append(Persist(key, value, durable))
+
+    def say(self, chain: int, message: Said) -> None:
+        """Gossip a consensus message of a chain at the end of this turn."""
+        self.said.setdefault(chain, []).append(message)
+
+    def want(self, need: tuple[object, ...], request: Request, prefer: Peer | None = None, interval_ms: int | None = None) -> None:
+        """Ask a peer for something, again only after two network delays unless told otherwise."""
+        interval = 2 * self.parameters.delta_ms if interval_ms is None else interval_ms
+        self.effects.extend(self.fetcher.want(need, request, self.now.monotonic_ms, interval, prefer))
+
+    def penalize(self, peer: Peer | None, reason: Reason) -> None:
+        """A peer's doing; None where it was our own."""
+        if peer is not None:
+            self.effects.append(Penalize(peer, reason))
+
+    def observe(self, name: str, /, **labels: str) -> None:
+        """Something for the metrics."""
+        self.effects.append(Observe(name, labels))

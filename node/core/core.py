@@ -1,0 +1,270 @@
+"""A node's core: chains, agreement, receipts and pools behind one machine, from an event to effects.
+
+It holds no clock, socket, disk or randomness; the daemon (node/daemon.py) and the simulator (node/simulator/) drive it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from consensus.beacon.state import BeaconState
+from consensus.signatures import SignatureScheme
+from consensus.simplex import events as simplex
+from node.core.beacon_chain import BeaconChain
+from node.core.chain import Chain
+from node.core.context import Context
+from node.core.effects import (
+    Admit,
+    BlockBuilt,
+    BlockExecuted,
+    Effect,
+    Event,
+    GossipReceived,
+    Now,
+    OutgoingRead,
+    PeerConnected,
+    PeerDisconnected,
+    Publish,
+    ResponseReceived,
+    ShardFinalized,
+    Tick,
+)
+from node.core.shard_chain import ShardChain
+from node.core.speech import consensus_batches, transaction_batches
+from node.core.tree import Held
+from p2p.messages import GOSSIP_BYTES_MAX, Blocks, Certificates, ChainStatus, ConsensusBatch, Status, TransactionBatch, decode_gossip
+from p2p.topics import Topic, TopicKind
+from primitives.blocks import BeaconBlock, Crosslink
+from primitives.errors import InvalidEncoding
+from primitives.genesis import Genesis
+from primitives.receipts import Bundle
+from primitives.types import Address, ValidatorIndex, View
+from shard.pool import Added, Pool
+from shard.results import HeadInfo
+from shard.transactions import Transaction
+
+
+class Core:
+    """Everything a node decides."""
+
+    def __init__(
+        self,
+        *,
+        genesis: Genesis,
+        genesis_block: BeaconBlock,
+        genesis_state: BeaconState,
+        heads: Mapping[int, HeadInfo],
+        pools: Mapping[int, Pool],
+        scheme: SignatureScheme,
+        local: tuple[ValidatorIndex, ...],
+        read: Callable[[bytes], bytes | None],
+        scan: Callable[[bytes], Mapping[bytes, bytes]],
+        now: Now,
+    ) -> None:
+        self.context = Context(genesis=genesis, scheme=scheme, local=local, read=read, scan=scan, now=now)
+        self.beacon = BeaconChain(self.context, genesis_block, genesis_state)
+        hosted = frozenset(heads)
+        self.shards = {
+            shard: ShardChain(self.context, shard, self.beacon, heads[shard], pools[shard], hosted) for shard in sorted(hosted)
+        }
+        self.beacon.crosslinks = self._crosslinks
+        self.beacon.listener = self._beacon_final
+        self._next_status_ms = now.monotonic_ms
+        self._transactions: dict[int, list[bytes]] = {}
+
+    @property
+    def chains(self) -> tuple[Chain[Any], ...]:
+        """Followed chains, shards first."""
+        return (*self.shards.values(), self.beacon)
+
+    def chain(self, number: int) -> Chain[Any] | None:
+        """A followed chain by number."""
+        return self.beacon if number == self.context.parameters.beacon else self.shards.get(number)
+
+    def start(self) -> list[Effect]:
+        """Starts every chain from what the store holds."""
+        state = self.beacon.tree.head.outcome
+        assert state is not None
+        for chain in self.chains:
+            chain.start()
+        for shard in self.shards.values():
+            shard.follow_beacon(state)
+        return self._finish_turn()
+
+    def handle(self, event: Event, now: Now) -> list[Effect]:
+        """What to do about `event`; effects are performed as node/core/effects.py says."""
+        self.context.now = now
+        match event:
+            case Tick():
+                self._tick()
+            case GossipReceived(peer, topic, payload):
+                self._gossip(peer, topic, payload)
+            case PeerConnected(peer):
+                self.context.fetcher.connect(peer)
+                self._next_status_ms = min(self._next_status_ms, now.monotonic_ms)
+            case PeerDisconnected(peer):
+                self.context.fetcher.disconnect(peer)
+            case ResponseReceived():
+                self._response(event)
+            case BlockExecuted(shard, root, result):
+                self.shards[shard].executed(root, result)
+            case BlockBuilt(shard, parent, view, built):
+                self.shards[shard].block_built(parent, View(view), built)
+            case ShardFinalized(shard, root, blocks):
+                self.shards[shard].finalized(root, blocks)
+                self.beacon.post(simplex.ChainChanged())
+            case OutgoingRead():
+                self._outgoing(event)
+        return self._finish_turn()
+
+    def submit(
+        self, shard: int, transaction: Transaction, sender: Address, account: tuple[int, int], now: Now, *, is_local: bool
+    ) -> tuple[Added, list[Effect]]:
+        """Takes a checked user transaction into the pool; one of our own users' is gossiped.
+
+        Raises:
+            InvalidTransaction: the pool refuses it.
+        """
+        self.context.now = now
+        chain = self.shards[shard]
+        added = chain.pool.add(transaction, sender, account[0], account[1], now.monotonic_ms)
+        if is_local:
+            self._transactions.setdefault(shard, []).append(transaction.raw)
+        if added.is_pending:
+            chain.post(simplex.ChainChanged())
+        return added, self._finish_turn()
+
+    @property
+    def deadline_ms(self) -> int:
+        """When the next `Tick` is due, monotonic."""
+        deadlines = [self._next_status_ms]
+        for chain in self.chains:
+            if chain.halted:
+                continue
+            if (due := chain.engine.deadline_ms) is not None:
+                deadlines.append(due)
+            if chain.waits:
+                deadlines.append(self.context.now.monotonic_ms + 2 * self.context.parameters.delta_ms)
+        return min(deadlines)
+
+    def status(self) -> Status:
+        """How far this node is on each chain it follows."""
+        rows = tuple(
+            ChainStatus(c.number, c.instance.epoch, c.engine.view, c.tree.head.info.height, c.tree.head.info.root)
+            for c in sorted(self.chains, key=lambda chain: chain.number)
+        )
+        return Status(self.context.genesis.root, rows)
+
+    # -- events
+
+    def _tick(self) -> None:
+        now_ms = self.context.now.monotonic_ms
+        for chain in self.chains:
+            if chain.waits:
+                chain.poke()
+            if (due := chain.engine.deadline_ms) is not None and due <= now_ms:
+                chain.post(simplex.Tick())
+        for shard in self.shards.values():
+            shard.inbound.fetch()
+        if now_ms >= self._next_status_ms:
+            interval = 2 * self.context.parameters.block_time_ms
+            self._next_status_ms = now_ms + interval
+            self.context.want(("status",), self.status(), interval_ms=interval // 2)
+
+    def _gossip(self, peer: str, topic: Topic, payload: bytes) -> None:
+        try:
+            message = decode_gossip(topic.kind, payload)
+        except InvalidEncoding as error:
+            self.context.penalize(peer, error.reason)
+            return
+        if isinstance(message, ConsensusBatch):
+            self._consensus(peer, topic.chain, message)
+        elif isinstance(message, TransactionBatch):
+            if topic.chain in self.shards:
+                self.context.emit(Admit(topic.chain, peer, message.transactions))
+        elif message.destination in self.shards:
+            self.shards[message.destination].take_bundle(peer, message)
+
+    def _consensus(self, peer: str, number: int, batch: ConsensusBatch) -> None:
+        chain = self.chain(number)
+        if chain is None:
+            return
+        for certificate in batch.certificates:
+            chain.post(simplex.CertificateReceived(peer, certificate))
+        for proposal in batch.proposals:
+            chain.post(simplex.ProposalReceived(peer, proposal))
+        for vote in batch.votes:
+            chain.post(simplex.VoteReceived(peer, vote))
+        for wake in batch.wakes:
+            chain.post(simplex.WakeReceived(peer, wake))
+
+    def _response(self, event: ResponseReceived) -> None:
+        asked = self.context.fetcher.finish(event.request_id)
+        if asked is None or event.response is None:
+            return
+        kind, *rest = asked.need
+        match event.response:
+            case Status(genesis_root, rows):
+                if genesis_root == self.context.genesis.root:
+                    for row in rows:
+                        if (chain := self.chain(row.chain)) is not None:
+                            chain.catch_up(asked.peer, row.height)
+            case Blocks() as blocks:
+                chain = self.chain(int(rest[0]))  # type: ignore[call-overload]
+                assert chain is not None
+                if kind == "range":
+                    chain.take_range(asked.peer, blocks)
+                    self._next_status_ms = self.context.now.monotonic_ms
+                else:
+                    chain.take_block(asked.peer, bytes(rest[1]), blocks)  # type: ignore[call-overload]
+            case Certificates(certificates):
+                chain = self.chain(int(rest[0]))  # type: ignore[call-overload]
+                assert chain is not None
+                for certificate in certificates:
+                    chain.post(simplex.CertificateReceived(asked.peer, certificate))
+            case Bundle() as bundle:
+                if bundle.destination in self.shards:
+                    self.context.fetcher.helped(asked.need)
+                    self.shards[bundle.destination].take_bundle(asked.peer, bundle)
+
+    def _outgoing(self, event: OutgoingRead) -> None:
+        if event.destination in self.shards:
+            destination = self.shards[event.destination]
+            if destination.inbound.read(event.source, event.bundle):
+                destination.post(simplex.ChainChanged())
+        if event.bundle is not None and self._is_ours(event.source):
+            payload = event.bundle.encode()
+            if len(payload) <= GOSSIP_BYTES_MAX:
+                self.context.emit(Publish(Topic(TopicKind.RECEIPTS, event.destination), payload))
+
+    def _is_ours(self, source: int) -> bool:
+        """Whether this node proposed the source's newest final block: then it is the one that pushes its bundles."""
+        return source in self.shards and self.shards[source].tree.head.info.proposer in self.context.local
+
+    # -- between the chains
+
+    def _crosslinks(self, state: BeaconState) -> list[Crosslink]:
+        links = (shard.crosslink(state) for shard in self.shards.values())
+        return [link for link in links if link is not None]
+
+    def _beacon_final(self, path: list[Held[BeaconState]]) -> None:
+        state = path[-1].outcome
+        assert state is not None
+        for shard in self.shards.values():
+            shard.follow_beacon(state)
+
+    def _finish_turn(self) -> list[Effect]:
+        while any(chain.is_busy for chain in self.chains):
+            for chain in self.chains:
+                chain.drain()
+        said, self.context.said = self.context.said, {}
+        for number, messages in said.items():
+            for batch in consensus_batches(messages):
+                self.context.emit(Publish(Topic(TopicKind.CONSENSUS, number), batch.encode()))
+        transactions, self._transactions = self._transactions, {}
+        for shard, raws in transactions.items():
+            for group in transaction_batches(raws):
+                self.context.emit(Publish(Topic(TopicKind.TRANSACTIONS, shard), group.encode()))
+        effects, self.context.effects = self.context.effects, []
+        return effects

@@ -1,0 +1,101 @@
+"""How a shard's inbound channels are filled: from the own executor of the source, from gossip, or from any peer (PROTOCOL 6)."""
+
+from __future__ import annotations
+
+from node.core.channels import InboundChannel
+from node.core.context import Context
+from node.core.effects import Peer, ReadOutgoing
+from p2p.messages import BundleByNonce
+from primitives.blocks import ShardReference
+from primitives.errors import InvalidReceipts
+from primitives.receipts import Bundle, CrossShardReceipt, Summary
+
+
+class Inbound:
+    """The channels of one destination."""
+
+    def __init__(self, context: Context, shard: int, hosted: frozenset[int], summary: Summary) -> None:
+        self._context = context
+        self._shard = shard
+        self._hosted = hosted
+        """Sources whose receipts this node's own executors hold."""
+        self._reading: dict[int, tuple[int, int]] = {}
+        self._not_here: dict[int, tuple[int, int]] = {}
+        """Pages an own executor did not have, by source."""
+        self.channels = {
+            source: InboundChannel(source, shard, context.parameters.chain_id_base, taken, taken)
+            for source, taken in enumerate(summary.incoming)
+            if source != shard
+        }
+
+    def follow(self, reference: ShardReference) -> None:
+        """The beacon has recorded more as sent here."""
+        for source, channel in self.channels.items():
+            channel.advance_target(reference.inbound[source], self._context.now.monotonic_ms)
+        self.fetch()
+
+    def taken(self, summary: Summary) -> None:
+        """The shard's final cursors have moved on."""
+        for source, channel in self.channels.items():
+            channel.advance_base(summary.incoming[source])
+
+    def fetch(self) -> None:
+        """Asks for the next missing page of each channel."""
+        for source, channel in self.channels.items():
+            gap = channel.gap()
+            if gap is None:
+                continue
+            first, end = gap
+            if source in self._hosted and self._not_here.get(source) != gap:
+                if self._reading.get(source) != gap:
+                    self._reading[source] = gap
+                    self._context.emit(ReadOutgoing(source, self._shard, first, end))
+            else:
+                self._context.want(("bundle", source, self._shard, end), BundleByNonce(source, self._shard, first, end))
+
+    def read(self, source: int, bundle: Bundle | None) -> bool:
+        """What an own executor had; True when receipts became deliverable."""
+        gap = self._reading.pop(source, None)
+        if bundle is None and gap is not None:
+            self._not_here[source] = gap
+        return bundle is not None and self.offer(None, bundle)
+
+    def offer(self, peer: Peer | None, bundle: Bundle) -> bool:
+        """A page from anywhere; True when receipts became deliverable."""
+        channel = self.channels.get(bundle.source)
+        if channel is None:
+            return False
+        try:
+            taken = channel.offer(bundle, self._context.now.monotonic_ms)
+        except InvalidReceipts as error:
+            self._context.penalize(peer, error.reason)
+            return False
+        if taken:
+            self.fetch()
+        return taken
+
+    @property
+    def waits(self) -> bool:
+        """Whether a page is missing."""
+        return any(channel.gap() is not None for channel in self.channels.values())
+
+    def is_deliverable(self, summary: Summary, reference: ShardReference) -> bool:
+        """Whether the next receipt of some source is here, for a block on top of `summary`."""
+        return any(
+            channel.holds(summary.incoming[source].count, reference.inbound[source].count) for source, channel in self.channels.items()
+        )
+
+    def available(self, summary: Summary, reference: ShardReference) -> dict[int, tuple[CrossShardReceipt, ...]]:
+        """By source, the receipts a block on top of `summary` may take in."""
+        found = {
+            source: channel.available(summary.incoming[source].count, reference.inbound[source].count)
+            for source, channel in self.channels.items()
+        }
+        return {source: receipts for source, receipts in found.items() if receipts}
+
+    def held_for_ms(self, source: int) -> int:
+        """How long everything recorded as sent by `source` has been here; 0 if it is not."""
+        channel = self.channels.get(source)
+        if channel is None or channel.held_since_ms is None:
+            return 0
+        return self._context.now.monotonic_ms - channel.held_since_ms

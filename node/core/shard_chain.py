@@ -1,0 +1,290 @@
+"""A shard chain as a node follows it: its executor checks and executes; references, receipts and vote rules are here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from consensus.beacon.building import build_crosslink
+from consensus.beacon.committees import committee_of, instance_of, leader_seed
+from consensus.beacon.crosslinks import check_crosslink
+from consensus.beacon.state import BeaconState
+from consensus.beacon.verifier import Verifier
+from consensus.simplex import events as simplex
+from node.core.beacon_chain import BeaconChain
+from node.core.chain import Chain
+from node.core.context import Context
+from node.core.effects import Build, Execute, Finalize, MarkCrosslinked, ReadOutgoing
+from node.core.inbound import Inbound
+from node.core.records import HeadRecord, head_key
+from node.core.tree import Held, Status
+from primitives.blocks import BLOCK_VERSION, Crosslink, ShardBlock, ShardReference, sources_of
+from primitives.errors import BlockReason, InvalidBlock
+from primitives.headers import ShardHeader
+from primitives.receipts import BUNDLE_RECEIPTS_MAX, Bundle, Summary
+from primitives.types import Address, Height, Root, ValidatorIndex, View
+from primitives.votes import Certificate
+from shard.inbound import check_inbound
+from shard.pool import DropReason, Pool
+from shard.results import BlockResult, Built, FinalizedBlock, HeadInfo
+from shard.views import small
+
+CANDIDATES_MAX = 4096
+"""Pool transactions handed to the executor for one block."""
+CANDIDATE_GAS_FACTOR = 2
+"""Their gas limits add up to at most this many block gas limits."""
+STAYS_POOLED = frozenset({"nonce_too_low", "nonce_too_high", "fee_below_base"})
+"""Why a candidate may be refused on one parent and still be good: it stays in the pool."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShardOutcome:
+    """An executed shard block."""
+
+    result: BlockResult
+    summary: Summary
+    reference_height: int
+    """Height of the beacon block it references; 0 for genesis."""
+
+
+class ShardChain(Chain[ShardOutcome]):
+    """One hosted shard."""
+
+    def __init__(self, context: Context, shard: int, beacon_chain: BeaconChain, head: HeadInfo, pool: Pool, hosted: frozenset[int]) -> None:
+        self.beacon = beacon_chain
+        self.pool = pool
+        self.crosslinked = head.finalized_number
+        """Height of the shard's `finalized` tag."""
+        self._commit: tuple[list[Held[ShardOutcome]], Certificate] | None = None
+        state = beacon_chain.tree.head.outcome
+        assert state is not None
+        header = ShardHeader.decode(head.result.header)
+        reference = beacon_chain.reference(shard, header.parent_beacon_block_root) if header.number else None
+        outcome = ShardOutcome(head.result, Summary.decode(head.result.summary), 0 if reference is None else reference.height)
+        info = self.info_of(header)
+        genesis = self.info_of(ShardHeader.decode(head.genesis_header))
+        stored = context.read(head_key(shard))
+        certificate = HeadRecord.decode(stored).certificate if stored else None
+        self.inbound = Inbound(context, shard, hosted - {shard}, outcome.summary)
+        super().__init__(
+            context, instance_of(state, shard), committee_of(state, shard), leader_seed(state, shard),
+            Held(info, b"", Status.VALID, outcome), genesis,
+            certificate if certificate is not None and certificate.root == info.root else None,
+        )
+
+    @staticmethod
+    def info_of(header: ShardHeader) -> simplex.BlockInfo:
+        """What agreement needs to know of a header; genesis has no view and no proposer."""
+        root, parent = header.hash(), Root(header.parent_hash)
+        if header.number == 0:
+            return simplex.BlockInfo(root, parent, Height(0), View(0), 0, ValidatorIndex(0), is_boundary=False)
+        extra = header.extra()
+        return simplex.BlockInfo(
+            root, parent, Height(header.number), View(extra.view), extra.epoch, ValidatorIndex(extra.proposer), is_boundary=False
+        )
+
+    # -- see Chain
+
+    def decode(self, data: bytes) -> simplex.BlockInfo:
+        """See `Chain.decode`."""
+        return self.info_of(ShardHeader.decode(ShardBlock.decode(data).header))
+
+    def examine(self, held: Held[ShardOutcome], parent: Held[ShardOutcome]) -> None:
+        """See `Chain.examine`: what agreement knows is checked here, the rest by the executor."""
+        assert parent.outcome is not None
+        block = ShardBlock.decode(held.data)
+        header = ShardHeader.decode(block.header)
+        extra = header.extra()
+        if extra.version != BLOCK_VERSION or extra.epoch != self.instance.epoch:
+            self.settle(held, InvalidBlock(BlockReason.WRONG_INSTANCE, f"version {extra.version}, c {extra.epoch}"))
+            return
+        if extra.view <= parent.info.view:
+            self.settle(held, InvalidBlock(BlockReason.WRONG_VIEW, f"view {extra.view} on a block of view {parent.info.view}"))
+            return
+        if extra.proposer != self.committee.leader(self.seed, self.number, extra.view).index:
+            self.settle(held, InvalidBlock(BlockReason.WRONG_PROPOSER, f"validator {extra.proposer} does not lead view {extra.view}"))
+            return
+        reference = self.beacon.reference(self.number, header.parent_beacon_block_root)
+        if reference is None:
+            # not final here yet: undecided until the beacon chain has caught up
+            self.context.observe("blocks_waiting_for_reference", chain=str(self.number))
+            return
+        if reference.height < parent.outcome.reference_height:
+            self.settle(held, InvalidBlock(BlockReason.BAD_REFERENCE, f"beacon block {reference.height} is older than the parent's"))
+            return
+        if not held.certified:
+            try:
+                needed = check_inbound(
+                    header.number, parent.outcome.summary.incoming, reference.inbound, block.inbound, extra.missing,
+                    self.context.parameters, shard=self.number, available=self.inbound.available(parent.outcome.summary, reference),
+                )
+            except InvalidBlock as error:
+                self.settle(held, error)
+                return
+            if needed:
+                self.inbound.fetch()
+                return
+        held.status = Status.EXECUTING
+        self.context.emit(Execute(self.number, held.info.root, held.data, reference, self._fee_address(extra.proposer)))
+
+    def executed(self, root: bytes, result: BlockResult | InvalidBlock | None) -> None:
+        """The executor's answer; None where it was lost, then the block is tried again."""
+        held = self.tree.get(root)
+        if held is None or held.status is not Status.EXECUTING:
+            return
+        if result is None:
+            held.status = Status.UNCHECKED
+        elif isinstance(result, InvalidBlock):
+            self.settle(held, result)
+        else:
+            self.settle(held, self._outcome(result, ShardHeader.decode(result.header)))
+        self.poke()
+        self.post(simplex.ChainChanged())
+
+    def refusal(self, held: Held[ShardOutcome]) -> BlockReason | None:
+        """See `Chain.refusal`: clock, age of the reference, receipts passed over without need."""
+        assert held.outcome is not None
+        parameters = self.context.parameters
+        header = ShardHeader.decode(held.outcome.result.header)
+        if header.timestamp * 1000 - self.context.now.wall_ms > parameters.clock_drift_max_ms:
+            return BlockReason.AHEAD_OF_CLOCK
+        if held.outcome.reference_height < self.beacon.tree.head.info.height - parameters.reference_lag_max:
+            return BlockReason.REFERENCE_TOO_OLD
+        if any(self.inbound.held_for_ms(source) >= 4 * parameters.delta_ms for source in sources_of(header.extra().missing)):
+            return BlockReason.CENSORS_RECEIPTS
+        return None
+
+    def construct(self, parent: Held[ShardOutcome], build: simplex.Build) -> None:
+        """See `Chain.construct`."""
+        assert parent.outcome is not None
+        reference = self._newest_reference()
+        self.context.emit(
+            Build(
+                shard=self.number, parent=parent.info.root, view=build.view, epoch=self.instance.epoch, proposer=build.leader,
+                coinbase=self._fee_address(build.leader), timestamp=self.context.now.wall_ms // 1000, reference=reference,
+                available=self.inbound.available(parent.outcome.summary, reference), candidates=self._candidates(parent),
+            )
+        )
+
+    def block_built(self, parent_root: bytes, view: View, built: Built | None) -> None:
+        """The executor's answer to `Build`."""
+        if built is None:
+            self.built(parent_root, view, None)
+            return
+        now_ms = self.context.now.monotonic_ms
+        for rejected in built.rejected:
+            if rejected.code not in STAYS_POOLED:
+                self.pool.discard(rejected.hash, DropReason.INVALID, now_ms)
+        for transaction_hash in built.too_slow:
+            self.pool.reject_too_slow(transaction_hash, now_ms)
+            self.context.observe("limit_hits", limit="build_budget_ms")
+        header = ShardHeader.decode(built.result.header)
+        self.built(parent_root, view, Held(self.info_of(header), built.block, Status.VALID, self._outcome(built.result, header)))
+
+    def commit(self, path: list[Held[ShardOutcome]], certificate: Certificate) -> None:
+        """See `Chain.commit`: the executor's work."""
+        self._commit = (path, certificate)
+        self.context.emit(Finalize(self.number, path[-1].info.root))
+
+    def finalized(self, root: bytes, blocks: tuple[FinalizedBlock, ...] | None) -> None:
+        """The executor's answer to `Finalize`; None where it was lost, then it is tried again."""
+        assert self._commit is not None, "only what was asked for is answered"
+        assert self._commit[1].root == root
+        (path, certificate), self._commit = self._commit, None
+        if blocks is None:
+            self.uncommitted(certificate)
+            return
+        self.committed(path, certificate)
+        for block in blocks:
+            for destination, (first, end) in block.sent.items():
+                for page in range(first, end, BUNDLE_RECEIPTS_MAX):
+                    self.context.emit(ReadOutgoing(self.number, destination, page, min(page + BUNDLE_RECEIPTS_MAX, end)))
+
+    def on_final(self, path: list[Held[ShardOutcome]]) -> None:
+        """See `Chain.on_final`."""
+        for held in path:
+            assert held.outcome is not None
+            result = held.outcome.result
+            self.pool.on_block(
+                {Address(address): (nonce, small(balance)) for address, (nonce, balance) in result.senders.items()},
+                self.context.now.monotonic_ms,
+            )
+            self.context.observe(
+                "block_final", chain=str(self.number), height=str(result.number), transactions=str(len(result.transaction_hashes)),
+                timestamp=str(result.timestamp), execution_ms=str(result.execution_ms), hash=result.hash.hex(),
+            )
+            self.inbound.taken(held.outcome.summary)
+
+    def work_on(self, parent: Held[ShardOutcome]) -> bool:
+        """See `Chain.work_on`: an executable transaction or a deliverable receipt."""
+        assert parent.outcome is not None
+        if self.inbound.is_deliverable(parent.outcome.summary, self._newest_reference()):
+            return True
+        if not self.pool.has_executable(small(parent.outcome.result.next_base_fee)):
+            return False
+        return self.pool.counts()[0] > sum(self.pool.get(h) is not None for h in self._included(parent))
+
+    # -- beacon chain and receipts
+
+    def follow_beacon(self, state: BeaconState) -> None:
+        """The beacon chain's final head has moved."""
+        record = state.shards[self.number]
+        if record.height > self.crosslinked:
+            self.crosslinked = record.height
+            taken = {d: state.recorded_in(self.number, d).count for d in range(state.beacon) if d != self.number}
+            self.context.emit(MarkCrosslinked(self.number, record.height, taken))
+        self.inbound.follow(self._newest_reference())
+        self.poke()
+        self.post(simplex.ChainChanged())
+
+    def take_bundle(self, peer: str | None, bundle: Bundle) -> None:
+        """Receipts on their way here, from gossip, a peer or an own executor."""
+        if self.inbound.offer(peer, bundle):
+            self.post(simplex.ChainChanged())
+
+    def crosslink(self, state: BeaconState) -> Crosslink | None:
+        """The crosslink of this shard's newest final block on top of a beacon state; None if it says nothing new."""
+        head = self.tree.head
+        if self.certificate is None or self.certificate.root != head.info.root or head.info.height <= state.shards[self.number].height:
+            return None
+        assert head.outcome is not None
+        link = build_crosslink(state, head.outcome.result.header, head.outcome.summary, self.certificate)
+        if link is None:
+            return None
+        context = self.context
+        verifier = Verifier(context.scheme, context.genesis.root, context.parameters.fork_version, context.verified)
+        try:
+            check_crosslink(state, link, context.parameters, verifier)
+        except InvalidBlock as error:
+            # a shard that broke its bounds is left out: it must not spoil the beacon block
+            context.observe("crosslinks_refused", chain=str(self.number), reason=error.reason.code)
+            return None
+        return link
+
+    def _newest_reference(self) -> ShardReference:
+        reference = self.beacon.reference(self.number, self.beacon.tree.head.info.root)
+        assert reference is not None, "the final head can always be referenced"
+        return reference
+
+    def _outcome(self, result: BlockResult, header: ShardHeader) -> ShardOutcome:
+        reference = self.beacon.reference(self.number, header.parent_beacon_block_root)
+        assert reference is not None, "a block was executed with its reference"
+        return ShardOutcome(result, Summary.decode(result.summary), reference.height)
+
+    def _fee_address(self, proposer: int) -> bytes:
+        state = self.beacon.tree.head.outcome
+        assert state is not None
+        return state.validators[proposer].fee_address
+
+    # -- pool
+
+    def _included(self, parent: Held[ShardOutcome]) -> set[bytes]:
+        """Transactions of blocks from just above the final head up to `parent`: in the pool still, but not to be taken again."""
+        path, _ = self.tree.path(parent.info.root)
+        return {h for held in path if held.outcome is not None for h in held.outcome.result.transaction_hashes}
+
+    def _candidates(self, parent: Held[ShardOutcome]) -> tuple[tuple[bytes, bytes], ...]:
+        assert parent.outcome is not None
+        included = self._included(parent)
+        gas = self.context.parameters.gas_limit * (CANDIDATE_GAS_FACTOR + len(self.tree.path(parent.info.root)[0]))
+        chosen = self.pool.candidates(small(parent.outcome.result.next_base_fee), gas, CANDIDATES_MAX + len(included))
+        return tuple((c.transaction.raw, c.sender) for c in chosen if c.hash not in included)[:CANDIDATES_MAX]

@@ -1,0 +1,97 @@
+"""Blocks of one chain above its newest final one: what is held, what is executed, what is still missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Generic, TypeVar
+
+from consensus.simplex.events import BlockInfo
+
+BLOCKS_HELD_MAX = 512
+"""Blocks above the newest final one, a chain."""
+BLOCK_BYTES_HELD_MAX = 96 * 1024 * 1024
+"""Their encodings, in bytes, a chain."""
+
+Outcome = TypeVar("Outcome")
+
+
+class Status(Enum):
+    """How far a held block has come."""
+
+    UNCHECKED = "unchecked"
+    EXECUTING = "executing"
+    VALID = "valid"
+    INVALID = "invalid"
+
+
+@dataclass(slots=True)
+class Held(Generic[Outcome]):
+    """A block whose body is here; `outcome` is what its execution gave, once VALID."""
+
+    info: BlockInfo
+    data: bytes
+    status: Status = Status.UNCHECKED
+    outcome: Outcome | None = None
+    certified: bool = False
+    """A finalization of it or of a descendant is held: what a quorum has checked need not be proven here again."""
+
+
+class BlockTree(Generic[Outcome]):
+    """The held blocks by root, on top of a final head."""
+
+    def __init__(self, head: Held[Outcome]) -> None:
+        self.head = head
+        self._blocks: dict[bytes, Held[Outcome]] = {}
+        self._bytes = 0
+
+    def get(self, root: bytes) -> Held[Outcome] | None:
+        """The block, or the final head."""
+        return self.head if root == self.head.info.root else self._blocks.get(root)
+
+    def insert(self, held: Held[Outcome]) -> bool:
+        """Adds a block above the head; False when a bound is reached or it is not above the head."""
+        root = held.info.root
+        if root in self._blocks:
+            return True
+        if held.info.height <= self.head.info.height:
+            return False
+        if len(self._blocks) >= BLOCKS_HELD_MAX or self._bytes + len(held.data) > BLOCK_BYTES_HELD_MAX:
+            return False
+        self._blocks[root] = held
+        self._bytes += len(held.data)
+        return True
+
+    def path(self, root: bytes) -> tuple[list[Held[Outcome]], bytes | None]:
+        """Blocks from just above the head up to `root`, and the root of the highest one missing on the way.
+
+        With something missing the list holds what is above it. A path that leads past the head gives its root as missing.
+        """
+        found: list[Held[Outcome]] = []
+        while root != self.head.info.root:
+            held = self._blocks.get(root)
+            if held is None:
+                return found[::-1], root
+            found.append(held)
+            root = held.info.parent
+        return found[::-1], None
+
+    def children(self, root: bytes) -> list[Held[Outcome]]:
+        """Held blocks whose parent is `root`, in order of arrival."""
+        return [held for held in self._blocks.values() if held.info.parent == root]
+
+    def advance(self, head: Held[Outcome]) -> list[Held[Outcome]]:
+        """Makes a held block the head; returns what is dropped because it can never become final, and what became final."""
+        self.head = head
+        gone = [held for held in self._blocks.values() if held.info.height <= head.info.height]
+        for held in gone:
+            del self._blocks[held.info.root]
+            self._bytes -= len(held.data)
+        return gone
+
+    def __iter__(self) -> Iterator[Held[Outcome]]:
+        return iter(list(self._blocks.values()))
+
+    def __len__(self) -> int:
+        return len(self._blocks)
