@@ -223,7 +223,7 @@ class Chain(ABC, Generic[Outcome]):
             return False
         if info.root != root:
             return False
-        if not self.tree.insert(Held(info, data)):
+        if not self.tree.insert(Held(info, data, since_ms=self.context.now.monotonic_ms)):
             self.context.observe("limit_hits", limit="blocks_held_max")
             return False
         return True
@@ -323,8 +323,10 @@ class Chain(ABC, Generic[Outcome]):
 
     def built(self, parent_root: bytes, view: View, held: Held[Outcome] | None) -> None:
         """The end of `construct`; None where it failed."""
-        if held is not None and not self.tree.insert(held):
-            held = None
+        if held is not None:
+            held.since_ms = self.context.now.monotonic_ms
+            if not self.tree.insert(held):
+                held = None
         self.post(simplex.BlockBuilt(view, Root(parent_root), None if held is None else held.data, None if held is None else held.info))
 
     # -- finality
@@ -379,6 +381,10 @@ class Chain(ABC, Generic[Outcome]):
         self._committing = None
         head = path[-1]
         self.certificate = certificate
+        for held in path:
+            if held.since_ms:
+                seconds = (self.context.now.monotonic_ms - held.since_ms) / 1000
+                self.context.emit(Observe("finality_seconds", {"chain": str(self.number)}, seconds))
         for held in self.tree.advance(head):
             self.context.persist(body_key(self.number, held.info.root), None, durable=False)
             self._checks.pop(held.info.root, None)

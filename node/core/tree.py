@@ -34,6 +34,8 @@ class Held(Generic[Outcome]):
     data: bytes
     status: Status = Status.UNCHECKED
     outcome: Outcome | None = None
+    since_ms: int = 0
+    """When its body came here, monotonic."""
     certified: bool = False
     """A finalization of it or of a descendant is held: what a quorum has checked need not be proven here again."""
 

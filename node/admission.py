@@ -1,0 +1,113 @@
+"""How a user transaction reaches the pool: decoded, checked, its sender recovered and looked up, then handed to the core."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import trio
+
+from node.core.core import Core
+from node.core.effects import Admit, Effect, Now
+from node.core.shard_chain import ShardChain
+from node.executors import ExecutorLink
+from primitives.errors import Fault, InvalidTransaction, Reason, TransactionReason, Unavailable
+from primitives.hashing import keccak256
+from primitives.types import Address
+from shard.transactions import Transaction, check_against_account, check_stateless, decode_transaction, recover_sender
+from shard.views import AccountView, small
+
+GOSSIPED_WAITING_MAX = 8192
+"""Gossiped transactions of one shard that wait to be checked; more are dropped and counted."""
+ACCOUNTS_CACHED_MAX = 16_384
+"""Senders of one shard whose account at `latest` is remembered until the head moves."""
+_EMPTY_CODE = keccak256(b"")
+_DELEGATION = b"\xef\x01\x00"
+
+
+class Admission:
+    """Checks transactions outside the core's loop, one shard's gossip in order."""
+
+    def __init__(
+        self,
+        core: Core,
+        links: Mapping[int, ExecutorLink],
+        now: Callable[[], Now],
+        perform: Callable[[list[Effect]], None],
+        observe: Callable[[str, Mapping[str, str], float], None],
+        penalize: Callable[[str, Reason], None],
+    ) -> None:
+        self._core, self._links, self._now, self._perform, self._observe, self._penalize = core, links, now, perform, observe, penalize
+        self._accounts: dict[int, tuple[bytes, dict[bytes, tuple[AccountView, bool]]]] = {}
+        self._queues = {shard: trio.open_memory_channel[tuple[str, bytes]](GOSSIPED_WAITING_MAX) for shard in links}
+
+    async def submit(self, shard: int, raw: bytes, *, is_local: bool = True) -> bytes:
+        """Takes a transaction into a shard's pool; its hash.
+
+        Raises:
+            InvalidTransaction: with the reason.
+            Unavailable: the shard's executor cannot be asked now.
+        """
+        parameters = self._core.context.parameters
+        chain = self._core.shards[shard]
+        transaction = decode_transaction(raw)
+        if chain.pool.get(transaction.hash) is not None:
+            raise InvalidTransaction(TransactionReason.ALREADY_KNOWN, "already known")
+        check_stateless(
+            transaction, chain_id=parameters.chain_id(shard), chain_id_base=parameters.chain_id_base,
+            shard_count=parameters.shard_count, block_gas_limit=parameters.gas_limit,
+        )
+        sender = recover_sender(transaction)
+        account, has_code = await self._account(chain, sender)
+        self._check(chain, transaction, account, has_code)
+        _, effects = self._core.submit(shard, transaction, sender, (account.nonce, small(account.balance)), self._now(), is_local=is_local)
+        self._perform(effects)
+        return transaction.hash
+
+    def _check(self, chain: ShardChain, transaction: Transaction, account: AccountView, has_code: bool) -> None:
+        outcome = chain.tree.head.outcome
+        assert outcome is not None
+        check_against_account(
+            transaction, nonce=account.nonce, balance=small(account.balance), sender_has_code=has_code,
+            base_fee=small(outcome.result.next_base_fee), allow_nonce_gap=True, allow_fee_below_base=True,
+        )
+
+    async def _account(self, chain: ShardChain, sender: Address) -> tuple[AccountView, bool]:
+        head = chain.tree.head.info.root
+        cached_at, cached = self._accounts.get(chain.number, (b"", {}))
+        if cached_at != head or len(cached) >= ACCOUNTS_CACHED_MAX:
+            cached = {}
+            self._accounts[chain.number] = (head, cached)
+        if sender not in cached:
+            link = self._links[chain.number]
+            account = await link.account(head, sender)
+            assert account is not None, "the final head is executed"
+            has_code = False
+            if account.code_hash != _EMPTY_CODE:
+                code = await link.code(head, sender)
+                has_code = bool(code) and code[:3] != _DELEGATION
+            cached[sender] = (account, has_code)
+        return cached[sender]
+
+    def enqueue(self, admit: Admit) -> None:
+        """Gossiped transactions; what finds no room is dropped and counted."""
+        send, _ = self._queues[admit.shard]
+        for raw in admit.transactions:
+            try:
+                send.send_nowait((admit.peer, raw))
+            except trio.WouldBlock:
+                self._observe("limit_hits", {"limit": "gossiped_transactions_max"}, 1)
+                return
+
+    async def run(self, shard: int) -> None:
+        """Checks one shard's gossiped transactions until cancelled."""
+        _, receive = self._queues[shard]
+        async for peer, raw in receive:
+            try:
+                await self.submit(shard, raw, is_local=False)
+            except InvalidTransaction as error:
+                if error.fault is Fault.PEER:
+                    self._penalize(peer, error.reason)
+            except Unavailable:
+                self._observe("limit_hits", {"limit": "executor_unavailable"}, 1)
+            # a long run of answers from the cache must not keep others waiting
+            await trio.lowlevel.checkpoint()

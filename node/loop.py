@@ -1,0 +1,241 @@
+"""The daemon's side of the core: events in, one turn at a time, and each turn's effects carried out in order.
+
+What is durable is synced before anything else of its turn happens (node/core/effects.py); everything slow runs beside
+the loop and comes back as an event.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import trio
+
+from node.core.core import Core
+from node.core.effects import (
+    Admit,
+    Ask,
+    BlockBuilt,
+    BlockExecuted,
+    Build,
+    Effect,
+    Event,
+    Execute,
+    Finalize,
+    GossipReceived,
+    MarkCrosslinked,
+    Now,
+    Observe,
+    OutgoingRead,
+    PeerConnected,
+    PeerDisconnected,
+    Penalize,
+    Persist,
+    Publish,
+    ReadOutgoing,
+    ResponseReceived,
+    ShardFinalized,
+    Tick,
+)
+from node.executors import ExecutorLink
+from node.store import NodeStore
+from p2p import network as net
+from p2p.adapter.host import Network
+from p2p.messages import Response, decode_response, encode_request
+from p2p.scoring import PeerScores, Verdict
+from p2p.topics import Topic
+from primitives.errors import InvalidBlock, InvalidEncoding, Reason, Unavailable
+from shard.executor.context import BuildContext
+
+INBOX_EVENTS_MAX = 2048
+"""Events waiting for the core; whoever has one more waits."""
+TURN_EVENTS_MAX = 64
+"""Events handled before their effects are carried out."""
+REQUEST_TIMEOUT_SECONDS = 6.0
+PENALTY_POINTS = 10.0
+"""Cost of one rejected message that was the peer's fault; see `p2p.scoring.ScoringParameters`."""
+
+
+def clocks() -> Now:
+    """The machine's two clocks."""
+    return Now(time.monotonic_ns() // 1_000_000, time.time_ns() // 1_000_000)
+
+
+class CoreLoop:
+    """Drives one core until cancelled."""
+
+    def __init__(
+        self,
+        core: Core,
+        store: NodeStore,
+        network: Network,
+        links: Mapping[int, ExecutorLink],
+        topics: Mapping[str, Topic],
+        observe: Callable[[str, Mapping[str, str], float], None],
+        admit: Callable[[Admit], None],
+    ) -> None:
+        self._core, self._store, self._network, self._links, self._topics = core, store, network, links, topics
+        self._names = {topic: name for name, topic in topics.items()}
+        self._observe, self._admit = observe, admit
+        self._scores = PeerScores()
+        self._send, self._receive = trio.open_memory_channel[Event | None](INBOX_EVENTS_MAX)
+        self._extra: list[Effect] = []
+        self._nursery: trio.Nursery | None = None
+
+    def perform_soon(self, effects: list[Effect]) -> None:
+        """Effects of something the core was told outside a turn; carried out by the next one."""
+        self._extra.extend(effects)
+        try:
+            self._send.send_nowait(None)
+        except trio.WouldBlock:
+            pass  # a full inbox is reason enough for a turn
+
+    async def run(self) -> None:
+        """Starts the core and serves it until cancelled."""
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            nursery.start_soon(self._forward_network)
+            await self._perform(self._core.start())
+            while True:
+                await self._turn()
+
+    async def _turn(self) -> None:
+        events: list[Event] = []
+        wait_seconds = (self._core.deadline_ms - clocks().monotonic_ms) / 1000
+        if not self._extra:
+            with trio.move_on_after(max(0.0, wait_seconds)):
+                event = await self._receive.receive()
+                if event is not None:
+                    events.append(event)
+        while len(events) < TURN_EVENTS_MAX:
+            try:
+                event = self._receive.receive_nowait()
+            except trio.WouldBlock:
+                break
+            if event is not None:
+                events.append(event)
+        effects, self._extra = self._extra, []
+        for event in events:
+            effects.extend(self._core.handle(event, clocks()))
+        now = clocks()
+        if now.monotonic_ms >= self._core.deadline_ms:
+            effects.extend(self._core.handle(Tick(), now))
+        await self._perform(effects)
+        await trio.lowlevel.checkpoint()
+
+    async def _forward_network(self) -> None:
+        async for event in self._network.events:
+            match event:
+                case net.GossipReceived(peer, name, payload):
+                    topic = self._topics.get(name)
+                    if topic is not None:
+                        await self._send.send(GossipReceived(peer, topic, payload))
+                case net.PeerConnected(peer):
+                    await self._send.send(PeerConnected(peer))
+                case net.PeerDisconnected(peer):
+                    await self._send.send(PeerDisconnected(peer))
+
+    # -- effects
+
+    async def _perform(self, effects: Sequence[Effect]) -> None:
+        await self._store.write([effect for effect in effects if isinstance(effect, Persist)])
+        assert self._nursery is not None
+        for effect in effects:
+            match effect:
+                case Persist():
+                    pass
+                case Publish(topic, payload):
+                    self._network.publish(self._names[topic], payload)
+                case Observe(name, labels, value):
+                    self._observe(name, labels, value)
+                case Penalize(peer, reason):
+                    self.penalize(peer, reason)
+                case Admit():
+                    self._admit(effect)
+                case Ask():
+                    self._nursery.start_soon(self._ask, effect)
+                case Execute():
+                    self._nursery.start_soon(self._execute, effect)
+                case Build():
+                    self._nursery.start_soon(self._build, effect)
+                case Finalize():
+                    self._nursery.start_soon(self._finalize, effect)
+                case MarkCrosslinked():
+                    self._nursery.start_soon(self._mark_crosslinked, effect)
+                case ReadOutgoing():
+                    self._nursery.start_soon(self._read_outgoing, effect)
+
+    def penalize(self, peer: str, reason: Reason) -> None:
+        """Scores a peer, and acts on the verdict."""
+        self._observe("penalties", {"reason": reason.code, "fault": reason.fault.value}, 1)
+        peer_id = net.PeerId(peer)
+        match self._scores.on_fault(peer_id, reason.fault, PENALTY_POINTS, trio.current_time()):
+            case Verdict.DROP:
+                self._network.disconnect(peer_id)
+            case Verdict.BAN:
+                self._network.ban(peer_id, self._scores.parameters.ban_seconds)
+
+    async def _ask(self, ask: Ask) -> None:
+        response: Response | None = None
+        try:
+            payload = await self._network.request(net.PeerId(ask.peer), encode_request(ask.request), REQUEST_TIMEOUT_SECONDS)
+            response = decode_response(ask.request, payload)
+        except net.RequestFailed as error:
+            self._observe("requests_failed", {"reason": error.reason.value}, 1)
+        except InvalidEncoding as error:
+            self.penalize(ask.peer, error.reason)
+        await self._send.send(ResponseReceived(ask.request_id, response))
+
+    async def _execute(self, effect: Execute) -> None:
+        try:
+            result = await self._links[effect.shard].execute(effect.block, effect.reference, effect.coinbase)
+        except InvalidBlock as error:
+            await self._send.send(BlockExecuted(effect.shard, effect.root, error))
+        except Unavailable:
+            await self._send.send(BlockExecuted(effect.shard, effect.root, None))
+        else:
+            self._observe("block_execution_seconds", {"shard": str(effect.shard)}, result.execution_ms / 1000)
+            await self._send.send(BlockExecuted(effect.shard, effect.root, result))
+
+    async def _build(self, effect: Build) -> None:
+        context = BuildContext(
+            reference=effect.reference, coinbase=effect.coinbase, epoch=effect.epoch, view=effect.view, proposer=effect.proposer,
+            timestamp=effect.timestamp, available=effect.available,
+        )
+        budget_ms = self._core.context.parameters.build_budget_ms
+        try:
+            built = await self._links[effect.shard].build(effect.parent, context, effect.candidates, budget_ms)
+        except (Unavailable, InvalidBlock) as error:
+            self._observe("builds_failed", {"shard": str(effect.shard), "error": type(error).__name__}, 1)
+            await self._send.send(BlockBuilt(effect.shard, effect.parent, effect.view, None))
+        else:
+            self._observe("block_execution_seconds", {"shard": str(effect.shard)}, built.result.execution_ms / 1000)
+            await self._send.send(BlockBuilt(effect.shard, effect.parent, effect.view, built))
+
+    async def _finalize(self, effect: Finalize) -> None:
+        try:
+            blocks = await self._links[effect.shard].finalize(effect.root)
+        except Unavailable:
+            await self._send.send(ShardFinalized(effect.shard, effect.root, None))
+        else:
+            await self._send.send(ShardFinalized(effect.shard, effect.root, blocks))
+
+    async def _mark_crosslinked(self, effect: MarkCrosslinked) -> None:
+        link = self._links[effect.shard]
+        try:
+            await link.set_finalized(effect.height)
+            for destination, below in effect.taken.items():
+                await link.prune_outgoing(destination, below)
+        except Unavailable:
+            # the next crosslink says it again
+            self._observe("limit_hits", {"limit": "executor_unavailable"}, 1)
+
+    async def _read_outgoing(self, effect: ReadOutgoing) -> None:
+        count = effect.end_nonce - effect.first_nonce
+        try:
+            bundle = await self._links[effect.source].outgoing(effect.destination, effect.first_nonce, count)
+        except Unavailable:
+            bundle = None
+        if bundle is not None and len(bundle.receipts) != count:
+            bundle = None
+        await self._send.send(OutgoingRead(effect.source, effect.destination, bundle))

@@ -1,0 +1,102 @@
+"""Answers to peers' requests, from the core's memory, the node's store and the executors (design page LIBP2P, Structure)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from node.core.core import Core
+from node.core.records import beacon_block_key, beacon_root_key, certificate_key
+from node.executors import ExecutorLink
+from node.store import NodeStore
+from p2p.messages import (
+    BLOCKS_PER_RESPONSE_MAX,
+    BLOCKS_RESPONSE_BYTES_MAX,
+    Blocks,
+    BlocksByRange,
+    BlocksByRoot,
+    BundleByNonce,
+    Certificates,
+    CertificatesByView,
+    Status,
+    decode_request,
+)
+from primitives.receipts import BUNDLE_RECEIPTS_MAX
+from primitives.votes import Certificate
+
+
+class Server:
+    """Answers requests; an empty answer means "not here"."""
+
+    def __init__(self, core: Core, store: NodeStore, links: Mapping[int, ExecutorLink]) -> None:
+        self._core = core
+        self._store = store
+        self._links = links
+
+    async def answer(self, payload: bytes) -> bytes:
+        """The encoded response.
+
+        Raises:
+            InvalidEncoding: not a request.
+        """
+        match decode_request(payload):
+            case Status():
+                return self._core.status().encode()
+            case BlocksByRange(chain, first, count):
+                return await self._range(chain, first, min(count, BLOCKS_PER_RESPONSE_MAX))
+            case BlocksByRoot(chain, roots):
+                found = [data for root in roots if (data := await self._block(chain, root)) is not None]
+                return Blocks(tuple(found), ()).encode() if found else b""
+            case CertificatesByView(instance, first, last):
+                followed = self._core.chain(instance.chain)
+                if followed is None or followed.instance != instance:
+                    return b""
+                held = list(followed.engine.certificates(first, last))
+                newest = followed.engine.newest_finalization
+                if newest is not None and newest not in held:
+                    held.append(newest)
+                return Certificates(tuple(held[-256:])).encode() if held else b""
+            case BundleByNonce(source, destination, first, end):
+                if source not in self._links or not 0 < end - first <= BUNDLE_RECEIPTS_MAX:
+                    return b""
+                bundle = await self._links[source].outgoing(destination, first, end - first)
+                return bundle.encode() if bundle is not None and len(bundle.receipts) == end - first else b""
+
+    async def _range(self, chain: int, first: int, count: int) -> bytes:
+        """Blocks from `first` up to the highest one whose own finalization is stored, within count and bytes."""
+        blocks: list[bytes] = []
+        size = certified = 0
+        finalization: Certificate | None = None
+        for data in await self._final_blocks(chain, first, count):
+            size += len(data)
+            if blocks and size > BLOCKS_RESPONSE_BYTES_MAX:
+                break
+            blocks.append(data)
+            stored = self._store.read(certificate_key(chain, first + len(blocks) - 1))
+            if stored is not None:
+                certified, finalization = len(blocks), Certificate.decode(stored)
+        if finalization is None:
+            return b""
+        return Blocks(tuple(blocks[:certified]), (finalization,)).encode()
+
+    async def _final_blocks(self, chain: int, first: int, count: int) -> list[bytes]:
+        if chain in self._links:
+            return list(await self._links[chain].blocks(first, count))
+        if chain != self._core.beacon.number:
+            return []
+        found = []
+        for height in range(first, first + count):
+            data = self._store.read(beacon_block_key(chain, height))
+            if data is None:
+                break
+            found.append(data)
+        return found
+
+    async def _block(self, chain: int, root: bytes) -> bytes | None:
+        followed = self._core.chain(chain)
+        held = followed.tree.get(root) if followed is not None else None
+        if held is not None and held.data:
+            return held.data
+        if chain in self._links:
+            return await self._links[chain].body(root)
+        height = self._store.read(beacon_root_key(chain, root))
+        return None if height is None else self._store.read(beacon_block_key(chain, int.from_bytes(height, "big")))
