@@ -1,0 +1,226 @@
+"""What a shard tells its readers of its canonical chain, as `shard.views` (PROTOCOL 3, Tags)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from primitives.errors import InvalidQuery, QueryReason
+from primitives.headers import ShardHeader
+from shard.engine.interface import Meter
+from shard.executor.executor import ShardExecutor
+from shard.executor.logs import Matcher
+from shard.executor.rules import EMPTY_BLOOM
+from shard.executor.schema import StoredBlock, StoredOutgoing, StoredTransaction
+from shard.views import (
+    AccountView,
+    BlockSelector,
+    BlockView,
+    LogFilter,
+    LogView,
+    OutgoingReceipt,
+    ReceiptView,
+    TransactionView,
+    big,
+)
+
+LOG_BLOCKS_MAX = 10_000
+"""Blocks of one range of a log query."""
+LOG_RESULTS_MAX = 10_000
+"""Logs one query gives."""
+
+
+class ShardReader:
+    """Reads of one shard, from any thread; a block that is not canonical is unknown."""
+
+    def __init__(self, executor: ShardExecutor) -> None:
+        self._executor = executor
+        self._store = executor.store
+        self._engine = executor.engine
+
+    def resolve(self, selector: BlockSelector) -> StoredBlock | None:
+        """The canonical block a selector names; None when there is none."""
+        latest = self._executor.latest
+        if isinstance(selector, bytes):
+            block = self._store.block(selector)
+            return block if block is not None and self._store.canonical(block.result.number) == selector else None
+        if isinstance(selector, str):
+            match selector:
+                case "latest" | "safe" | "pending":
+                    return latest
+                case "finalized":
+                    selector = min(self._executor.finalized_number, latest.result.number)
+                case "earliest":
+                    selector = 0
+                case _:
+                    raise InvalidQuery(QueryReason.UNKNOWN_BLOCK, f"no block is called {selector!r}")
+        if not 0 <= selector <= latest.result.number:
+            return None
+        block_hash = self._store.canonical(selector)
+        return None if block_hash is None else self._store.block(block_hash)
+
+    def header(self, selector: BlockSelector) -> ShardHeader | None:
+        """Header of a canonical block."""
+        block = self.resolve(selector)
+        return None if block is None else ShardHeader.decode(block.result.header)
+
+    def block(self, selector: BlockSelector) -> BlockView | None:
+        """A block with its transactions."""
+        block = self.resolve(selector)
+        if block is None:
+            return None
+        transactions = tuple(_transaction_view(block, i, t) for i, t in enumerate(self._store.transactions(block.result.hash)))
+        return BlockView(block.result.hash, block.result.header, block.size, transactions)
+
+    def transaction(self, transaction_hash: bytes) -> TransactionView | None:
+        """A transaction by its hash; a delivered cross-shard receipt by its id, which is its transaction's hash."""
+        found = self._locate(transaction_hash)
+        return None if found is None else _transaction_view(*found)
+
+    def receipt(self, transaction_hash: bytes) -> ReceiptView | None:
+        """What a transaction, or a delivered cross-shard receipt by its id, left."""
+        found = self._locate(transaction_hash)
+        return None if found is None else _receipt_view(*found)
+
+    def block_receipts(self, selector: BlockSelector) -> tuple[ReceiptView, ...] | None:
+        """What every transaction of a block left, in order."""
+        block = self.resolve(selector)
+        if block is None:
+            return None
+        return tuple(_receipt_view(block, i, t) for i, t in enumerate(self._store.transactions(block.result.hash)))
+
+    def logs(self, wanted: LogFilter, meter: Meter) -> tuple[LogView, ...]:
+        """Logs that match, in chain order.
+
+        Raises:
+            InvalidQuery: UNKNOWN_BLOCK, BAD_RANGE, BEYOND_HEAD, or OVER_LIMIT (`LOG_BLOCKS_MAX`, `LOG_RESULTS_MAX`).
+            Interrupted: raised by `meter`, which is called at every block of the range.
+        """
+        matcher = Matcher(wanted)
+        found: list[LogView] = []
+        for block in self._log_blocks(wanted, matcher, meter):
+            for i, transaction in enumerate(self._store.transactions(block.result.hash)):
+                found += [log for log in _log_views(block, i, transaction) if matcher.matches(log)]
+                if len(found) > LOG_RESULTS_MAX:
+                    raise InvalidQuery(QueryReason.OVER_LIMIT, f"query returned more than {LOG_RESULTS_MAX} results: narrow it")
+        return tuple(found)
+
+    def block_logs(self, block_hash: bytes) -> tuple[LogView, ...]:
+        """All logs of an executed block, canonical or not: what subscribers are told of a block that was undone."""
+        block = self._store.block(block_hash)
+        if block is None:
+            return ()
+        return tuple(log for i, t in enumerate(self._store.transactions(block_hash)) for log in _log_views(block, i, t))
+
+    def account(self, selector: BlockSelector, address: bytes) -> AccountView | None:
+        """An account at a block; None when the block is unknown. An account that does not exist is empty."""
+        header = self.header(selector)
+        if header is None:
+            return None
+        account = self._engine.account(header.state_root, address)
+        return AccountView(account.nonce, big(account.balance), account.code_hash, account.has_contract_code)
+
+    def code(self, selector: BlockSelector, address: bytes) -> bytes | None:
+        """An account's code at a block; None when the block is unknown."""
+        header = self.header(selector)
+        return None if header is None else self._engine.code(header.state_root, address)
+
+    def storage(self, selector: BlockSelector, address: bytes, slot: int) -> bytes | None:
+        """A storage word, 32 bytes, at a block; None when the block is unknown."""
+        header = self.header(selector)
+        return None if header is None else self._engine.storage(header.state_root, address, slot).to_bytes(32, "big")
+
+    def outgoing_receipt(self, receipt_id: bytes) -> OutgoingReceipt | None:
+        """Where a cross-shard receipt left this shard, by its id."""
+        sent = self._store.locate_outgoing(receipt_id)
+        return None if sent is None else _outgoing_view(sent)
+
+    def outgoing_of(self, transaction_hash: bytes) -> tuple[OutgoingReceipt, ...]:
+        """Cross-shard receipts that a canonical transaction sent, in order."""
+        place = self._store.locate(transaction_hash)
+        if place is None:
+            return ()
+        return tuple(_outgoing_view(sent) for sent in self._store.block_outgoing(place[0]) if sent.transaction_hash == transaction_hash)
+
+    def _locate(self, transaction_hash: bytes) -> tuple[StoredBlock, int, StoredTransaction] | None:
+        place = self._store.locate(transaction_hash)
+        if place is None:
+            return None
+        block, transaction = self._store.block(place[0]), self._store.transaction(*place)
+        return None if block is None or transaction is None else (block, place[1], transaction)
+
+    def _log_blocks(self, wanted: LogFilter, matcher: Matcher, meter: Meter) -> Iterator[StoredBlock]:
+        if wanted.block_hash is not None:
+            block = self.resolve(wanted.block_hash)
+            if block is None:
+                raise InvalidQuery(QueryReason.UNKNOWN_BLOCK, "unknown block")
+            yield block
+            return
+        first, last = self._height(wanted.first), self._height(wanted.last)
+        if first > last:
+            raise InvalidQuery(QueryReason.BAD_RANGE, "invalid block range params")
+        if last > self._executor.latest.result.number:
+            raise InvalidQuery(QueryReason.BEYOND_HEAD, "block range extends beyond current head block")
+        if last - first >= LOG_BLOCKS_MAX:
+            raise InvalidQuery(QueryReason.OVER_LIMIT, f"block range is over the limit of {LOG_BLOCKS_MAX} blocks: narrow it")
+        for _, block_hash, bloom in self._store.canonical_blooms(first, last):
+            meter()
+            if bloom and matcher.may_match(bloom):
+                block = self._store.block(block_hash)
+                if block is not None:
+                    yield block
+
+    def _height(self, selector: BlockSelector) -> int:
+        if isinstance(selector, int):
+            return selector
+        block = self.resolve(selector)
+        if block is None:
+            raise InvalidQuery(QueryReason.UNKNOWN_BLOCK, "unknown block")
+        return block.result.number
+
+
+def _transaction_view(block: StoredBlock, index: int, transaction: StoredTransaction) -> TransactionView:
+    result = block.result
+    return TransactionView(transaction.hash, transaction.raw, transaction.sender, result.number, result.hash, index, result.base_fee)
+
+
+def _log_views(block: StoredBlock, index: int, transaction: StoredTransaction) -> tuple[LogView, ...]:
+    number, block_hash = block.result.number, block.result.hash
+    return tuple(
+        LogView(log.address, log.topics, log.data, number, block_hash, transaction.hash, index, transaction.first_log + position)
+        for position, log in enumerate(transaction.logs)
+    )
+
+
+def _receipt_view(block: StoredBlock, index: int, transaction: StoredTransaction) -> ReceiptView:
+    return ReceiptView(
+        transaction=_transaction_view(block, index, transaction),
+        status=transaction.status,
+        gas_used=transaction.gas_used,
+        cumulative_gas_used=transaction.cumulative_gas_used,
+        effective_gas_price=transaction.effective_gas_price,
+        logs_bloom=transaction.logs_bloom or EMPTY_BLOOM,
+        logs=_log_views(block, index, transaction),
+        to=transaction.to,
+        contract_address=transaction.contract_address,
+    )
+
+
+def _outgoing_view(sent: StoredOutgoing) -> OutgoingReceipt:
+    receipt = sent.decoded()
+    return OutgoingReceipt(
+        id=sent.id,
+        source=receipt.source,
+        destination=receipt.destination,
+        nonce=receipt.nonce,
+        kind=receipt.kind,
+        sender=receipt.sender,
+        to=receipt.to,
+        amount=big(receipt.amount),
+        gas_limit=receipt.gas_limit,
+        fee=big(receipt.fee),
+        refund_to=receipt.refund_to,
+        data=receipt.data,
+        block_number=sent.block_number,
+        block_hash=sent.block_hash,
+        transaction_hash=sent.transaction_hash,
+    )
