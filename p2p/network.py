@@ -109,7 +109,7 @@ class RequestFailure(Enum):
     """The request or the response is over its limit."""
 
 
-class RequestFailed(ShardnetError):  # noqa: N818 - a state of affairs, like the other errors
+class RequestFailed(ShardnetError):
     """A request without a response; ask the next peer."""
 
     def __init__(self, reason: RequestFailure, message: str = "") -> None:
@@ -117,7 +117,7 @@ class RequestFailed(ShardnetError):  # noqa: N818 - a state of affairs, like the
         self.reason = reason
 
 
-class PayloadTooLarge(ShardnetError):  # noqa: N818 - a state of affairs, like the other errors
+class PayloadTooLarge(ShardnetError):
     """A payload over its limit was to be published; the caller must announce it by hash instead."""
 
     def __init__(self, size_bytes: int, limit_bytes: int) -> None:

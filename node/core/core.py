@@ -71,6 +71,7 @@ class Core:
         self.beacon.crosslinks = self._crosslinks
         self.beacon.listener = self._beacon_final
         self._next_status_ms = now.monotonic_ms
+        self._ask_again_ms: int | None = None
         self._transactions: dict[int, list[bytes]] = {}
 
     @property
@@ -144,8 +145,8 @@ class Core:
                 continue
             if (due := chain.engine.deadline_ms) is not None:
                 deadlines.append(due)
-            if chain.waits:
-                deadlines.append(self.context.now.monotonic_ms + 2 * self.context.parameters.delta_ms)
+        if self._ask_again_ms is not None:
+            deadlines.append(self._ask_again_ms)
         return min(deadlines)
 
     def status(self) -> Status:
@@ -161,12 +162,15 @@ class Core:
     def _tick(self) -> None:
         now_ms = self.context.now.monotonic_ms
         for chain in self.chains:
-            if chain.waits:
-                chain.poke()
             if (due := chain.engine.deadline_ms) is not None and due <= now_ms:
                 chain.post(simplex.Tick())
-        for shard in self.shards.values():
-            shard.inbound.fetch()
+        if self._ask_again_ms is not None and self._ask_again_ms <= now_ms:
+            self._ask_again_ms = None
+            for chain in self.chains:
+                if chain.waits:
+                    chain.poke()
+            for shard in self.shards.values():
+                shard.inbound.fetch()
         if now_ms >= self._next_status_ms:
             interval = 2 * self.context.parameters.block_time_ms
             self._next_status_ms = now_ms + interval
@@ -258,6 +262,11 @@ class Core:
         while any(chain.is_busy for chain in self.chains):
             for chain in self.chains:
                 chain.drain()
+        waits = any(chain.waits for chain in self.chains) or any(shard.inbound.waits for shard in self.shards.values())
+        if not waits:
+            self._ask_again_ms = None
+        elif self._ask_again_ms is None:
+            self._ask_again_ms = self.context.now.monotonic_ms + 2 * self.context.parameters.delta_ms
         said, self.context.said = self.context.said, {}
         for number, messages in said.items():
             for batch in consensus_batches(messages):

@@ -1,0 +1,119 @@
+"""The running node: its parts started in order, stopped in order (design page ARCHITECTURE, Processes)."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import signal
+from importlib.metadata import version
+
+import trio
+
+from node import wiring
+from node.admission import Admission
+from node.backend import NodeBackend
+from node.config import NodeConfig
+from node.http_metrics import serve_metrics
+from node.logs import configure_logging
+from node.loop import CoreLoop, clocks
+from node.metrics import NodeMetrics
+from node.rpc.server import serve as serve_rpc
+from node.serving import Server
+from node.store import NodeStore
+from p2p.adapter.host import Network
+from p2p.messages import GOSSIP_BYTES_MAX
+from p2p.network import PeerAddress, PeerId
+from primitives.errors import StartupRefused, UserError
+
+SHUTDOWN_SECONDS_MAX = 8.0
+"""How long an orderly stop may take before what is left is cut off."""
+_LOG = logging.getLogger("shardnet.node")
+
+
+def run(config: NodeConfig) -> None:
+    """Runs a node until SIGTERM or SIGINT.
+
+    Raises:
+        UserError: it cannot start; the sentence says what to do.
+    """
+    configure_logging(config.log_level, config.log_format)
+    try:
+        trio.run(_main, config)
+    except BaseExceptionGroup as group:
+        refused, rest = group.split(UserError)
+        if refused is not None and rest is None:
+            raise _first(refused) from None
+        raise
+
+
+def _first(group: BaseExceptionGroup[UserError]) -> UserError:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, UserError)
+    return error
+
+
+async def _main(config: NodeConfig) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_stop_on_signal, signals, nursery.cancel_scope)
+            await _run_node(config)
+            nursery.cancel_scope.cancel()
+
+
+async def _stop_on_signal(signals: object, scope: trio.CancelScope) -> None:
+    async for number in signals:  # type: ignore[attr-defined]
+        _LOG.info("stopping signal=%s", signal.Signals(number).name)
+        scope.cancel()
+        return
+
+
+async def _run_node(config: NodeConfig) -> None:
+    identity = wiring.load_identity(config)
+    genesis = identity.genesis
+    try:
+        config.data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StartupRefused(f"the data folder {config.data_dir} cannot be made: {error.strerror}") from error
+    store = NodeStore.open(config.data_dir / "node", genesis.root)
+    links = wiring.make_links(config, genesis)
+    try:
+        async with trio.open_nursery() as nursery:
+            for link in links.values():
+                await nursery.start(link.run)
+            heads = {shard: await link.head() for shard, link in links.items()}
+            core = wiring.make_core(identity, heads, store, config.pool_limits())
+            metrics = NodeMetrics(core)
+            server = Server(core, store, links)
+
+            async def answer(peer: PeerId, payload: bytes) -> bytes:
+                return await server.answer(payload)
+
+            network = Network(config.node_key, config.listen_host, config.p2p_port, answer, metrics.observe)
+            topics = wiring.topic_names(genesis)
+            for name in topics:
+                network.subscribe(name, GOSSIP_BYTES_MAX, lambda peer, payload: True)
+            network.keep(PeerAddress(peer.host, peer.port, PeerId(peer.peer_id)) for peer in config.peers)
+            metrics.peers = lambda: len(network.peers())
+            loop = CoreLoop(core, store, network, links, topics, metrics.observe, lambda admit: admission.enqueue(admit))
+            admission = Admission(core, links, clocks, loop.perform_soon, metrics.observe, loop.penalize)
+            backend = NodeBackend(core=core, links=links, store=store, submit=admission.submit, peers=lambda: len(network.peers()))
+            await nursery.start(network.run)
+            listeners = [(config.listen_host, config.rpc_port + shard, f"/shard/{shard}") for shard in links]
+            await nursery.start(
+                functools.partial(
+                    serve_rpc, backend, listeners, version=f"shardnet/v{version('shardnet')}",
+                    allowed_hosts=config.allowed_hosts, observe=metrics.rpc,
+                )
+            )
+            await nursery.start(serve_metrics, backend, metrics, config.listen_host, config.metrics_port)
+            for shard in links:
+                nursery.start_soon(admission.run, shard)
+            _LOG.info("started peer_id=%s validators=%s rpc_port=%d", network.peer_id, list(identity.local), config.rpc_port)
+            nursery.start_soon(loop.run)
+    finally:
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + SHUTDOWN_SECONDS_MAX):
+            for link in links.values():
+                await link.stop()
+        store.close()

@@ -1,0 +1,85 @@
+"""The single place where a node's parts are put together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from consensus.beacon.genesis import ShardGenesis, build_genesis_state
+from consensus.signatures import BlsScheme
+from node.config import NodeConfig
+from node.core.core import Core
+from node.executors import ExecutorLink, InlineExecutor, ProcessExecutor
+from node.loop import clocks
+from node.store import NodeStore
+from p2p.topics import Topic, topics_of
+from primitives import bls
+from primitives.errors import InvalidConfig, InvalidGenesis, InvalidSignature
+from primitives.genesis import Genesis, parse_genesis
+from primitives.types import ValidatorIndex
+from shard.pool import Pool, PoolLimits
+from shard.results import HeadInfo
+from shard.views import small
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a node is told by its files."""
+
+    genesis: Genesis
+    scheme: BlsScheme
+    local: tuple[ValidatorIndex, ...]
+
+
+def load_identity(config: NodeConfig) -> Identity:
+    """Genesis and validator keys.
+
+    Raises:
+        InvalidGenesis: the genesis file.
+        InvalidConfig: a key file that cannot be read, or a key that is not of this genesis.
+    """
+    try:
+        genesis = parse_genesis(config.genesis.read_bytes())
+    except OSError as error:
+        raise InvalidGenesis("", f"the genesis file {config.genesis} cannot be read: {error.strerror}") from error
+    keys = {} if config.validator_keys is None else _load_keys(config.validator_keys, genesis)
+    return Identity(genesis, BlsScheme(keys), tuple(ValidatorIndex(index) for index in sorted(keys)))
+
+
+def _load_keys(path: Path, genesis: Genesis) -> dict[int, bls.SecretKey]:
+    try:
+        entries = json.loads(path.read_bytes())
+        keys = {int(entry["index"]): bls.SecretKey(bytes.fromhex(entry["secret_key"].removeprefix("0x"))) for entry in entries}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, InvalidSignature) as error:
+        raise InvalidConfig("validator_keys", f"{path} is not a list of validator keys ({error}): make it with shardnet genesis") from error
+    for index, key in keys.items():
+        if not 0 <= index < len(genesis.validators) or genesis.validators[index].public_key != key.public_key:
+            raise InvalidConfig("validator_keys", f"the key of validator {index} in {path} is not the one in the genesis file")
+    return keys
+
+
+def make_links(config: NodeConfig, genesis: Genesis) -> dict[int, ExecutorLink]:
+    """One executor for each shard; not started yet."""
+    kind = InlineExecutor if config.executor == "inline" else ProcessExecutor
+    return {
+        shard: kind(genesis_path=config.genesis, genesis=genesis, shard=shard, data_dir=config.data_dir / f"shard-{shard}")
+        for shard in range(genesis.parameters.shard_count)
+    }
+
+
+def make_core(identity: Identity, heads: Mapping[int, HeadInfo], store: NodeStore, limits: PoolLimits) -> Core:
+    """The core on top of what the store and the executors hold."""
+    genesis = identity.genesis
+    shard_genesis = [ShardGenesis(heads[shard].genesis_header, small(heads[shard].genesis_supply)) for shard in sorted(heads)]
+    block, state = build_genesis_state(genesis, shard_genesis)
+    return Core(
+        genesis=genesis, genesis_block=block, genesis_state=state, heads=heads, pools={shard: Pool(limits) for shard in heads},
+        scheme=identity.scheme, local=identity.local, read=store.read, scan=store.scan, now=clocks(),
+    )
+
+
+def topic_names(genesis: Genesis) -> dict[str, Topic]:
+    """The topics a node takes part in, by the name the network sees."""
+    return {topic.name(genesis.root): topic for topic in topics_of(genesis.parameters.shard_count)}

@@ -1,0 +1,109 @@
+"""Inbound channels: only what is proven counts, whatever order pages come in."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from node.core.channels import PENDING_BUNDLES_MAX, InboundChannel
+from primitives.errors import Fault, InvalidReceipts, ReceiptsReason
+from primitives.receipts import EMPTY_CHANNEL, Bundle, ChannelTotals, CrossShardReceipt
+
+BASE = 735_700
+
+
+def receipt(nonce: int, amount: int = 1) -> CrossShardReceipt:
+    return CrossShardReceipt(0, 1, nonce, 0, b"\1" * 20, b"\2" * 20, amount, 0, 0, b"\0" * 20, b"")
+
+
+RECEIPTS = tuple(receipt(nonce) for nonce in range(200))
+
+
+def totals(count: int) -> ChannelTotals:
+    return EMPTY_CHANNEL.add(RECEIPTS[:count], BASE)
+
+
+def page(first: int, end: int) -> Bundle:
+    return Bundle(0, 1, first, totals(first).accumulator, RECEIPTS[first:end])
+
+
+def channel() -> InboundChannel:
+    return InboundChannel(0, 1, BASE, EMPTY_CHANNEL, EMPTY_CHANNEL)
+
+
+def test_a_pushed_page_counts_once_its_end_is_recorded() -> None:
+    inbound = channel()
+    assert not inbound.offer(page(0, 3), 0)
+    assert inbound.available(0, 3) == ()
+    inbound.advance_target(totals(3), 5)
+    assert inbound.available(0, 3) == RECEIPTS[:3]
+    assert inbound.gap() is None
+    assert inbound.held_since_ms == 5
+
+
+def test_missing_pages_are_asked_for_newest_first() -> None:
+    inbound = channel()
+    inbound.advance_target(totals(150), 0)
+    asked = []
+    while (gap := inbound.gap()) is not None:
+        asked.append(gap)
+        assert inbound.offer(page(*gap), 0)
+    assert asked == [(86, 150), (22, 86), (0, 22)]
+    assert inbound.available(0, 150) == RECEIPTS[:150]
+    assert inbound.available(140, 145) == RECEIPTS[140:145]
+
+
+def test_a_page_that_does_not_fold_is_refused_and_the_peer_is_to_blame() -> None:
+    inbound = channel()
+    inbound.advance_target(totals(3), 0)
+    forged = Bundle(0, 1, 0, EMPTY_CHANNEL.accumulator, (receipt(0, 10**18), *RECEIPTS[1:3]))
+    with pytest.raises(InvalidReceipts) as caught:
+        inbound.offer(forged, 0)
+    assert (caught.value.reason, caught.value.fault) == (ReceiptsReason.DOES_NOT_FOLD, Fault.PEER)
+    assert inbound.gap() == (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("bundle", "reason"),
+    [
+        (Bundle(0, 1, 0, b"\0" * 32, ()), ReceiptsReason.EMPTY),
+        (Bundle(2, 1, 0, b"\0" * 32, (RECEIPTS[0],)), ReceiptsReason.WRONG_CHANNEL),
+        (Bundle(0, 1, 0, b"\0" * 32, (RECEIPTS[1],)), ReceiptsReason.NOT_CONTIGUOUS),
+    ],
+)
+def test_form(bundle: Bundle, reason: ReceiptsReason) -> None:
+    with pytest.raises(InvalidReceipts) as caught:
+        channel().offer(bundle, 0)
+    assert (caught.value.reason, caught.value.fault) == (reason, Fault.PEER)
+
+
+def test_unproven_pages_are_bounded() -> None:
+    inbound = channel()
+    for first in range(100):
+        assert not inbound.offer(page(first, first + 1), 0)
+    assert len(inbound._pending) == PENDING_BUNDLES_MAX
+
+
+def test_what_was_taken_in_is_dropped() -> None:
+    inbound = channel()
+    inbound.advance_target(totals(10), 0)
+    assert inbound.offer(page(0, 10), 0)
+    inbound.advance_base(totals(10))
+    assert inbound.available(10, 10) == ()
+    assert not inbound.offer(page(0, 10), 0)
+    assert inbound.gap() is None
+
+
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=5), st.randoms(use_true_random=False))
+def test_any_order_of_targets_and_pages_gives_all_receipts_in_order(steps: list[int], order: object) -> None:
+    inbound = channel()
+    count = 0
+    for step in steps:
+        count = min(200, count + step)
+        inbound.advance_target(totals(count), 0)
+        if order.random() < 0.5:  # type: ignore[attr-defined]
+            gap = inbound.gap()
+            if gap is not None:
+                inbound.offer(page(*gap), 0)
+    while (gap := inbound.gap()) is not None:
+        inbound.offer(page(*gap), 0)
+    assert inbound.available(0, count) == RECEIPTS[:count]
