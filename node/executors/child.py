@@ -1,0 +1,149 @@
+"""The executor process: `python -m node.executors.child`, frames on its standard input and output.
+
+The main thread takes questions in and puts each into its lane; a lane is a bounded queue and the thread that works it off.
+The process ends when its input ends, and with its parent. A bug ends it too, with a traceback: the node starts it anew.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from node.executors import wire
+from node.executors.operations import OPERATIONS, QUEUE_MAX, Lane, queue_limit
+from node.executors.service import Service
+from primitives.errors import Busy, ShardnetError, StartupRefused
+from primitives.genesis import Genesis
+from shard.database import LevelDatabase
+
+NICE = 5
+"""Added to the process's niceness: votes come before blocks."""
+SWITCH_SECONDS = 0.001
+"""After this long a thread hands the interpreter to one that waits for it, so that block work never waits long for questions."""
+STACK_BYTES = 64 * 1024 * 1024
+"""Address space of a lane's stack: calls in the EVM nest 1024 deep."""
+PR_SET_PDEATHSIG = 1
+EXIT_BUG = 70
+
+
+class _Output:
+    """Frames to the node, from any thread."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._lock = threading.Lock()
+
+    def send(self, frame: bytes) -> None:
+        try:
+            with self._lock:
+                self._stream.write(frame)
+                self._stream.flush()
+        except BrokenPipeError:
+            os._exit(0)
+
+
+class _Worker:
+    """A lane: its queue and its thread."""
+
+    def __init__(self, lane: Lane, service: Service, output: _Output) -> None:
+        self._lane = lane
+        self._service = service
+        self._output = output
+        self._questions: queue.Queue[wire.Question | None] = queue.Queue(QUEUE_MAX[lane])
+        self._stopping = False
+        self._thread = threading.Thread(target=self._work, name=f"{lane} work")
+        self._thread.start()
+
+    def take(self, question: wire.Question) -> None:
+        """Queues a question, or answers that the queue is full."""
+        try:
+            self._questions.put_nowait(question)
+        except queue.Full:
+            self._output.send(wire.failure(question.id, Busy(queue_limit(self._lane))))
+
+    def stop(self) -> None:
+        """Ends the thread when it is done with what it is at."""
+        self._stopping = True
+        self._questions.put(None)
+        self._thread.join()
+
+    def _work(self) -> None:
+        while (question := self._questions.get()) is not None:
+            if not self._stopping:
+                self._output.send(self._answer(question))
+
+    def _answer(self, question: wire.Question) -> bytes:
+        arguments = OPERATIONS[question.operation].decode_arguments(question.arguments)
+        try:
+            return wire.success(question.id, self._service.perform(question.operation, arguments))
+        except ShardnetError as error:
+            return wire.failure(question.id, error)
+
+
+def _frames(stream: BinaryIO) -> Iterator[bytes]:
+    while len(prefix := stream.read(wire.LENGTH_BYTES)) == wire.LENGTH_BYTES:
+        length = wire.frame_length(prefix)
+        body = stream.read(length)
+        if len(body) < length:
+            return
+        yield body
+
+
+def _end_process(arguments: threading.ExceptHookArgs) -> None:
+    sys.excepthook(arguments.exc_type, arguments.exc_value or arguments.exc_type(), arguments.exc_traceback)
+    os._exit(EXIT_BUG)
+
+
+def _settle_in() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A terminal's interrupt goes to the whole group: the node ends its executors itself.
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    os.nice(NICE)
+    sys.setswitchinterval(SWITCH_SECONDS)
+    threading.stack_size(STACK_BYTES)
+    threading.excepthook = _end_process
+
+
+def _serve(frames: Iterator[bytes], service: Service, output: _Output) -> None:
+    workers = {lane: _Worker(lane, service, output) for lane in Lane}
+    for data in frames:
+        question = wire.decode_question(data)
+        workers[OPERATIONS[question.operation].lane].take(question)
+    service.end_calls()
+    for worker in workers.values():
+        worker.stop()
+
+
+def main() -> int:
+    """Runs the process; its exit code."""
+    _settle_in()
+    output = _Output(os.fdopen(os.dup(sys.stdout.fileno()), "wb"))
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    frames = _frames(sys.stdin.buffer)
+    first = next(frames, None)
+    if first is None:
+        return 0
+    opening = wire.decode_opening(first)
+    if os.getppid() != opening.parent:
+        return 0
+    try:
+        database = LevelDatabase(Path(opening.path))
+        service = Service(Genesis.model_validate_json(opening.genesis), opening.shard, database, opening.call_deadline_ms)
+    except StartupRefused as error:
+        output.send(wire.failure(wire.OPENING_ID, error))
+        return StartupRefused.exit_code
+    output.send(wire.success(wire.OPENING_ID, service.perform("head", ())))
+    _serve(frames, service, output)
+    service.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,164 @@
+"""A running executor process as the node sees it: its pipes, and who waits for which answer."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import trio
+
+import node
+from node.executors import wire
+from node.executors.operations import OPERATIONS
+from primitives.errors import ExecutorLost, ShardnetError
+from shard.results import HeadInfo
+
+CHUNK_BYTES = 256 * 1024
+OUTBOX_FRAMES_MAX = 16
+"""Frames that wait for the pipe; asking waits when there are as many."""
+
+
+class _Pending:
+    """A question that waits for its answer."""
+
+    def __init__(self) -> None:
+        self.done = trio.Event()
+        self.answer: wire.Answer | None = None
+
+
+class Connection:
+    """Starts a child process; `open` makes it ready, `run` serves it until it ends."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        their_input, our_output = os.pipe()
+        our_input, their_output = os.pipe()
+        # Started from this very thread: the kernel ends the child with the thread that started it.
+        try:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "node.executors.child"], stdin=their_input, stdout=their_output, env=_environment()
+            )
+        finally:
+            os.close(their_input)
+            os.close(their_output)
+        self._output = trio.lowlevel.FdStream(our_output)
+        self._input = trio.lowlevel.FdStream(our_input)
+        self._buffer = bytearray()
+        self._frames_in, self._frames_out = trio.open_memory_channel[bytes](OUTBOX_FRAMES_MAX)
+        self._ids = count(wire.OPENING_ID + 1)
+        self._pending: dict[int, _Pending] = {}
+
+    async def open(self, opening: wire.Opening) -> HeadInfo:
+        """Sends the first frame and waits until the child is ready.
+
+        Raises:
+            StartupRefused: the child says so.
+            ExecutorLost: it ended before it was ready.
+        """
+        try:
+            await self._output.send_all(wire.frame(opening))
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            raise self._lost() from None
+        data = await self._frame()
+        if data is None:
+            raise self._lost()
+        answer = wire.decode_answer(data)
+        if answer.failure is not None:
+            raise wire.error_of(answer.failure)
+        head: HeadInfo = msgspec.msgpack.decode(answer.result, type=HeadInfo)
+        return head
+
+    async def run(self) -> None:
+        """Serves questions until the child ends; then all that wait are told it was lost."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._send_frames)
+            while (data := await self._frame()) is not None:
+                self._deliver(wire.decode_answer(data))
+            nursery.cancel_scope.cancel()
+
+    async def ask(self, operation: str, arguments: tuple[Any, ...]) -> Any:
+        """Asks, and waits for the answer.
+
+        Raises:
+            ExecutorLost: the child ended first.
+            ShardnetError: what the operation raised.
+        """
+        number, pending = next(self._ids), _Pending()
+        question = wire.frame(wire.Question(number, operation, msgspec.Raw(wire.encode(arguments))))
+        self._pending[number] = pending
+        try:
+            await self._frames_in.send(question)
+            await pending.done.wait()
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            raise self._lost() from None
+        finally:
+            self._pending.pop(number, None)
+        if pending.answer is None:
+            raise self._lost()
+        if pending.answer.failure is not None:
+            raise wire.error_of(pending.answer.failure)
+        return OPERATIONS[operation].decode_result(pending.answer.result)
+
+    def end_input(self) -> None:
+        """Lets the child finish: its input ends after the frames that wait."""
+        self._frames_in.close()
+
+    async def close(self) -> int:
+        """Ends the child at once, if it still runs, and frees all that was held for it; its exit code."""
+        with trio.CancelScope(shield=True):
+            self.process.kill()
+            code = await trio.to_thread.run_sync(self.process.wait)
+            self._frames_in.close()
+            self._frames_out.close()
+            await self._input.aclose()
+            await self._output.aclose()
+        for pending in self._pending.values():
+            pending.done.set()
+        return code
+
+    async def _send_frames(self) -> None:
+        try:
+            async for frame in self._frames_out:
+                await self._output.send_all(frame)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            return
+        await self._output.aclose()
+
+    async def _frame(self) -> bytes | None:
+        prefix = await self._exactly(wire.LENGTH_BYTES)
+        return None if prefix is None else await self._exactly(wire.frame_length(prefix))
+
+    async def _exactly(self, size: int) -> bytes | None:
+        while len(self._buffer) < size:
+            try:
+                data = await self._input.receive_some(CHUNK_BYTES)
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                return None
+            if not data:
+                return None
+            self._buffer += data
+        taken = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return taken
+
+    def _deliver(self, answer: wire.Answer) -> None:
+        pending = self._pending.get(answer.id)
+        if pending is not None:
+            pending.answer = answer
+            pending.done.set()
+
+    def _lost(self) -> ShardnetError:
+        return ExecutorLost(f"{self._name} ended before it answered")
+
+
+def _environment() -> dict[str, str]:
+    root = str(Path(node.__file__).parent.parent)
+    inherited = os.environ.get("PYTHONPATH")
+    path = root if not inherited else root + os.pathsep + inherited
+    # Without the named implementation eth_hash takes a slow one.
+    return {**os.environ, "PYTHONPATH": path, "ETH_HASH_BACKEND": "pysha3"}

@@ -1,0 +1,51 @@
+"""Block work comes first: long questions stand still while it runs, and end at their deadline."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from primitives.errors import Interrupted
+from shard.engine.interface import Meter
+
+CALL_DEADLINE_MS = 5000
+"""Wall-clock time of one call, standing still included (PROTOCOL 5)."""
+
+
+class Gate:
+    """Closed while block work runs."""
+
+    def __init__(self, call_deadline_ms: int, monotonic: Callable[[], float]) -> None:
+        """`monotonic` in seconds."""
+        self._deadline = call_deadline_ms / 1000
+        self._monotonic = monotonic
+        self._open = threading.Event()
+        self._open.set()
+        self._ended = False
+
+    @contextmanager
+    def block_work(self) -> Iterator[None]:
+        """Holds calls back."""
+        self._open.clear()
+        try:
+            yield
+        finally:
+            self._open.set()
+
+    def meter(self) -> Meter:
+        """The meter of a call that starts now; raises Interrupted: call_deadline_ms."""
+        deadline = self._monotonic() + self._deadline
+
+        def check() -> None:
+            if not self._ended and not self._open.is_set():
+                self._open.wait(max(0.0, deadline - self._monotonic()))
+            if self._ended or self._monotonic() >= deadline:
+                raise Interrupted("call_deadline_ms", f"execution aborted (timeout = {self._deadline:g}s)")
+
+        return check
+
+    def end(self) -> None:
+        """Ends all calls, now and later."""
+        self._ended = True
+        self._open.set()

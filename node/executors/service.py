@@ -1,0 +1,140 @@
+"""One shard's executor behind its operations, in the forms that travel; synchronous, its lanes are threads of whoever runs it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from node.executors.gate import Gate
+from node.executors.operations import OPERATIONS, Lane, Receipts, Selector, Topics, from_selector
+from primitives.blocks import ShardReference
+from primitives.genesis import Genesis
+from primitives.receipts import CrossShardReceipt
+from shard.database import Database
+from shard.engine.reference import ReferenceEngine
+from shard.executor.audit import Auditor
+from shard.executor.context import BuildContext
+from shard.executor.executor import ShardExecutor
+from shard.executor.reads import ShardReader
+from shard.executor.schema import StateReader
+from shard.executor.simulation import Simulator
+from shard.results import BlockResult, Built
+from shard.views import BalancePage, CallOutcome, CallRequest, Estimate, FeeHistoryBlock, LogFilter, LogView, small
+
+
+class Service:
+    """Performs operations; those of one lane must come one after another.
+
+    Raises:
+        StartupRefused: the database is of another network or shard.
+    """
+
+    def __init__(self, genesis: Genesis, shard: int, database: Database, call_deadline_ms: int) -> None:
+        engine = ReferenceEngine(genesis.parameters, shard, StateReader(database))
+        self._executor = ShardExecutor(database, genesis, shard, engine, time.monotonic)
+        self._reader = ShardReader(self._executor)
+        self._simulator = Simulator(self._executor, self._reader)
+        self._auditor = Auditor(self._executor, self._reader)
+        self._gate = Gate(call_deadline_ms, time.monotonic)
+        executor, reader = self._executor, self._reader
+        self._methods: dict[str, Any] = {
+            "build": self._build,
+            "execute": self._execute,
+            "finalize": executor.finalize,
+            "truncate": executor.truncate,
+            "set_finalized": executor.set_finalized,
+            "prune_outgoing": executor.prune_outgoing,
+            "head": executor.head,
+            "result": executor.result,
+            "body": executor.body,
+            "blocks": executor.blocks,
+            "user_transactions": executor.user_transactions,
+            "outgoing": self._outgoing,
+            "header": self._header,
+            "block": lambda selector: reader.block(from_selector(selector)),
+            "transaction": reader.transaction,
+            "receipt": reader.receipt,
+            "block_receipts": lambda selector: reader.block_receipts(from_selector(selector)),
+            "block_logs": reader.block_logs,
+            "account": lambda selector, address: reader.account(from_selector(selector), address),
+            "code": lambda selector, address: reader.code(from_selector(selector), address),
+            "storage": lambda selector, address, slot: reader.storage(from_selector(selector), address, small(slot)),
+            "outgoing_receipt": reader.outgoing_receipt,
+            "outgoing_of": reader.outgoing_of,
+            "logs": self._logs,
+            "call": self._call,
+            "estimate_gas": self._estimate_gas,
+            "fee_history": self._fee_history,
+            "page": self._page,
+        }
+        assert self._methods.keys() == OPERATIONS.keys(), "every operation has its method"
+
+    def perform(self, operation: str, arguments: tuple[Any, ...]) -> Any:
+        """Does an operation.
+
+        Raises:
+            InvalidBlock, InvalidTransaction, InvalidQuery, Interrupted: as the operation says.
+        """
+        method = self._methods[operation]
+        if OPERATIONS[operation].lane is Lane.BLOCK:
+            with self._gate.block_work():
+                return method(*arguments)
+        return method(*arguments)
+
+    def end_calls(self) -> None:
+        """Ends calls that run, and all that start after this."""
+        self._gate.end()
+
+    def close(self) -> None:
+        """Ends use, after the last operation."""
+        self._executor.close()
+
+    def _build(
+        self,
+        parent: bytes,
+        reference: bytes,
+        coinbase: bytes,
+        epoch: int,
+        view: int,
+        proposer: int,
+        timestamp: int,
+        available: Receipts,
+        candidates: tuple[tuple[bytes, bytes], ...],
+        budget_ms: float,
+    ) -> Built:
+        context = BuildContext(ShardReference.decode(reference), coinbase, epoch, view, proposer, timestamp, _receipts(available))
+        return self._executor.build(parent, context, candidates, budget_ms)
+
+    def _execute(self, block: bytes, reference: bytes, coinbase: bytes, available: Receipts | None) -> BlockResult:
+        proven = None if available is None else _receipts(available)
+        return self._executor.execute(block, ShardReference.decode(reference), coinbase, proven)
+
+    def _outgoing(self, destination: int, first_nonce: int, count: int) -> bytes | None:
+        bundle = self._executor.outgoing(destination, first_nonce, count)
+        return None if bundle is None else bundle.encode()
+
+    def _header(self, selector: Selector) -> bytes | None:
+        header = self._reader.header(from_selector(selector))
+        return None if header is None else header.encode()
+
+    def _logs(
+        self, first: Selector, last: Selector, block_hash: bytes | None, addresses: tuple[bytes, ...], topics: Topics
+    ) -> tuple[LogView, ...]:
+        wanted = LogFilter(from_selector(first), from_selector(last), block_hash, addresses, topics)
+        return self._reader.logs(wanted, self._gate.meter())
+
+    def _call(self, selector: Selector, request: CallRequest) -> CallOutcome:
+        return self._simulator.call(from_selector(selector), request, self._gate.meter())
+
+    def _estimate_gas(self, selector: Selector, request: CallRequest) -> Estimate:
+        return self._simulator.estimate_gas(from_selector(selector), request, self._gate.meter())
+
+    def _fee_history(self, count: int, newest: Selector, percentiles: tuple[float, ...]) -> tuple[FeeHistoryBlock, ...]:
+        return self._simulator.fee_history(count, from_selector(newest), percentiles, self._gate.meter())
+
+    def _page(self, selector: Selector, after: bytes | None, count: int) -> BalancePage:
+        return self._auditor.page(from_selector(selector), after, count, self._gate.meter())
+
+
+def _receipts(available: Receipts) -> dict[int, tuple[CrossShardReceipt, ...]]:
+    return {source: tuple(CrossShardReceipt.decode(data) for data in receipts) for source, receipts in available.items()}
