@@ -9,7 +9,7 @@ import trio
 from node.core.core import Core
 from node.core.effects import Admit, Effect, Now
 from node.core.shard_chain import ShardChain
-from node.executors import ExecutorLink
+from node.executors.executor import Executor
 from primitives.errors import Fault, InvalidTransaction, Reason, TransactionReason, Unavailable
 from primitives.hashing import keccak256
 from primitives.types import Address
@@ -30,7 +30,7 @@ class Admission:
     def __init__(
         self,
         core: Core,
-        links: Mapping[int, ExecutorLink],
+        links: Mapping[int, Executor],
         now: Callable[[], Now],
         perform: Callable[[list[Effect]], None],
         observe: Callable[[str, Mapping[str, str], float], None],

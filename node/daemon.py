@@ -80,9 +80,7 @@ async def _run_node(config: NodeConfig) -> None:
     links = wiring.make_links(config, genesis)
     try:
         async with trio.open_nursery() as nursery:
-            for link in links.values():
-                await nursery.start(link.run)
-            heads = {shard: await link.head() for shard, link in links.items()}
+            heads = {shard: await link.start(nursery) for shard, link in links.items()}
             core = wiring.make_core(identity, heads, store, config.pool_limits())
             metrics = NodeMetrics(core)
             server = Server(core, store, links)

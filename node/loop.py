@@ -37,7 +37,7 @@ from node.core.effects import (
     ShardFinalized,
     Tick,
 )
-from node.executors import ExecutorLink
+from node.executors.executor import Executor
 from node.store import NodeStore
 from p2p import network as net
 from p2p.adapter.host import Network
@@ -69,7 +69,7 @@ class CoreLoop:
         core: Core,
         store: NodeStore,
         network: Network,
-        links: Mapping[int, ExecutorLink],
+        links: Mapping[int, Executor],
         topics: Mapping[str, Topic],
         observe: Callable[[str, Mapping[str, str], float], None],
         admit: Callable[[Admit], None],
@@ -188,7 +188,7 @@ class CoreLoop:
 
     async def _execute(self, effect: Execute) -> None:
         try:
-            result = await self._links[effect.shard].execute(effect.block, effect.reference, effect.coinbase)
+            result = await self._links[effect.shard].execute(effect.block, effect.reference, effect.coinbase, None)
         except InvalidBlock as error:
             await self._send.send(BlockExecuted(effect.shard, effect.root, error))
         except Unavailable:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from node.core.core import Core
 from node.core.records import beacon_block_key, beacon_root_key, certificate_key
-from node.executors import ExecutorLink
+from node.executors.executor import Executor
 from node.store import NodeStore
 from p2p.messages import (
     BLOCKS_PER_RESPONSE_MAX,
@@ -27,7 +27,7 @@ from primitives.votes import Certificate
 class Server:
     """Answers requests; an empty answer means "not here"."""
 
-    def __init__(self, core: Core, store: NodeStore, links: Mapping[int, ExecutorLink]) -> None:
+    def __init__(self, core: Core, store: NodeStore, links: Mapping[int, Executor]) -> None:
         self._core = core
         self._store = store
         self._links = links

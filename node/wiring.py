@@ -11,7 +11,9 @@ from consensus.beacon.genesis import ShardGenesis, build_genesis_state
 from consensus.signatures import BlsScheme
 from node.config import NodeConfig
 from node.core.core import Core
-from node.executors import ExecutorLink, InlineExecutor, ProcessExecutor
+from node.executors.executor import Executor
+from node.executors.inline import InlineExecutor
+from node.executors.link import ExecutorLink
 from node.loop import clocks
 from node.store import NodeStore
 from p2p.topics import Topic, topics_of
@@ -19,6 +21,7 @@ from primitives import bls
 from primitives.errors import InvalidConfig, InvalidGenesis, InvalidSignature
 from primitives.genesis import Genesis, parse_genesis
 from primitives.types import ValidatorIndex
+from shard.database import LevelDatabase
 from shard.pool import Pool, PoolLimits
 from shard.results import HeadInfo
 from shard.views import small
@@ -60,13 +63,16 @@ def _load_keys(path: Path, genesis: Genesis) -> dict[int, bls.SecretKey]:
     return keys
 
 
-def make_links(config: NodeConfig, genesis: Genesis) -> dict[int, ExecutorLink]:
+def make_links(config: NodeConfig, genesis: Genesis) -> dict[int, Executor]:
     """One executor for each shard; not started yet."""
-    kind = InlineExecutor if config.executor == "inline" else ProcessExecutor
-    return {
-        shard: kind(genesis_path=config.genesis, genesis=genesis, shard=shard, data_dir=config.data_dir / f"shard-{shard}")
-        for shard in range(genesis.parameters.shard_count)
-    }
+    links: dict[int, Executor] = {}
+    for shard in range(genesis.parameters.shard_count):
+        folder = config.data_dir / f"shard-{shard}"
+        if config.executor == "inline":
+            links[shard] = InlineExecutor(genesis, shard, LevelDatabase(folder))
+        else:
+            links[shard] = ExecutorLink(genesis, shard, folder)
+    return links
 
 
 def make_core(identity: Identity, heads: Mapping[int, HeadInfo], store: NodeStore, limits: PoolLimits) -> Core:

@@ -118,10 +118,12 @@ class BeaconChain(Chain[BeaconState]):
         self.listener(path)
 
     def work_on(self, parent: Held[BeaconState]) -> bool:
-        """See `Chain.work_on`: a crosslink that changes more than its height, or closes an instance."""
+        """See `Chain.work_on`: a crosslink that changes more than its height, closes an instance, or is a shard's first."""
         state = parent.outcome
         assert state is not None
-        return any(crosslink_is_work(state, link) for link in self.crosslinks(state))
+        if self.tree.head.info.height == 0:
+            return True
+        return any(state.shards[link.shard].height == 0 or crosslink_is_work(state, link) for link in self.crosslinks(state))
 
     # -- records
 

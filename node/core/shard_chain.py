@@ -215,8 +215,10 @@ class ShardChain(Chain[ShardOutcome]):
             self.inbound.taken(held.outcome.summary)
 
     def work_on(self, parent: Held[ShardOutcome]) -> bool:
-        """See `Chain.work_on`: an executable transaction or a deliverable receipt."""
+        """See `Chain.work_on`: an executable transaction, a deliverable receipt, or a chain that has yet to show that it lives."""
         assert parent.outcome is not None
+        if self.tree.head.info.height == 0:
+            return True
         if self.inbound.is_deliverable(parent.outcome.summary, self._newest_reference()):
             return True
         if not self.pool.has_executable(small(parent.outcome.result.next_base_fee)):
