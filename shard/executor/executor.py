@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 
-from primitives.blocks import BLOCK_VERSION, ExtraData, ShardBlock, ShardReference
+from primitives.blocks import BLOCK_VERSION, HEADER_BYTES_MAX, ExtraData, ShardBlock, ShardReference
 from primitives.errors import BlockReason, InvalidBlock, InvalidEncoding, InvalidTransaction
 from primitives.genesis import Genesis
 from primitives.hashing import keccak256
@@ -14,6 +14,7 @@ from primitives.headers import ShardHeader
 from primitives.receipts import BUNDLE_RECEIPTS_MAX, Bundle, CrossShardReceipt, Summary, empty_summary
 from shard.database import Database
 from shard.engine.interface import BlockContext, BlockExecution, Engine
+from shard.engine.trie import list_root
 from shard.executor.building import Limits, Selection, select_transactions
 from shard.executor.context import BuildContext, ancestor_hashes
 from shard.executor.records import Executed, records_of
@@ -105,7 +106,7 @@ class ShardExecutor:
         execution = self._begin(parent_hash, parent_header, context.reference, context.coinbase, timestamp)
         for receipt in chosen:
             execution.deliver(receipt)
-        room = self.parameters.block_bytes_max - len(ShardBlock(parent.header + extra.encode(), tuple(chosen), ()).encode())
+        room = self.parameters.block_bytes_max - len(ShardBlock(bytes(HEADER_BYTES_MAX), tuple(chosen), ()).encode())
         limits = Limits(self.parameters.gas_limit - execution.gas_used, room, build_budget_ms)
         selection: Selection = select_transactions(execution, candidates, limits, self._decode, self._monotonic)
         executed = execution.finish()
@@ -129,7 +130,8 @@ class ShardExecutor:
                 final, so that its inbound receipts need no check of ours (PROTOCOL 2, rule 1).
 
         Raises:
-            InvalidBlock: see `BlockReason`; BAD_INBOUND also when its receipts are not all proven by `available` and itself.
+            InvalidBlock: see `BlockReason`. BAD_BODY: the body is not the header's, of which nothing is said; BAD_INBOUND
+                also when its receipts are not all proven by `available` and itself.
         """
         started = self._monotonic()
         try:
@@ -144,8 +146,7 @@ class ShardExecutor:
         header = decode_header(decoded.header)
         _, parent_header, before = self._parent(header.parent_hash)
         extra = check_header(header, parent_header, reference, coinbase, self.parameters)
-        if len(block) > self.parameters.block_bytes_max:
-            raise InvalidBlock(BlockReason.BAD_BODY, f"{len(block)} bytes, at most {self.parameters.block_bytes_max}")
+        self._check_body(header, decoded, len(block))
         if available is not None:
             self._check_inbound(header.number, before, reference, decoded, extra.missing, available)
         transactions = self._recovered(decoded.transactions)
@@ -274,6 +275,15 @@ class ShardExecutor:
             parent.number + 1, timestamp, coinbase, self.parameters.gas_limit, next_base_fee(parent), parent_hash, reference, ancestors
         )
         return self.engine.begin(parent.state_root, context)
+
+    def _check_body(self, header: ShardHeader, block: ShardBlock, size: int) -> None:
+        """Only a body that is not the header's is BAD_BODY, so that all other reasons condemn the header too."""
+        base = self.parameters.chain_id_base
+        if list_root([*(receipt.transaction_bytes(base) for receipt in block.inbound), *block.transactions]) != header.transactions_root:
+            raise InvalidBlock(BlockReason.BAD_BODY, "the body is not the one that the header commits to")
+        # What is delivered is no proposer's choice: however much that is, the chain goes on.
+        if block.transactions and size > self.parameters.block_bytes_max:
+            raise InvalidBlock(BlockReason.BAD_TRANSACTION, f"{size} bytes, at most {self.parameters.block_bytes_max}")
 
     def _check_inbound(
         self,
