@@ -34,13 +34,15 @@ class Gate:
             self._open.set()
 
     def meter(self) -> Meter:
-        """The meter of a call that starts now; raises Interrupted: call_deadline_ms."""
+        """The meter of a call that starts now; raises Interrupted: call_deadline_ms, or executor_stopping after `end`."""
         deadline = self._monotonic() + self._deadline
 
         def check() -> None:
             if not self._ended and not self._open.is_set():
                 self._open.wait(max(0.0, deadline - self._monotonic()))
-            if self._ended or self._monotonic() >= deadline:
+            if self._ended:
+                raise Interrupted("executor_stopping", "the node is stopping")
+            if self._monotonic() >= deadline:
                 raise Interrupted("call_deadline_ms", f"execution aborted (timeout = {self._deadline:g}s)")
 
         return check

@@ -1,0 +1,67 @@
+"""Calls stand still while block work runs, and end at their deadline."""
+
+import threading
+
+import pytest
+
+from node.executors.gate import Gate
+from primitives.errors import Interrupted
+
+
+class Clock:
+    def __init__(self):
+        self.seconds = 0.0
+
+    def __call__(self):
+        return self.seconds
+
+
+def test_a_call_stands_still_while_block_work_runs():
+    gate = Gate(3_600_000, Clock())
+    meter = gate.meter()
+    order = []
+
+    def call():
+        meter()
+        order.append("call")
+
+    with gate.block_work():
+        thread = threading.Thread(target=call)
+        thread.start()
+        thread.join(0.05)
+        order.append("block")
+    thread.join()
+    assert order == ["block", "call"]
+
+
+def test_a_call_ends_at_its_deadline():
+    clock = Clock()
+    gate = Gate(5000, clock)
+    meter = gate.meter()
+    clock.seconds = 4.9
+    meter()
+    clock.seconds = 5.0
+    with pytest.raises(Interrupted) as raised:
+        meter()
+    assert raised.value.limit == "call_deadline_ms"
+    gate.meter()()
+
+
+def test_standing_still_counts():
+    clock = Clock()
+    gate = Gate(10, clock)
+    meter = gate.meter()
+    with gate.block_work():
+        clock.seconds = 0.01
+        with pytest.raises(Interrupted):
+            meter()
+
+
+def test_the_end_ends_all_calls():
+    gate = Gate(5000, Clock())
+    running = gate.meter()
+    gate.end()
+    for meter in (running, gate.meter()):
+        with pytest.raises(Interrupted) as raised:
+            meter()
+        assert raised.value.limit == "executor_stopping"
