@@ -1,0 +1,55 @@
+"""The documents: links lead somewhere, and what they tell a reader to type exists."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+README = ROOT / "README.md"
+
+
+def without_code(text: str) -> str:
+    return re.sub(r"`[^`\n]*`", "", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
+
+
+def anchors(page: Path) -> set[str]:
+    """As GitHub makes them of headings."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def links(page: Path) -> list[str]:
+    return [link for link in re.findall(r"\]\(([^)\s]+)\)", without_code(page.read_text())) if "://" not in link]
+
+
+def commands(pattern: str) -> list[list[str]]:
+    """Words of each command in the README that starts with `pattern`, at the start of a line or of a code span."""
+    return [found.split() for found in re.findall(rf"(?:^|`){pattern} ([^`#\n]*)", README.read_text(), re.MULTILINE)]
+
+
+def test_there_are_pages_with_links() -> None:
+    assert len(PAGES) > 5
+    assert any(links(page) for page in PAGES)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in links(page):
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_decisions_named_in_words_exist(page: Path) -> None:
+    for name in re.findall(r"docs/[\w./-]+\.md", page.read_text()):
+        assert (ROOT / name).exists(), name
+
+
+def test_make_targets_exist() -> None:
+    targets = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {words[0] for words in commands("make")}
+    assert {"up", "test"} <= named <= targets
