@@ -126,8 +126,8 @@ class ShardExecutor:
             block: SSZ of ShardBlock.
             reference: of the beacon block that its header names.
             coinbase: registered address of its proposer.
-            available: proven inbound receipts by source, from the parent's cursor on. None: the block is known to be
-                final, so that its inbound receipts need no check of ours (PROTOCOL 2, rule 1).
+            available: proven inbound receipts by source, from the parent's cursor on. None: whoever asks has checked the
+                inbound receipts, or knows the block to be final, so that they need no check (PROTOCOL 2, rule 1).
 
         Raises:
             InvalidBlock: see `BlockReason`. BAD_BODY: the body is not the header's, of which nothing is said; BAD_INBOUND

@@ -299,6 +299,42 @@ def test_a_restart_goes_on_where_it_was(tmp_path, kind):
     again.close()
 
 
+class CrashingDatabase(MemoryDatabase):
+    """Keeps what the disk would hold if the process were killed after each batch."""
+
+    def __init__(self):
+        super().__init__()
+        self.crashes = []
+
+    def write_batch(self, items, sync):
+        super().write_batch(items, sync)
+        self.crashes.append(self.copy())
+
+
+def test_a_kill_at_any_moment_leaves_a_store_that_goes_on():
+    database = CrashingDatabase()
+    executor = make_executor(GENESIS, database)
+    steps = [executor.latest.result.hash]
+    blocks = []
+    for view in range(1, 4):
+        blocks.append(build(executor, [transfer(GENESIS, 0, view - 1), outbox_transfer(GENESIS, 1, view - 1, 5)], view=view))
+        executor.finalize(blocks[-1].result.hash)
+        steps.append(blocks[-1].result.hash)
+    executor.set_finalized(2)
+    executor.truncate(steps[2])
+    executor.finalize(steps[3])
+    assert len(database.crashes) == 10
+    for left in database.crashes:
+        again = make_executor(GENESIS, MemoryDatabase(left))
+        assert again.latest.result.hash in steps
+        for block in blocks:
+            again.execute(block.block, reference(), COINBASE, {})
+        again.finalize(steps[3])
+        assert again.latest.result.number == 3
+        assert len(again.outgoing(1, 0, 9).receipts) == 3
+        assert again.blocks(1, 3) == tuple(block.block for block in blocks)
+
+
 def test_the_data_of_another_network_or_shard_is_refused():
     database = MemoryDatabase()
     make_executor(GENESIS, database)
