@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from primitives.parameters import Parameters
+
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 README = ROOT / "README.md"
@@ -47,6 +49,19 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_decisions_named_in_words_exist(page: Path) -> None:
     for name in re.findall(r"docs/[\w./-]+\.md", page.read_text()):
         assert (ROOT / name).exists(), name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_files_named_in_words_exist(page: Path) -> None:
+    for name in re.findall(r"`([\w.-]+(?:/[\w.-]+)+\.(?:py|vy|toml|sh))`", page.read_text()):
+        assert (ROOT / name).exists() or name.startswith("."), name
+
+
+def test_values_of_parameters_are_the_defaults() -> None:
+    told = re.findall(r"`([a-z_]+)` \(?([\d,]+)\b", (ROOT / "docs" / "protocol.md").read_text())
+    told = [(name, int(value.replace(",", ""))) for name, value in told if name in Parameters.model_fields]
+    assert len(told) > 8
+    assert told == [(name, getattr(Parameters(), name)) for name, _ in told]
 
 
 def test_make_targets_exist() -> None:
