@@ -19,6 +19,8 @@ from shard.pool import PoolLimits
 CONFIG_FILE_BYTES_MAX = 1024 * 1024
 ENVIRONMENT_PREFIX = "SHARDNET_"
 PEERS_MAX = 256
+_OTHER_VARIABLES = ("SHARDNET_VYPER",)
+"""Of the build, not of a node."""
 _PATHS = ("genesis", "data_dir", "node_key", "validator_keys")
 _DEFAULT_POOL = PoolLimits()
 
@@ -136,7 +138,7 @@ def _read(path: Path) -> dict[str, object]:
 def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:
     settings: dict[str, object] = {}
     for variable, text in environment.items():
-        if not variable.startswith(ENVIRONMENT_PREFIX):
+        if not variable.startswith(ENVIRONMENT_PREFIX) or variable in _OTHER_VARIABLES:
             continue
         name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
         if name not in NodeConfig.model_fields:

@@ -1,0 +1,1 @@
+"""A local network: its files, and the processes that run it."""

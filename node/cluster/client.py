@@ -1,0 +1,95 @@
+"""A small JSON-RPC client for the commands: one connection to one node, nothing to import that is slow."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from primitives.errors import UserError
+
+ANSWER_BYTES_MAX = 32 * 1024 * 1024
+CALL_SECONDS_MAX = 15.0
+
+
+class Unreachable(UserError):
+    """The node does not answer, or not with JSON-RPC."""
+
+
+class CallRefused(UserError):
+    """The node answered with an error."""
+
+    def __init__(self, method: str, error: dict[str, Any]) -> None:
+        self.code = int(error.get("code", 0))
+        self.message = str(error.get("message", "no reason given"))
+        super().__init__(f"{method} was refused: {self.message} ({self.code})")
+
+
+class Client:
+    """Calls one address; a connection that was lost is opened again by the next call."""
+
+    def __init__(self, url: str, seconds_max: float = CALL_SECONDS_MAX) -> None:
+        parts = urlsplit(url)
+        self.url = url
+        self._path = parts.path or "/"
+        try:
+            port = parts.port
+        except ValueError as error:
+            raise UserError(f"{url} is not an address of JSON-RPC: write http://HOST:PORT") from error
+        if parts.scheme != "http" or not parts.hostname:
+            raise UserError(f"{url} is not an address of JSON-RPC: write http://HOST:PORT")
+        self._connection = http.client.HTTPConnection(parts.hostname, port or 80, timeout=seconds_max)
+
+    def call(self, method: str, *arguments: object) -> Any:
+        """The result of one call.
+
+        Raises:
+            CallRefused: the node answered with an error.
+            Unreachable: it did not answer.
+        """
+        return self.batch([(method, arguments)])[0]
+
+    def batch(self, calls: Sequence[tuple[str, Sequence[object]]], path: str | None = None) -> list[Any]:
+        """The results of several calls, asked and answered together, at the client's own address or another path of it.
+
+        Raises:
+            CallRefused: one of them was answered with an error.
+            Unreachable: there was no answer.
+        """
+        body = [{"jsonrpc": "2.0", "id": i, "method": method, "params": list(arguments)} for i, (method, arguments) in enumerate(calls)]
+        answer = self._exchange(path or self._path, json.dumps(body).encode())
+        try:
+            given = json.loads(answer)
+            by_id = {entry["id"]: entry for entry in (given if isinstance(given, list) else [given])}
+            entries = [by_id[i] for i in range(len(calls))]
+        except (ValueError, TypeError, KeyError) as error:
+            raise Unreachable(f"{self.url} answers, but not as a node does") from error
+        for (method, _), entry in zip(calls, entries, strict=True):
+            if "error" in entry:
+                raise CallRefused(method, entry["error"])
+        return [entry["result"] for entry in entries]
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self._connection.close()
+
+    def _exchange(self, path: str, body: bytes) -> bytes:
+        # A kept connection may have been closed by a server that restarted: that says nothing of it now.
+        tries = 2 if self._connection.sock is not None else 1
+        for left in reversed(range(tries)):
+            try:
+                return self._once(path, body)
+            except (OSError, http.client.HTTPException) as error:
+                self._connection.close()
+                if left == 0 or isinstance(error, TimeoutError):
+                    raise Unreachable(f"{self.url} does not answer ({error or type(error).__name__})") from error
+        raise AssertionError("one try is the last")
+
+    def _once(self, path: str, body: bytes) -> bytes:
+        self._connection.request("POST", path, body, {"Content-Type": "application/json"})
+        content = self._connection.getresponse().read(ANSWER_BYTES_MAX + 1)
+        if len(content) > ANSWER_BYTES_MAX:
+            raise http.client.HTTPException(f"an answer over {ANSWER_BYTES_MAX} bytes")
+        return content

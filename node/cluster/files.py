@@ -1,0 +1,188 @@
+"""Writes the files of a network: genesis, and for each node its configuration, its identity and its validator keys."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+
+import tomli_w
+from eth_keys.datatypes import PrivateKey
+
+from node.cluster.accounts import COIN, FAUCET_ACCOUNT, FAUCET_COINS, TEST_ACCOUNT_COINS, TEST_ACCOUNTS
+from node.cluster.layout import Layout, Options, replace_file, write_options
+from p2p.adapter.identity import load_or_create_identity
+from primitives import bls
+from primitives.errors import InvalidConfig, InvalidGenesis
+from primitives.genesis import Genesis, GenesisAccount, GenesisValidator, parse_genesis
+from primitives.hashing import sha256
+from primitives.parameters import Committees, Parameters
+from shard.contracts import BEACON_ROOTS, BLOCK_HASHES, INBOX, OUTBOX, SYSTEM_ADDRESS
+
+STAKE_COINS = 1_000
+"""Of each validator."""
+DELTA_MS = 250
+"""Assumed delay between processes of one machine, with room for a loaded one."""
+PRECOMPILES_MAX = 0x11
+"""Highest address of a precompiled contract in Prague (EIP-2537)."""
+_RESERVED: dict[bytes, str] = {
+    OUTBOX: "Outbox", INBOX: "Inbox", BEACON_ROOTS: "the beacon roots contract of EIP-4788",
+    BLOCK_HASHES: "the block hash contract of EIP-2935", SYSTEM_ADDRESS: "the system caller of EIP-4788",
+}  # fmt: skip
+
+
+def load_genesis(path: Path) -> Genesis:
+    """The genesis in a file, its accounts held against the addresses that belong to the protocol.
+
+    Raises:
+        InvalidGenesis: names the field and what is wrong with it.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InvalidGenesis("", f"the genesis file {path} cannot be read: {error.strerror}") from error
+    genesis = parse_genesis(content)
+    check_accounts(genesis)
+    return genesis
+
+
+def check_accounts(genesis: Genesis) -> None:
+    """Refuses accounts at addresses of the protocol (PROTOCOL 6; EIP-4788, EIP-2935, precompiled contracts).
+
+    Raises:
+        InvalidGenesis: names the account.
+    """
+    for i, account in enumerate(genesis.accounts):
+        taken = _RESERVED.get(account.address)
+        if taken is None and 0 < int.from_bytes(account.address, "big") <= PRECOMPILES_MAX:
+            taken = "a precompiled contract"
+        if taken is not None:
+            raise InvalidGenesis(f"accounts.{i}.address", f"0x{account.address.hex()} is the address of {taken}: use another")
+
+
+def write_network(out: Path, options: Options, hosts: Sequence[str] | None = None) -> Genesis:
+    """Writes a new network into a folder that holds none.
+
+    Args:
+        out: the folder; made when it is not there.
+        options: what the network is made with.
+        hosts: the name or address of each node for the others; None: all on this machine.
+
+    Returns:
+        The genesis.
+
+    Raises:
+        InvalidConfig: names the option that is wrong.
+    """
+    options.check()
+    layout = Layout(out)
+    if layout.genesis.exists():
+        raise InvalidConfig("--out", f"{layout.genesis} exists already: remove it, or name another folder")
+    names = list(hosts) if hosts else [options.dial_host] * options.nodes
+    if len(names) != options.nodes:
+        raise InvalidConfig("--hosts", f"names {len(names)} hosts for {options.nodes} nodes: name one a node, separated by commas")
+    secret_keys = [_draw_secret_key() for _ in range(options.nodes * options.validators_per_node)]
+    genesis = _make_genesis(options, secret_keys)
+    peer_ids = []
+    for node in range(options.nodes):
+        layout.node(node).mkdir(parents=True, exist_ok=True)
+        peer_ids.append(load_or_create_identity(layout.node(node) / "node.key"))
+        own = range(node * options.validators_per_node, (node + 1) * options.validators_per_node)
+        entries = [_key_entry(index, secret_keys[index]) for index in own]
+        replace_file(layout.node(node) / "validator-keys.json", json.dumps(entries, indent=2) + "\n", mode=0o600)
+    everyone = [{"host": name, "port": options.p2p_port + i, "peer_id": str(peer_ids[i])} for i, name in enumerate(names)]
+    for node in range(options.nodes):
+        settings: dict[str, object] = {
+            "genesis": "../genesis.json", "data_dir": ".", "node_key": "node.key", "validator_keys": "validator-keys.json",
+            **_ports(options, node),
+            "peers": [peer for i, peer in enumerate(everyone) if i != node],
+        }  # fmt: skip
+        if hosts:
+            settings["allowed_hosts"] = sorted(set(names))
+        replace_file(layout.config(node), tomli_w.dumps(settings))
+    write_options(layout, options)
+    replace_file(layout.genesis, genesis.to_json())
+    return genesis
+
+
+def move_network(layout: Layout, options: Options) -> None:
+    """Brings the nodes' configurations to other ports or another host; all else in them stays.
+
+    Raises:
+        InvalidConfig: a configuration cannot be read.
+    """
+    options.check()
+    for node in range(options.nodes):
+        path = layout.config(node)
+        try:
+            settings = tomllib.loads(path.read_text())
+            others = [i for i in range(options.nodes) if i != node]
+            for peer, other in zip(settings["peers"], others, strict=True):
+                peer |= {"host": options.dial_host, "port": options.p2p_port + other}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InvalidConfig("", f"{path} cannot be changed ({error}): leave the ports as they were, or use --fresh") from error
+        replace_file(path, tomli_w.dumps(settings | _ports(options, node)))
+    write_options(layout, options)
+
+
+def _ports(options: Options, node: int) -> dict[str, object]:
+    return {
+        "listen_host": options.listen_host,
+        "rpc_port": options.rpc_port_of(node),
+        "metrics_port": options.metrics_port + node,
+        "p2p_port": options.p2p_port + node,
+    }
+
+
+def _draw_secret_key() -> bytes:
+    return (1 + secrets.randbelow(bls.CURVE_ORDER - 1)).to_bytes(bls.SECRET_KEY_BYTES, "big")
+
+
+def _fee_key(secret_key: bytes) -> PrivateKey:
+    """The key of a validator's account: a hash of its own, so that nothing more can be lost."""
+    return PrivateKey(sha256(b"shardnet fee account" + secret_key))
+
+
+def _key_entry(index: int, secret_key: bytes) -> dict[str, object]:
+    fee_key = _fee_key(secret_key)
+    return {
+        "index": index, "public_key": "0x" + bls.SecretKey(secret_key).public_key.hex(), "secret_key": "0x" + secret_key.hex(),
+        "fee_address": fee_key.public_key.to_checksum_address(), "fee_secret_key": fee_key.to_hex(),
+    }  # fmt: skip
+
+
+def _make_validator(secret_key: bytes) -> GenesisValidator:
+    key = bls.SecretKey(secret_key)
+    return GenesisValidator(
+        public_key=key.public_key,
+        proof_of_possession=key.prove_possession(),
+        stake=STAKE_COINS * COIN,
+        fee_address=_fee_key(secret_key).public_key.to_canonical_address(),
+    )
+
+
+def _make_genesis(options: Options, secret_keys: Sequence[bytes]) -> Genesis:
+    parameters = Parameters(
+        shard_count=options.shards,
+        chain_id_base=options.chain_id_base,
+        block_time_ms=options.block_time_ms,
+        idle_block_time_ms=options.idle_block_time_ms,
+        delta_ms=DELTA_MS,
+        execution_budget_ms=max(1, options.block_time_ms // 2),
+        build_budget_ms=max(1, options.block_time_ms // 4),
+        epoch_length=options.epoch_length,
+        committees=Committees.EVERYONE,
+        gas_limit=options.gas_limit,
+        receipt_gas_max=min(5_000_000, options.gas_limit // 2),
+    )
+    balances = [(account, TEST_ACCOUNT_COINS) for account in TEST_ACCOUNTS] + [(FAUCET_ACCOUNT, FAUCET_COINS)]
+    return Genesis(
+        parameters=parameters,
+        timestamp=int(time.time()),
+        seed=secrets.token_bytes(32),
+        validators=tuple(_make_validator(secret_key) for secret_key in secret_keys),
+        accounts=tuple(GenesisAccount(address=bytes.fromhex(a.address[2:]), balance=coins * COIN) for a, coins in balances),
+    )
