@@ -36,6 +36,10 @@ STAYS_POOLED = frozenset({"nonce_too_low", "nonce_too_high", "fee_below_base"})
 """Why a candidate may be refused on one parent and still be good: it stays in the pool."""
 
 
+BODY_REASONS = frozenset({BlockReason.BAD_BODY, BlockReason.MALFORMED})
+"""Why a body may be refused without a word on its header, which is what was voted on."""
+
+
 @dataclass(frozen=True, slots=True)
 class ShardOutcome:
     """An executed shard block."""
@@ -133,6 +137,10 @@ class ShardChain(Chain[ShardOutcome]):
             return
         if result is None:
             held.status = Status.UNCHECKED
+        elif isinstance(result, InvalidBlock) and result.reason in BODY_REASONS:
+            # the header may still be good: whoever delivered this body swapped it, and another peer has the right one
+            self.tree.drop(root)
+            self.context.observe("blocks_rejected", chain=str(self.number), reason=result.reason.code, message=result.message)
         elif isinstance(result, InvalidBlock):
             self.settle(held, result)
         else:

@@ -65,6 +65,12 @@ class BlockTree(Generic[Outcome]):
         self._bytes += len(held.data)
         return True
 
+    def drop(self, root: bytes) -> None:
+        """Forgets a body that is not what its header commits to."""
+        held = self._blocks.pop(root, None)
+        if held is not None:
+            self._bytes -= len(held.data)
+
     def path(self, root: bytes) -> tuple[list[Held[Outcome]], bytes | None]:
         """Blocks from just above the head up to `root`, and the root of the highest one missing on the way.
 
