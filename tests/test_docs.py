@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from node.config import NodeConfig
 from primitives.parameters import Parameters
 
 ROOT = Path(__file__).parent.parent
@@ -62,6 +63,13 @@ def test_values_of_parameters_are_the_defaults() -> None:
     told = [(name, int(value.replace(",", ""))) for name, value in told if name in Parameters.model_fields]
     assert len(told) > 8
     assert told == [(name, getattr(Parameters(), name)) for name, _ in told]
+
+
+def test_every_setting_is_told() -> None:
+    page = (ROOT / "docs" / "operating.md").read_text()
+    rows = re.findall(r"^\| (`[^|]*`) \|", page[page.index("## Configuration"):], re.MULTILINE)
+    told = {name for row in rows for name in re.findall(r"`([a-z0-9_]+)`", row)}
+    assert set(NodeConfig.model_fields) <= told
 
 
 def test_make_targets_exist() -> None:
