@@ -103,8 +103,8 @@ def write_network(out: Path, options: Options, hosts: Sequence[str] | None = Non
         if hosts:
             settings["allowed_hosts"] = sorted(set(names))
         replace_file(layout.config(node), tomli_w.dumps(settings))
-    write_options(layout, options)
     replace_file(layout.genesis, genesis.to_json())
+    write_options(layout, options)
     return genesis
 
 

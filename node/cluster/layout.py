@@ -193,6 +193,14 @@ def replace_file(path: Path, text: str, mode: int = 0o644) -> None:
     draft.replace(path)
 
 
+def new_options(given: dict[str, Any]) -> Options:
+    """The options of a new network; an idle one is never faster than a busy one."""
+    options = Options(**given)
+    if "idle_block_time_ms" not in given and options.block_time_ms > options.idle_block_time_ms:
+        options = replace(options, idle_block_time_ms=options.block_time_ms)
+    return options
+
+
 def merge_options(stored: Options, given: dict[str, Any]) -> Options:
     """The options of a second start: those stored, with what was given anew.
 

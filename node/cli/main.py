@@ -1,0 +1,95 @@
+"""Entry of the `shardnet` command; each command's module is imported when it is used, so that all start quickly."""
+
+from __future__ import annotations
+
+import os
+
+# eth_hash looks for its backend when it is first imported, and each process must find the fast one.
+os.environ.setdefault("ETH_HASH_BACKEND", "pysha3")
+
+import importlib
+import json
+import sys
+from collections.abc import Sequence
+
+import click
+
+from primitives.errors import UserError
+
+_COMMANDS = {
+    "up": ("node.cli.up", "Start a local network, or go on with one."),
+    "down": ("node.cli.network", "Stop a network that runs on a folder."),
+    "status": ("node.cli.network", "Show how each node and chain stands."),
+    "logs": ("node.cli.network", "Show what the nodes said."),
+    "genesis": ("node.cli.genesis", "Write a genesis file, configurations and keys."),
+    "node": ("node.cli.node", "Run one node in the foreground."),
+    "send": ("node.cli.send", "Send a transaction, within a shard or across, and follow it."),
+    "faucet": ("node.cli.send", "Give coins of the faucet to an address."),
+    "balance": ("node.cli.balance", "Show an account on all shards."),
+    "audit": ("node.cli.audit", "Add up every account of every shard, and the whole supply."),
+    "simulate": ("node.cli.simulate", "Run a deterministic network of simulated nodes."),
+    "bench": ("node.cli.bench", "Run a benchmark."),
+}
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command = getattr(importlib.import_module(_COMMANDS[cmd_name][0]), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, sentence) for name, (_, sentence) in _COMMANDS.items()])
+
+
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+    epilog="Example: shardnet up --nodes 4 --shards 2",
+)
+@click.version_option(package_name="shardnet")
+def cli() -> None:
+    """A sharded Ethereum test network on this machine."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command line and exits: 0 success, 1 a command that failed, 2 a wrong setting, option or a refused start."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        # A command's number is its exit code; what it says is on the screen by then.
+        code = cli.main(args=given, prog_name="shardnet", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.ClickException as error:
+        _explain_as_json(given, error.format_message())
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        _explain(given, "stopped before it was done")
+        sys.exit(1)
+    except UserError as error:
+        _explain(given, str(error))
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # Whoever read the output has seen enough; the interpreter must not try to flush the rest.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def _explain(arguments: Sequence[str], sentence: str) -> None:
+    _explain_as_json(arguments, sentence)
+    click.echo(f"error: {sentence}", err=True)
+
+
+def _explain_as_json(arguments: Sequence[str], sentence: str) -> None:
+    if "--json" in arguments:
+        click.echo(json.dumps({"error": sentence}))
+
+
+if __name__ == "__main__":
+    main()

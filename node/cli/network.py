@@ -1,0 +1,139 @@
+"""`shardnet down`, `status` and `logs`: what acts on a folder's network."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any
+
+import click
+
+from node.cli.display import make_table
+from node.cli.options import as_json, data_dir, print_json
+from node.cluster.layout import Layout, Options, require_options
+from node.cluster.processes import find_nodes, last_lines, terminate
+from node.cluster.status import NodeStatus, Watcher
+from node.cluster.supervisor import find_supervisor, read_state
+from primitives.errors import StartupRefused, UserError
+
+STOP_SECONDS_MAX = 12.0
+"""For a supervisor to stop its nodes and itself."""
+_WATCH_SECONDS = 0.1
+_FOLLOW_SECONDS = 0.25
+
+
+@click.command(epilog="Example: shardnet down")
+@data_dir
+@as_json
+def down(data_dir: Path, as_json: bool) -> None:
+    """Stop the network that runs on a folder; its chains stay."""
+    layout = Layout(data_dir)
+    options = require_options(layout)
+    supervisor = find_supervisor(layout)
+    if supervisor is not None:
+        os.kill(supervisor, signal.SIGTERM)
+        deadline = time.monotonic() + STOP_SECONDS_MAX
+        while find_supervisor(layout) is not None:
+            if time.monotonic() > deadline:
+                raise UserError(f"process {supervisor} does not stop: end it with kill -9 {supervisor}, then run shardnet down again")
+            time.sleep(_WATCH_SECONDS)
+    nodes = find_nodes(layout, options)
+    forced = terminate(nodes.values())
+    was_running = supervisor is not None or bool(nodes)
+    if as_json:
+        print_json({"was_running": was_running, "forced": forced})
+    else:
+        click.echo("stopped; shardnet up goes on with the chains" if was_running else f"nothing runs on {data_dir}")
+
+
+@click.command(epilog="Example: shardnet status --json")
+@data_dir
+@as_json
+def status(data_dir: Path, as_json: bool) -> None:
+    """Show head, safe and finalized block, epoch, view, peers, pending transactions and process of each node."""
+    layout = Layout(data_dir)
+    options = require_options(layout)
+    watcher = Watcher(options)
+    statuses = watcher.ask_all(with_views=True)
+    watcher.close()
+    pids, supervisor = find_nodes(layout, options), find_supervisor(layout)
+    if as_json:
+        state = read_state(layout).get("state", "unknown") if supervisor is not None else "stopped"
+        entries = [_entry(options, index, node, pids.get(index)) for index, node in enumerate(statuses)]
+        print_json({"data_dir": str(data_dir), "supervisor": {"pid": supervisor, "state": state}, "nodes": entries})
+    else:
+        _print_status(statuses, pids)
+    if not any(statuses):
+        raise UserError(f"no node of {data_dir} answers: start the network with shardnet up")
+
+
+def _entry(options: Options, index: int, status: NodeStatus | None, pid: int | None) -> dict[str, Any]:
+    entry: dict[str, Any] = {"index": index, "pid": pid, "rpc": options.url(index), "answers": status is not None}
+    if status is None:
+        return entry | {"ready": False, "peers": None, "chains": []}
+    return entry | {"ready": status.is_ready, "peers": status.peers, "chains": [asdict(chain) for chain in status.chains]}
+
+
+def _print_status(statuses: list[NodeStatus | None], pids: dict[int, int]) -> None:
+    from rich.console import Console
+
+    table = make_table(statuses)
+    Console(width=None).print(table)
+    for index, node in enumerate(statuses):
+        chains = "" if node is None else "; ".join(f"{c.name} epoch {_or_dash(c.epoch)} view {_or_dash(c.view)}" for c in node.chains)
+        click.echo(f"node {index}  process {_or_dash(pids.get(index))}  {'no answer' if node is None else chains}")
+
+
+def _or_dash(value: int | None) -> str:
+    return "-" if value is None else str(value)
+
+
+@click.command(epilog="Example: shardnet logs --node 2 -f")
+@data_dir
+@click.option("--node", type=click.IntRange(0), help="One node; without it, all.")
+@click.option("-n", "--lines", type=click.IntRange(0, 100_000), default=50, show_default=True, help="Lines of each node.")
+@click.option("-f", "--follow", is_flag=True, help="Go on until Ctrl-C.")
+@as_json
+def logs(data_dir: Path, node: int | None, lines: int, follow: bool, as_json: bool) -> None:
+    """Show what the nodes said."""
+    layout = Layout(data_dir)
+    options = require_options(layout)
+    if node is not None and node >= options.nodes:
+        raise click.BadParameter(f"the network in {data_dir} has nodes 0 to {options.nodes - 1}", param_hint="'--node'")
+    chosen = range(options.nodes) if node is None else [node]
+    paths = {index: layout.log(index) for index in chosen if layout.log(index).exists()}
+    if not paths:
+        raise StartupRefused(f"no node of {data_dir} has said anything yet: start the network with shardnet up")
+    sizes = {index: path.stat().st_size for index, path in paths.items()}
+    for index, path in paths.items():
+        for line in last_lines(path, lines):
+            _print_line(index, line, as_json, is_alone=node is not None)
+    if follow:
+        for index, line in _follow(paths, sizes):
+            _print_line(index, line, as_json, is_alone=node is not None)
+
+
+def _print_line(index: int, line: str, as_json: bool, is_alone: bool) -> None:
+    if as_json:
+        print_json({"node": index, "line": line})
+    else:
+        click.echo(line if is_alone else f"node {index} | {line}")
+
+
+def _follow(paths: dict[int, Path], sizes: dict[int, int]) -> Iterator[tuple[int, str]]:
+    with ExitStack() as stack:
+        files: dict[int, IO[str]] = {index: stack.enter_context(path.open(errors="replace")) for index, path in paths.items()}
+        partial = dict.fromkeys(files, "")
+        for index, file in files.items():
+            file.seek(sizes[index])
+        while True:
+            for index, file in files.items():
+                *whole, partial[index] = (partial[index] + file.read()).split("\n")
+                for line in whole:
+                    yield index, line
+            time.sleep(_FOLLOW_SECONDS)

@@ -1,0 +1,149 @@
+"""Options that several commands share, and the forms their values take."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from node.cluster.accounts import COIN, FAUCET_ACCOUNT, TEST_ACCOUNTS
+from node.cluster.client import Client
+from node.cluster.layout import SHARDS_MAX, Layout, require_options
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+data_dir = click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(".shardnet"),
+    show_default=True,
+    help="Folder of the network.",
+)
+node_choice = click.option("--node", type=click.IntRange(0), default=0, show_default=True, help="Node that is asked.")
+rpc = click.option("--rpc", metavar="URL", help="JSON-RPC address to ask, instead of a node of the folder; any shard's will do.")
+
+_NETWORK = (
+    click.option("--nodes", type=int, show_default="4", help="Nodes."),
+    click.option("--validators-per-node", type=int, show_default="1", help="Validators that each node hosts."),
+    click.option("--shards", type=int, show_default="2", help="Shard chains."),
+    click.option("--block-time", type=float, metavar="SECONDS", show_default="1", help="Time between blocks when there is work."),
+    click.option("--idle-block-time", type=float, metavar="SECONDS", show_default="5", help="Time between blocks when there is none."),
+    click.option("--epoch-length", type=int, show_default="60", help="Beacon blocks of an epoch."),
+    click.option("--gas-limit", type=int, show_default="30000000", help="Gas limit of a block."),
+    click.option("--chain-id-base", type=int, show_default="735700", help="Shard s has this chain id + s."),
+    click.option(
+        "--committees", type=click.Choice(["auto", "everyone", "sampled"]), show_default="auto",
+        help="How committees are drawn; sampled is not built yet.",
+    ),
+    click.option("--rpc-port", type=int, show_default="8545", help="Node i, shard s serves JSON-RPC on this + 100 i + s."),
+    click.option("--p2p-port", type=int, show_default="9000", help="Node i listens for peers on this + i."),
+    click.option("--metrics-port", type=int, show_default="9100", help="Node i serves metrics on this + i."),
+)  # fmt: skip
+
+
+def network_options(command: Command) -> Command:
+    """Adds what a network is made with; what is not given arrives as None."""
+    for option in reversed(_NETWORK):
+        command = option(command)
+    return command
+
+
+def given_options(values: dict[str, Any]) -> dict[str, Any]:
+    """Fields of `Options` that were given."""
+    for name in ("block_time", "idle_block_time"):
+        seconds = values.pop(name)
+        values[name + "_ms"] = None if seconds is None else round(seconds * 1000)
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def open_client(folder: Path, node: int, url: str | None) -> Client:
+    """A client of the node to ask.
+
+    Raises:
+        UserError: there is no such network, node or address.
+    """
+    if url is not None:
+        return Client(url)
+    options = require_options(Layout(folder))
+    if node >= options.nodes:
+        raise click.BadParameter(f"the network in {folder} has nodes 0 to {options.nodes - 1}", param_hint="'--node'")
+    return Client(options.url(node))
+
+
+class Coins(click.ParamType[int]):
+    """A decimal number of coins; becomes wei."""
+
+    name = "coins"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Wei."""
+        if isinstance(value, int):
+            return value
+        try:
+            wei = Decimal(value) * COIN
+        except InvalidOperation:
+            self.fail(f"{value!r} is not a number of coins: write it as 1.5", param, ctx)
+        if not wei.is_finite() or wei < 0 or wei != wei.to_integral_value() or wei >= 2**128:
+            self.fail(f"{value} coins cannot be sent: the least part is 1e-18, and it must not be negative", param, ctx)
+        return int(wei)
+
+
+class AddressType(click.ParamType[str]):
+    """An account's address, or the index of a test account; becomes the address in lower case."""
+
+    name = "address"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """`0x` and forty hexadecimal digits."""
+        text = str(value)
+        if text.isdecimal() and len(text) <= 2 and int(text) < len(TEST_ACCOUNTS):
+            return TEST_ACCOUNTS[int(text)].address.lower()
+        try:
+            is_address = text.startswith("0x") and len(bytes.fromhex(text[2:])) == 20 and len(text) == 42
+        except ValueError:
+            is_address = False
+        if not is_address:
+            self.fail(f"{value!r} is not an address: write 0x and 40 hex digits, or the number of a test account, 0 to 9", param, ctx)
+        return text.lower()
+
+
+class SenderType(click.ParamType[str]):
+    """A secret key, or the index of a test account; becomes the key."""
+
+    name = "key|index"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """`0x` and 64 hexadecimal digits."""
+        text = str(value)
+        if text == "faucet":
+            return FAUCET_ACCOUNT.key
+        if text.isdecimal() and len(text) <= 2 and int(text) < len(TEST_ACCOUNTS):
+            return TEST_ACCOUNTS[int(text)].key
+        try:
+            key = bytes.fromhex(text.removeprefix("0x"))
+        except ValueError:
+            key = b""
+        if len(key) != 32:
+            self.fail("is neither a secret key (0x and 64 hexadecimal digits) nor the number of a test account, 0 to 9", param, ctx)
+        return "0x" + key.hex()
+
+
+ADDRESS, COINS, SENDER = AddressType(), Coins(), SenderType()
+SHARD = click.IntRange(0, SHARDS_MAX - 1)
+
+
+def show_coins(wei: int) -> str:
+    """Wei as coins, all digits that count."""
+    whole, rest = divmod(abs(wei), COIN)
+    tail = f".{rest:018d}".rstrip("0") if rest else ""
+    return f"{'-' if wei < 0 else ''}{whole:,}{tail}"
+
+
+def print_json(value: object) -> None:
+    """One JSON value on a line of its own."""
+    click.echo(json.dumps(value))

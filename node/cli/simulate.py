@@ -1,0 +1,40 @@
+"""`shardnet simulate`."""
+
+from __future__ import annotations
+
+import click
+
+from node.cli.options import as_json, print_json
+
+
+@click.command(epilog="Example: shardnet simulate --seed 7 --nodes 7 --shards 2 --views 50 --faults standard")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), required=True, help="All chance comes from it.")
+@click.option("--nodes", type=click.IntRange(1, 100), default=4, show_default=True, help="Nodes, a validator each.")
+@click.option("--shards", type=click.IntRange(1, 16), default=2, show_default=True, help="Shard chains.")
+@click.option("--views", type=click.IntRange(1, 1_000_000), default=50, show_default=True, help="Beacon views after which it ends.")
+@click.option(
+    "--faults", type=click.Choice(["none", "light", "standard", "heavy"]), default="light", show_default=True, help="Loss, delay, crashes."
+)
+@as_json
+def simulate(seed: int, nodes: int, shards: int, views: int, faults: str, as_json: bool) -> int:
+    """Run simulated nodes on simulated time; the same seed gives the same digest."""
+    from node.simulator import run
+
+    report = run(seed=seed, nodes=nodes, shards=shards, views=views, faults=faults)
+    violations = [str(violation) for violation in report.violations]
+    replay = f"shardnet simulate --seed {seed} --nodes {nodes} --shards {shards} --views {views} --faults {faults}"
+    if as_json:
+        print_json({"digest": _text(report.digest), "blocks": report.blocks, "violations": violations, "replay": replay})
+    else:
+        for chain, count in report.blocks.items():
+            click.echo(f"{'beacon' if chain == shards else f'shard {chain}'}: {count} final blocks")
+        click.echo(f"digest {_text(report.digest)}")
+        for violation in violations:
+            click.echo(f"violated: {violation}", err=True)
+        if violations:
+            click.echo(f"replay with: {replay}", err=True)
+    return 1 if violations else 0
+
+
+def _text(digest: bytes | str) -> str:
+    return digest if isinstance(digest, str) else "0x" + digest.hex()

@@ -1,0 +1,96 @@
+"""`shardnet up`."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from node.cli.display import TableDisplay, choose_display, describe, print_addresses
+from node.cli.options import as_json, data_dir, given_options, network_options, print_json
+from node.cli.warnings import warn_of_reach
+from node.cluster.layout import Layout, Options, merge_options, new_options, read_options
+from node.cluster.processes import require_free_ports
+from node.cluster.supervisor import Supervisor, hold_folder, start_detached
+from primitives.errors import StartupRefused
+
+
+@click.command(epilog='Example: shardnet up --nodes 4 --shards 2   (or: make up ARGS="--nodes 1")')
+@network_options
+@data_dir
+@click.option("--host", "listen_host", show_default="127.0.0.1", help="Address that every port is opened on.")
+@click.option("--engine", type=click.Choice(["reference"]), default="reference", show_default=True, help="What executes blocks.")
+@click.option("--fresh", is_flag=True, help="Start from a new genesis; what is in the folder is deleted.")
+@click.option("--yes", is_flag=True, help="Do not ask before deleting.")
+@click.option("--detach", is_flag=True, help="Return once the network is ready; shardnet down stops it.")
+@as_json
+def up(data_dir: Path, engine: str, fresh: bool, yes: bool, detach: bool, as_json: bool, **values: Any) -> None:
+    """Start a local network, one process a node; the same folder again goes on with its chains."""
+    layout, given = Layout(data_dir), given_options(values)
+    new_options(given).check()
+    with hold_folder(layout):
+        if fresh:
+            _clear(layout, yes)
+        options = _prepare(layout, given)
+        require_free_ports(options)
+        warn_of_reach(options)
+        if not as_json:
+            click.echo(f"starting {options.nodes} node(s) with {options.shards} shard(s) in {layout.folder}")
+        if not detach:
+            _run(layout, options, as_json)
+            return
+    # The detached supervisor takes the folder over.
+    seconds = start_detached(layout)
+    if as_json:
+        print_json({"event": "ready", "seconds": round(seconds, 2)} | describe(layout, options))
+    else:
+        print_addresses(layout, options)
+        click.echo(f"ready after {seconds:.1f} s; shardnet down --data-dir {layout.folder} stops the network")
+
+
+def _run(layout: Layout, options: Options, as_json: bool) -> None:
+    display = choose_display(layout, options, as_json)
+    try:
+        Supervisor(layout, options, display).run()
+    finally:
+        if isinstance(display, TableDisplay):
+            display.close()
+    if not as_json:
+        click.echo("stopped; the same command goes on with the chains")
+
+
+def _prepare(layout: Layout, given: dict[str, Any]) -> Options:
+    """The options to start with; writes the files of a network that is new or moves to other ports."""
+    stored = read_options(layout)
+    if stored is not None:
+        options = merge_options(stored, given)
+        if options == stored:
+            return options
+        from node.cluster.files import move_network
+
+        move_network(layout, options)
+        return options
+    from node.cluster.files import write_network
+
+    options = new_options(given)
+    write_network(layout.folder, options)
+    return options
+
+
+def _clear(layout: Layout, yes: bool) -> None:
+    """Deletes what belongs to a network, and nothing else that may be in the folder."""
+    found = [path for path in (layout.genesis, layout.network, layout.state, layout.supervisor_log) if path.exists()]
+    folders = [path for path in layout.folder.glob("node-*") if path.is_dir()]
+    if not found and not folders:
+        return
+    if not yes:
+        if not sys.stdin.isatty():
+            raise StartupRefused(f"--fresh would delete the chains in {layout.folder}: add --yes to say that this is meant")
+        click.confirm(f"Delete the chains and keys in {layout.folder}?", abort=True)
+    for folder in folders:
+        shutil.rmtree(folder)
+    for path in found:
+        path.unlink()

@@ -1,0 +1,144 @@
+"""Node processes: starting, finding, stopping, and what they said last."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import psutil
+
+from node.cluster.layout import Layout, Options
+from primitives.errors import StartupRefused
+
+STOP_SECONDS_MAX = 8.0
+"""From SIGTERM to SIGKILL; with the rest it stays below the ten seconds that a stop may take."""
+LOG_BYTES_MAX = 64 * 1024 * 1024
+"""A log over this is set aside as `node.log.1` at the next start."""
+_TAIL_BYTES = 16 * 1024
+_WATCH_SECONDS = 0.05
+_PASSED_ON = ("SHARDNET_LOG_LEVEL", "SHARDNET_LOG_FORMAT", "SHARDNET_EXECUTOR")
+"""Settings that mean the same for every node; all others, ports above all, are each node's own."""
+_MODULE = "node.cli.main"
+
+
+def start_node(layout: Layout, index: int) -> subprocess.Popen[bytes]:
+    """Starts a node in a process group of its own, so that Ctrl-C reaches it through its supervisor alone."""
+    log = layout.log(index)
+    if log.exists() and log.stat().st_size > LOG_BYTES_MAX:
+        log.replace(log.with_name(log.name + ".1"))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SHARDNET_") or name in _PASSED_ON}
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", _MODULE, "node", "--config", str(layout.config(index).absolute())],
+            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True, env=environment,
+        )  # fmt: skip
+
+
+def stop_nodes(processes: Iterable[subprocess.Popen[bytes]]) -> list[int]:
+    """Stops processes in order where they can, by force where they cannot; the ids of those that were forced."""
+    running = [process for process in processes if process.poll() is None]
+    for process in running:
+        process.terminate()
+    deadline = time.monotonic() + STOP_SECONDS_MAX
+    forced = []
+    for process in running:
+        try:
+            process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            forced.append(process.pid)
+            _kill_group(process.pid)
+            process.wait()
+    return forced
+
+
+def _kill_group(pid: int) -> None:
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def last_lines(path: Path, count: int) -> list[str]:
+    """The last lines of a log."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+            text = file.read().decode(errors="replace")
+    except OSError:
+        return []
+    return [line for line in text.splitlines() if line.strip()][-count:]
+
+
+def find_nodes(layout: Layout, options: Options) -> dict[int, int]:
+    """Process ids of the nodes that run on a folder, whoever started them."""
+    wanted = {str(layout.config(index).resolve()): index for index in range(options.nodes)}
+    found: dict[int, int] = {}
+    for process in sorted(psutil.process_iter(), key=lambda process: process.pid):
+        try:
+            path = _config_of(process.cmdline(), process)
+        except psutil.Error:
+            continue
+        if path in wanted:
+            found.setdefault(wanted[path], process.pid)
+    return found
+
+
+def _config_of(words: list[str], process: psutil.Process) -> str | None:
+    """The configuration that a command line runs a node with."""
+    is_ours = any(word == _MODULE or Path(word).name == "shardnet" for word in words[:4])
+    if not is_ours or "node" not in words:
+        return None
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        given = following if word == "--config" else word.removeprefix("--config=") if word.startswith("--config=") else ""
+        if given:
+            return str((Path(process.cwd()) / given).resolve())
+    return None
+
+
+def terminate(pids: Iterable[int]) -> list[int]:
+    """Stops processes that need not be children of this one; the ids of those that had to be forced."""
+    processes = []
+    for pid in pids:
+        try:
+            process = psutil.Process(pid)
+            process.terminate()
+        except psutil.NoSuchProcess:
+            continue
+        processes.append(process)
+    _, alive = psutil.wait_procs(processes, timeout=STOP_SECONDS_MAX)
+    for process in alive:
+        process.kill()
+    psutil.wait_procs(alive, timeout=1.0)
+    return [process.pid for process in alive]
+
+
+def require_free_ports(options: Options) -> None:
+    """Refuses a start whose ports somebody holds, before anything is started.
+
+    Raises:
+        StartupRefused: names the port and the option that moves it.
+    """
+    for node in range(options.nodes):
+        for port, option in options.ports_of(node).items():
+            try:
+                family, kind, protocol, _, address = socket.getaddrinfo(options.listen_host, port, type=socket.SOCK_STREAM)[0]
+                with socket.socket(family, kind, protocol) as probe:
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    probe.bind(address)
+                    probe.listen(1)
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    raise StartupRefused(
+                        f"port {port} of node {node} is in use: stop what holds it (a network of ours: shardnet down), "
+                        f"or choose another with {option}"
+                    ) from error
+                raise StartupRefused(
+                    f"port {port} of node {node} cannot be opened on {options.listen_host}: {error.strerror}; try --host or {option}"
+                ) from error

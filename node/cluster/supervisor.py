@@ -1,0 +1,278 @@
+"""Runs the node processes of a folder and watches over them; `python -m node.cluster.supervisor FOLDER` does it detached."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, Protocol
+
+from node.cluster.layout import Layout, Options, replace_file, require_options
+from node.cluster.processes import last_lines, start_node, stop_nodes
+from node.cluster.status import NodeStatus, Watcher
+from primitives.errors import StartupRefused, UserError
+
+STARTING_POLL_SECONDS = 0.25
+RUNNING_POLL_SECONDS = 1.0
+READY_SECONDS_MAX = 180.0
+"""After which a network that is not ready has failed, when somebody waits for it."""
+LOG_LINES_SHOWN = 5
+
+Statuses = Sequence[NodeStatus | None]
+
+
+class NetworkFailed(UserError):
+    """The network did not come up, or did not stay up."""
+
+
+class Observer(Protocol):
+    """Who is told what happens."""
+
+    def polled(self, statuses: Statuses) -> None:
+        """Where every node stands; None for one that does not answer."""
+        ...
+
+    def ready(self, seconds: float) -> None:
+        """Every node is ready, so many seconds after the start."""
+        ...
+
+    def note(self, sentence: str) -> None:
+        """Something that a person may want to know."""
+        ...
+
+
+@dataclass(slots=True)
+class _Node:
+    index: int
+    process: subprocess.Popen[bytes]
+    is_down: bool = False
+
+
+@contextmanager
+def hold_folder(layout: Layout) -> Iterator[None]:
+    """Keeps other supervisors out of a folder.
+
+    Raises:
+        StartupRefused: there is one in it.
+    """
+    layout.folder.mkdir(parents=True, exist_ok=True)
+    with layout.lock.open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StartupRefused(
+                f"a network runs on {layout.folder} already (process {_read_pid(layout)}): stop it with shardnet down, "
+                "or name another --data-dir"
+            ) from error
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def _read_pid(layout: Layout) -> int | None:
+    text = layout.lock.read_text()
+    return int(text) if text.isdecimal() else None
+
+
+def find_supervisor(layout: Layout) -> int | None:
+    """The process that runs a folder; None when nobody does."""
+    try:
+        with layout.lock.open("a+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return None
+    except BlockingIOError:
+        return _read_pid(layout)
+    return None
+
+
+def read_state(layout: Layout) -> dict[str, Any]:
+    """What the last supervisor said of itself; empty when there was none."""
+    try:
+        state = json.loads(layout.state.read_text())
+    except (OSError, ValueError):
+        return {}
+    return state if isinstance(state, dict) else {}
+
+
+class Supervisor:
+    """The processes of one network, from their start to their stop."""
+
+    def __init__(self, layout: Layout, options: Options, observer: Observer, ready_seconds_max: float | None = None) -> None:
+        self._layout = layout
+        self._observer = observer
+        self._options = options
+        self._ready_seconds_max = ready_seconds_max
+        self._nodes: list[_Node] = []
+        self._is_stopping = False
+        self._wake, self._waker = os.pipe()
+        self._began = 0.0
+        self._is_ready = False
+
+    def run(self) -> None:
+        """Starts every node, and returns once SIGINT or SIGTERM has stopped them all.
+
+        Raises:
+            NetworkFailed: a node ended by itself, or none is left; those that ran are stopped.
+        """
+        self._began = time.monotonic()
+        watcher = Watcher(self._options)
+        with _signals(self._stop_on_signal):
+            try:
+                self._say("starting")
+                for index in range(self._options.nodes):
+                    self._nodes.append(_Node(index, start_node(self._layout, index)))
+                self._watch(watcher)
+                self._say("stopping")
+            except NetworkFailed as error:
+                self._say("failed", str(error))
+                raise
+            finally:
+                watcher.close()
+                forced = stop_nodes(node.process for node in self._nodes)
+                if forced:
+                    self._observer.note(f"{len(forced)} node(s) did not stop by themselves and were ended by force")
+        self._say("stopped")
+
+    def _stop_on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._is_stopping = True
+        # A pipe, because a handler must take no lock that the code it interrupts may hold.
+        os.write(self._waker, b".")
+
+    def _watch(self, watcher: Watcher) -> None:
+        while not self._is_stopping:
+            self._look_after_processes()
+            statuses = watcher.ask_all()
+            self._observer.polled(statuses)
+            if not self._is_ready:
+                self._judge_readiness(statuses)
+            select.select([self._wake], [], [], RUNNING_POLL_SECONDS if self._is_ready else STARTING_POLL_SECONDS)
+
+    def _judge_readiness(self, statuses: Statuses) -> None:
+        seconds = time.monotonic() - self._began
+        if all(status is not None and status.is_ready for status in statuses):
+            self._is_ready = True
+            self._say("ready")
+            self._observer.ready(seconds)
+        elif self._ready_seconds_max is not None and seconds > self._ready_seconds_max:
+            late = [str(i) for i, status in enumerate(statuses) if status is None or not status.is_ready]
+            raise NetworkFailed(
+                f"the network is not ready after {self._ready_seconds_max:g} s (node {', '.join(late)}): shardnet logs tells more"
+            )
+
+    def _look_after_processes(self) -> None:
+        for node in self._nodes:
+            code = node.process.poll()
+            if code is None or node.is_down:
+                continue
+            node.is_down = True
+            lines = last_lines(self._layout.log(node.index), LOG_LINES_SHOWN)
+            if code >= 0:
+                said = "; it said last:\n  " + "\n  ".join(lines) if lines else " and said nothing"
+                raise NetworkFailed(f"node {node.index} ended with exit code {code}{said}")
+            self._observer.note(
+                f"node {node.index} was ended by {_signal_name(-code)}; the others go on. "
+                f"Start it again with: shardnet node --config {self._layout.config(node.index)}"
+            )
+        if all(node.is_down for node in self._nodes):
+            raise NetworkFailed("every node was ended from outside: start again with shardnet up, the chains go on where they were")
+
+    def _say(self, state: str, reason: str = "") -> None:
+        content = {"pid": os.getpid(), "state": state, "reason": reason, "nodes": [node.process.pid for node in self._nodes]}
+        replace_file(self._layout.state, json.dumps(content) + "\n")
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+@contextmanager
+def _signals(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+def start_detached(layout: Layout) -> float:
+    """Starts a supervisor that outlives this process, and returns once the network is ready; how many seconds it took.
+
+    Raises:
+        NetworkFailed: it did not come up; nothing is left running.
+    """
+    began = time.monotonic()
+    with layout.supervisor_log.open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "node.cluster.supervisor", str(layout.folder.absolute())],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+    try:
+        _await_ready(layout, process)
+    except KeyboardInterrupt:
+        process.terminate()
+        process.wait()
+        raise
+    return time.monotonic() - began
+
+
+def _await_ready(layout: Layout, process: subprocess.Popen[bytes]) -> None:
+    while True:
+        code = process.poll()
+        state = read_state(layout)
+        is_its_own = state.get("pid") == process.pid
+        if code is not None:
+            reason = state.get("reason") if is_its_own else ""
+            raise NetworkFailed(reason or "\n".join(last_lines(layout.supervisor_log, LOG_LINES_SHOWN)) or f"it ended with code {code}")
+        if is_its_own and state.get("state") == "ready":
+            return
+        try:
+            process.wait(STARTING_POLL_SECONDS)
+        except subprocess.TimeoutExpired:
+            continue
+
+
+class _LogObserver:
+    """What a detached supervisor tells: lines in its log."""
+
+    def polled(self, statuses: Statuses) -> None:
+        """Nothing to tell."""
+
+    def ready(self, seconds: float) -> None:
+        """The one good piece of news."""
+        print(f"ready after {seconds:.1f} s", flush=True)
+
+    def note(self, sentence: str) -> None:
+        """Anything else."""
+        print(sentence, flush=True)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Supervises the network in a folder; the exit code."""
+    layout = Layout(Path(arguments[0]))
+    try:
+        with hold_folder(layout):
+            Supervisor(layout, require_options(layout), _LogObserver(), READY_SECONDS_MAX).run()
+    except UserError as error:
+        print(error, flush=True)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
