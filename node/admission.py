@@ -84,7 +84,7 @@ class Admission:
             has_code = False
             if account.code_hash != _EMPTY_CODE:
                 code = await link.code(head, sender)
-                has_code = bool(code) and code[:3] != _DELEGATION
+                has_code = code is not None and code[:3] != _DELEGATION
             cached[sender] = (account, has_code)
         return cached[sender]
 

@@ -102,7 +102,7 @@ async def _run_node(config: NodeConfig) -> None:
             await nursery.start(
                 functools.partial(
                     serve_rpc, backend, listeners, version=f"shardnet/v{version('shardnet')}",
-                    allowed_hosts=config.allowed_hosts, observe=metrics.rpc,
+                    allowed_hosts=config.allowed_hosts, observe=metrics,
                 )
             )
             await nursery.start(serve_metrics, backend, metrics, config.listen_host, config.metrics_port)

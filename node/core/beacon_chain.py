@@ -141,6 +141,11 @@ class BeaconChain(Chain[BeaconState]):
             stamp = height.to_bytes(8, "big") + block.timestamp.to_bytes(8, "big")
             context.persist(crosslink_key(link.shard, state.shards[link.shard].height), stamp)
 
+    def root_at(self, height: int) -> Root | None:
+        """Root of the final beacon block at a height; None where there is none yet."""
+        stored = self.context.read(beacon_block_key(self.number, height))
+        return None if stored is None else BeaconBlock.decode(stored).hash_tree_root()
+
     def reference(self, shard: int, root: bytes) -> ShardReference | None:
         """What a shard takes from a final beacon block; None for a block that is not final here."""
         head = self.tree.head
