@@ -1,6 +1,7 @@
 """The documents: links lead somewhere, and what they tell a reader to type exists."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -76,3 +77,14 @@ def test_make_targets_exist() -> None:
     targets = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = {words[0] for words in commands("make")}
     assert {"up", "test"} <= named <= targets
+
+
+def test_commands_and_options_exist() -> None:
+    shardnet = ROOT / ".venv" / "bin" / "shardnet"
+    named = [*commands(r"\.venv/bin/shardnet"), *(["up", *re.findall(r"--[a-z-]+", " ".join(words))] for words in commands("make up"))]
+    assert {"send", "balance", "audit", "up"} <= {words[0] for words in named}
+    for name in sorted({words[0] for words in named}):
+        told = subprocess.run([shardnet, name, "--help"], capture_output=True, text=True, check=False)
+        assert told.returncode == 0, told.stderr
+        wanted = {word for words in named if words[0] == name for word in words if word.startswith("--")}
+        assert wanted <= set(re.findall(r"--[a-z-]+", told.stdout)), name
