@@ -194,7 +194,9 @@ class NodeBackend:
             (source, destination, value) for source, row in enumerate(state.in_flight) for destination, value in enumerate(row) if value
         )
         return SupplyTerms(
-            block=BlockRef(head.height, head.root), shards=tuple(record.supply for record in state.shards), in_flight=flows,
+            block=BlockRef(head.height, head.root),
+            crosslinks=tuple(BlockRef(record.height, record.hash) for record in state.shards),
+            shards=tuple(record.supply for record in state.shards), in_flight=flows,
             stakes=sum(v.stake for v in state.validators) + state.delegated + state.queued + state.unbonding,
             unclaimed=state.unclaimed, fee_pool=state.fee_pool, treasury=state.treasury, genesis=state.genesis_wei,
             issued=state.issued, burned=state.burned,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -43,7 +43,7 @@ COUNTERS = (
     CounterField("blocks_refused", "shardnet_blocks_refused", "Valid blocks not voted for.", ("chain", "reason")),
     CounterField("blocks_waiting_for_reference", "shardnet_blocks_waiting_for_reference",
                  "Blocks whose beacon block was not final here yet.", ("chain",)),
-    CounterField("crosslinks_refused", "shardnet_crosslinks_refused", "Own shards' crosslinks left out of a proposal.", ("chain", "reason")),
+    CounterField("crosslinks_refused", "shardnet_crosslinks_refused", "Crosslinks left out of a proposal.", ("chain", "reason")),
     CounterField("chain_halted", "shardnet_chains_halted", "Chains that cannot go on here.", ("chain",)),
     CounterField("builds_failed", "shardnet_builds_failed", "Blocks an executor did not build.", ("shard", "error")),
     CounterField("penalties", "shardnet_peer_penalties", "Rejections held against somebody.", ("reason", "fault")),
@@ -67,10 +67,12 @@ class NodeMetrics:
     """Takes observations, renders a scrape."""
 
     def __init__(self, core: Core) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self.peers: Callable[[], int] = lambda: 0
         """Connected peers; set once the network is there."""
-        self._topics = {topic.name(core.context.genesis.root): f"{topic.kind}/{topic.chain}" for topic in topics_of(core.context.parameters.shard_count)}
+        topics = topics_of(core.context.parameters.shard_count)
+        self._topics = {topic.name(core.context.genesis.root): f"{topic.kind}/{topic.chain}" for topic in topics}
         self._counters = {
             field.observation: (field, Counter(field.name, field.help, field.labels, registry=self.registry)) for field in COUNTERS
         }
@@ -84,6 +86,11 @@ class NodeMetrics:
         self._calls = Counter("shardnet_rpc_requests", "JSON-RPC calls, by method and outcome (ok or error code).",
                               ("method", "outcome"), registry=self.registry)
         self._connections = 0
+        for shard in core.shards:
+            self._transactions.labels(str(shard))
+            self._execution.labels(str(shard))
+        for chain in core.chains:
+            self._finality.labels(str(chain.number))
         self.registry.register(_CoreCollector(core, self))
 
     @property

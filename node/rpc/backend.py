@@ -14,6 +14,7 @@ from typing import Protocol
 from primitives.genesis import Genesis
 from shard.views import (
     AccountView,
+    BalancePage,
     BlockSelector,
     BlockView,
     CallOutcome,
@@ -99,6 +100,8 @@ class SupplyTerms:
     """Every term of the supply invariant at one finalized beacon block, in wei (PROTOCOL 4)."""
 
     block: BlockRef
+    crosslinks: tuple[BlockRef, ...]
+    """By shard: the newest crosslinked block, at which the shard's accounts add up to its `supply`."""
     shards: tuple[int, ...]
     """`supply` by shard."""
     in_flight: tuple[tuple[int, int, int], ...]
@@ -195,6 +198,14 @@ class ShardBackend(Protocol):
 
     async def fee_history(self, count: int, newest: int, percentiles: Sequence[float]) -> tuple[FeeHistoryBlock, ...]:
         """At most `count` blocks that end at height `newest` (which exists), oldest first."""
+        ...
+
+    async def accounts_page(self, number: int, after: bytes | None, count: int) -> BalancePage:
+        """Balances of at most `count` accounts at the block of a height, in order of their keys, from just after key `after`.
+
+        Raises:
+            InvalidQuery: UNKNOWN_BLOCK.
+        """
         ...
 
     async def submit(self, raw: bytes) -> bytes:

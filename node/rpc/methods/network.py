@@ -5,7 +5,7 @@ from __future__ import annotations
 from node.rpc.backend import BeaconHead, BlockRef, ShardBackend
 from node.rpc.errors import invalid_params
 from node.rpc.forms import data, parse_address, parse_hash, parse_number_or_tag, quantity
-from node.rpc.limits import CROSSINGS_PER_TRANSACTION_MAX
+from node.rpc.limits import ACCOUNTS_PER_PAGE_MAX, CROSSINGS_PER_TRANSACTION_MAX
 from node.rpc.methods.context import Context, Method
 from primitives.headers import ShardHeader
 from shard.views import OutgoingReceipt
@@ -82,6 +82,7 @@ async def get_supply(context: Context, arguments: list[object]) -> object:
     terms = context.backend.supply()
     return {
         "beacon": _ref(terms.block),
+        "crosslinks": [_ref(crosslink) for crosslink in terms.crosslinks],
         "shards": [hex(value) for value in terms.shards],
         "inFlight": [{"source": hex(s), "destination": hex(d), "value": hex(value)} for s, d, value in terms.in_flight],
         "stakes": hex(terms.stakes),
@@ -93,6 +94,19 @@ async def get_supply(context: Context, arguments: list[object]) -> object:
         "burned": hex(terms.burned),
         "imbalance": hex(terms.imbalance),
     }
+
+
+async def get_accounts_page(context: Context, arguments: list[object]) -> object:
+    """shard_getAccountsPage: sums the balances of a part of all accounts at a block, for an audit that walks them all."""
+    number = parse_number_or_tag(arguments[0], "argument 0")
+    if not isinstance(number, int):
+        raise invalid_params("argument 0 is a block number: all pages of a walk are of one block")
+    after = None if arguments[1] is None else parse_hash(arguments[1], "argument 1")
+    count = parse_number_or_tag(arguments[2], "argument 2")
+    if not isinstance(count, int) or not 1 <= count <= ACCOUNTS_PER_PAGE_MAX:
+        raise invalid_params(f"argument 2 is a number of accounts, 1 to {ACCOUNTS_PER_PAGE_MAX}")
+    page = await context.shard().accounts_page(number, after, count)
+    return {"accounts": hex(page.accounts), "sum": quantity(page.balance), "next": None if page.last is None else data(page.last)}
 
 
 async def get_head(context: Context, arguments: list[object]) -> object:
@@ -181,6 +195,7 @@ METHODS = {
     "shard_getNetwork": Method(get_network),
     "shard_getBalances": Method(get_balances, 1, 1),
     "shard_getSupply": Method(get_supply),
+    "shard_getAccountsPage": Method(get_accounts_page, 3, 3),
     "shard_getCrossShardTransaction": Method(get_cross_shard_transaction, 1),
     "beacon_getHead": Method(get_head),
 }

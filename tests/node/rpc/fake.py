@@ -248,7 +248,7 @@ class FakeNode:
         return 3
 
     def supply(self) -> SupplyTerms:
-        return SupplyTerms(BlockRef(12, b"\x0b" * 32), (60, 39), ((0, 1, 1),), 10, 0, 0, 0, 112, 0, 2)
+        return SupplyTerms(BlockRef(12, b"\x0b" * 32), (BlockRef(5, b"\x05" * 32), BlockRef(6, b"\x06" * 32)), (60, 39), ((0, 1, 1),), 10, 0, 0, 0, 112, 0, 2)
 
     async def crossing(self, receipt) -> Crossing:
         return self.crossed

@@ -192,8 +192,10 @@ async def test_supply_tells_every_term():
     assert supply["shards"] == ["0x3c", "0x27"]
     assert supply["inFlight"] == [{"source": "0x0", "destination": "0x1", "value": "0x1"}]
     assert supply["imbalance"] == "0x0"
+    assert [link["number"] for link in supply["crosslinks"]] == ["0x5", "0x6"]
     assert set(supply) == {
         "beacon",
+        "crosslinks",
         "shards",
         "inFlight",
         "stakes",
