@@ -102,7 +102,7 @@ async def get_accounts_page(context: Context, arguments: list[object]) -> object
     if not isinstance(number, int):
         raise invalid_params("argument 0 is a block number: all pages of a walk are of one block")
     after = None if arguments[1] is None else parse_hash(arguments[1], "argument 1")
-    count = parse_number_or_tag(arguments[2], "argument 2")
+    count = ACCOUNTS_PER_PAGE_MAX if arguments[2] is None else parse_number_or_tag(arguments[2], "argument 2")
     if not isinstance(count, int) or not 1 <= count <= ACCOUNTS_PER_PAGE_MAX:
         raise invalid_params(f"argument 2 is a number of accounts, 1 to {ACCOUNTS_PER_PAGE_MAX}")
     page = await context.shard().accounts_page(number, after, count)
@@ -195,7 +195,7 @@ METHODS = {
     "shard_getNetwork": Method(get_network),
     "shard_getBalances": Method(get_balances, 1, 1),
     "shard_getSupply": Method(get_supply),
-    "shard_getAccountsPage": Method(get_accounts_page, 3, 3),
+    "shard_getAccountsPage": Method(get_accounts_page, 1, 2),
     "shard_getCrossShardTransaction": Method(get_cross_shard_transaction, 1),
     "beacon_getHead": Method(get_head),
 }

@@ -17,6 +17,7 @@ from primitives.receipts import CrossShardReceipt
 from shard.transactions import decode_transaction
 from shard.views import (
     AccountView,
+    BalancePage,
     BlockView,
     CallOutcome,
     Estimate,
@@ -201,6 +202,9 @@ class FakeShard:
     async def outgoing_of(self, transaction_hash) -> tuple[OutgoingReceipt, ...]:
         return tuple(r for r in self.outgoing.values() if r.transaction_hash == transaction_hash)
 
+    async def accounts_page(self, number, after, count) -> BalancePage:
+        return BalancePage(3, big(99), None) if after else BalancePage(count, big(1000), b"\x09" * 32)
+
     async def delivered_receipt(self, id) -> ReceiptView | None:
         return self.receipts.get(id)
 
@@ -248,7 +252,8 @@ class FakeNode:
         return 3
 
     def supply(self) -> SupplyTerms:
-        return SupplyTerms(BlockRef(12, b"\x0b" * 32), (BlockRef(5, b"\x05" * 32), BlockRef(6, b"\x06" * 32)), (60, 39), ((0, 1, 1),), 10, 0, 0, 0, 112, 0, 2)
+        crosslinks = (BlockRef(5, b"\x05" * 32), BlockRef(6, b"\x06" * 32))
+        return SupplyTerms(BlockRef(12, b"\x0b" * 32), crosslinks, (60, 39), ((0, 1, 1),), 10, 0, 0, 0, 112, 0, 2)
 
     async def crossing(self, receipt) -> Crossing:
         return self.crossed

@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from node.rpc.methods.registry import SHARD
 from primitives.hashing import keccak256
 from shard.transactions import decode_transaction
@@ -252,3 +254,16 @@ async def test_beacon_head():
 def test_the_page_tells_of_every_method_and_of_no_other():
     page = (Path(__file__).parents[3] / "docs" / "json-rpc.md").read_text()
     assert set(re.findall(r"^### `(\w+)`", page, re.MULTILINE)) == set(SHARD)
+
+
+async def test_accounts_come_in_pages():
+    client = Client()
+    first = await client.result("shard_getAccountsPage", "0x1", None, "0x2")
+    assert first == {"accounts": "0x2", "sum": "0x3e8", "next": "0x" + "09" * 32}
+    assert await client.result("shard_getAccountsPage", "0x1", first["next"]) == {"accounts": "0x3", "sum": "0x63", "next": None}
+
+
+@pytest.mark.parametrize("arguments", [("latest",), ("0x1", None, "0x0"), ("0x1", None, "0x1389"), ("0x1", "0x12")])
+async def test_a_page_of_what_does_not_exist_is_refused(arguments):
+    code, _ = await Client().error("shard_getAccountsPage", *arguments)
+    assert code == -32602
