@@ -1,0 +1,81 @@
+"""What must hold after every event, over all nodes together (design page AGREEMENT)."""
+
+from __future__ import annotations
+
+from consensus.beacon.supply import imbalance
+from node.core.core import Core
+from node.core.records import beacon_block_key
+from node.simulator.storage import SimulatedStore
+from primitives.blocks import BeaconBlock
+from primitives.hashing import sha256
+from primitives.headers import ShardHeader
+from shard.executor.executor import ShardExecutor
+
+
+class Checks:
+    """Collects what was broken; a height of a chain has one block, whoever finalized it."""
+
+    def __init__(self) -> None:
+        self.violations: list[str] = []
+        self.blocks: dict[tuple[int, int], bytes] = {}
+        """Final block by (chain, height)."""
+        self._seen: dict[tuple[int, int], int] = {}
+        """Height up to which a node's chain was looked at, by (node, chain)."""
+
+    def after_turn(self, node: int, core: Core, store: SimulatedStore, executors: dict[int, ShardExecutor], time_ms: int) -> None:
+        """Looks at everything that became final at a node in one turn."""
+        for chain in core.chains:
+            head = chain.tree.head.info.height
+            seen = self._seen.get((node, chain.number), 0)
+            if head < seen:
+                self._break(time_ms, f"node {node} went back from {seen} to {head} on chain {chain.number}")
+            for height in range(seen + 1, head + 1):
+                root = self._final_root(core, store, executors, chain.number, height)
+                known = self.blocks.setdefault((chain.number, height), root)
+                if known != root:
+                    self._break(time_ms, f"two blocks are final on chain {chain.number} at height {height}")
+            self._seen[node, chain.number] = head
+            if chain.halted:
+                self._break(time_ms, f"chain {chain.number} halted at node {node}: {chain.halted}")
+        state = core.beacon.tree.head.outcome
+        assert state is not None
+        if imbalance(state):
+            self._break(time_ms, f"supply is off by {imbalance(state)} wei at beacon height {state.height}")
+
+    def after_restart(self, node: int, core: Core) -> None:
+        """A restarted node may be behind what it had executed, never behind what it had synced as final."""
+        for chain in core.chains:
+            seen = self._seen.get((node, chain.number), 0)
+            self._seen[node, chain.number] = min(seen, chain.tree.head.info.height)
+
+    def digest(self, nodes: list[tuple[Core, SimulatedStore, dict[int, ShardExecutor]]]) -> str:
+        """One hash over every node's final block hashes and state roots."""
+        parts = []
+        for core, store, executors in nodes:
+            for chain in sorted(core.chains, key=lambda c: c.number):
+                for height in range(1, chain.tree.head.info.height + 1):
+                    parts.append(self._final_root(core, store, executors, chain.number, height))
+                parts.append(_state_root(chain.tree.head.outcome))
+        return sha256(b"".join(parts)).hex()
+
+    def _final_root(self, core: Core, store: SimulatedStore, executors: dict[int, ShardExecutor], chain: int, height: int) -> bytes:
+        if chain in executors:
+            root = executors[chain].store.canonical(height)
+            assert root is not None, "up to the head every height has a block"
+            return root
+        data = store.read(beacon_block_key(chain, height))
+        assert data is not None, "up to the head every height has a block"
+        return BeaconBlock.decode(data).hash_tree_root()
+
+    def _break(self, time_ms: int, what: str) -> None:
+        text = f"{time_ms / 1000:.3f} s: {what}"
+        if len(self.violations) < 20 and all(not v.endswith(what) for v in self.violations):
+            self.violations.append(text)
+
+
+def _state_root(outcome: object) -> bytes:
+    result = getattr(outcome, "result", None)
+    if result is not None:
+        return ShardHeader.decode(result.header).state_root
+    root: bytes = outcome.hash_tree_root()  # type: ignore[attr-defined]
+    return root

@@ -1,0 +1,207 @@
+"""One simulated node: the real core over databases in memory, real executors, and a driver on simulated time."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+
+from consensus.beacon.genesis import ShardGenesis, build_genesis_state
+from node.core import effects as fx
+from node.core.core import Core
+from node.serving import Server
+from node.simulator.signatures import MacScheme
+from node.simulator.storage import CrashingDatabase, SimulatedStore
+from p2p.messages import decode_response, encode_request
+from primitives.errors import InvalidBlock, InvalidTransaction
+from primitives.receipts import Bundle
+from primitives.types import Address, ValidatorIndex
+from shard.engine.reference import ReferenceEngine
+from shard.executor.context import BuildContext
+from shard.executor.executor import ShardExecutor
+from shard.executor.reads import ShardReader
+from shard.executor.schema import StateReader
+from shard.pool import Pool, PoolLimits
+from shard.transactions import decode_transaction, recover_sender
+from shard.views import small
+
+if TYPE_CHECKING:
+    from node.simulator.world import World
+
+SYNC_MS = 3
+"""Simulated time of a synced write."""
+EXECUTION_MS = (2, 25)
+"""Simulated time of block work, drawn between these."""
+
+
+class _Link:
+    """The executor as `node.serving` asks for it; nothing ever waits."""
+
+    def __init__(self, executor: ShardExecutor) -> None:
+        self._executor = executor
+
+    async def outgoing(self, destination: int, first: int, count: int) -> Bundle | None:
+        return self._executor.outgoing(destination, first, count)
+
+    async def body(self, root: bytes) -> bytes | None:
+        return self._executor.body(root)
+
+    async def blocks(self, first_height: int, count: int) -> list[bytes]:
+        return list(self._executor.blocks(first_height, count))
+
+
+def _finish(coroutine: Coroutine[Any, Any, bytes]) -> bytes:
+    """Result of a coroutine that waits for nothing."""
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        result: bytes = stop.value
+        return result
+    raise AssertionError("nothing in the simulation waits")
+
+
+class SimulatedNode:
+    """Number `index` of a world."""
+
+    def __init__(self, world: World, index: int) -> None:
+        self.world, self.index, self.name = world, index, f"node-{index}"
+        self.store = SimulatedStore()
+        self.databases = {shard: CrashingDatabase() for shard in range(world.genesis.parameters.shard_count)}
+        self.is_alive = False
+        self.boot = 0
+        self._busy_until_ms = 0
+        self._tick_ms: int | None = None
+
+    # -- life
+
+    def start(self) -> None:
+        """Opens what is on disk and takes part."""
+        world, genesis = self.world, self.world.genesis
+        self.is_alive, self.boot = True, self.boot + 1
+        self._busy_until_ms, self._tick_ms = world.now_ms, None
+        self.executors = {}
+        for shard, database in self.databases.items():
+            engine = ReferenceEngine(genesis.parameters, shard, StateReader(database))
+            self.executors[shard] = ShardExecutor(database, genesis, shard, engine, lambda: 0.0)
+        heads = {shard: executor.head() for shard, executor in self.executors.items()}
+        block, state = build_genesis_state(genesis, [ShardGenesis(h.genesis_header, small(h.genesis_supply)) for h in heads.values()])
+        self.core = Core(
+            genesis=genesis, genesis_block=block, genesis_state=state, heads=heads, pools={shard: Pool(PoolLimits()) for shard in heads},
+            scheme=MacScheme(world.secrets, {self.index: genesis.validators[self.index].public_key}),
+            local=(ValidatorIndex(self.index),), read=self.store.read, scan=self.store.scan, now=self._clocks(),
+        )
+        links: Any = {shard: _Link(executor) for shard, executor in self.executors.items()}
+        store: Any = self.store
+        self.server = Server(self.core, store, links)
+        self._perform(self.core.start())
+
+    def crash(self) -> None:
+        """Everything that was not synced is lost."""
+        self.is_alive = False
+        self.store.database.crash()
+        for database in self.databases.values():
+            database.crash()
+
+    def _clocks(self) -> fx.Now:
+        return fx.Now(self.world.now_ms, self.world.genesis.timestamp * 1000 + self.world.now_ms)
+
+    def later(self, delay_ms: int, action: Any, *arguments: Any) -> None:
+        """Does something unless the node has crashed meanwhile."""
+        boot = self.boot
+        self.world.at(self.world.now_ms + delay_ms, lambda: self.is_alive and self.boot == boot and action(*arguments))
+
+    # -- turns
+
+    def receive(self, event: fx.Event) -> None:
+        """One event; while a write is being synced it waits."""
+        if not self.is_alive:
+            return
+        if self.world.now_ms < self._busy_until_ms:
+            self.later(self._busy_until_ms - self.world.now_ms, self.receive, event)
+            return
+        self._perform(self.core.handle(event, self._clocks()))
+
+    def submit(self, shard: int, raw: bytes, *, is_local: bool) -> None:
+        """A transaction of a user here, or one a peer gossiped."""
+        if not self.is_alive:
+            return
+        transaction = decode_transaction(raw)
+        sender = recover_sender(transaction)
+        account = ShardReader(self.executors[shard]).account("latest", sender)
+        assert account is not None
+        try:
+            _, effects = self.core.submit(
+                shard, transaction, Address(sender), (account.nonce, small(account.balance)), self._clocks(), is_local=is_local
+            )
+        except InvalidTransaction:
+            return  # known, or included already
+        self._perform(effects)
+
+    def _perform(self, effects: list[fx.Effect]) -> None:
+        records = [effect for effect in effects if isinstance(effect, fx.Persist)]
+        others: list[fx.Effect] = [effect for effect in effects if not isinstance(effect, fx.Persist)]
+        self.store.database.write_batch([(record.key, record.value) for record in records], sync=False)
+        if any(record.durable for record in records):
+            self._busy_until_ms = self.world.now_ms + SYNC_MS
+            self.later(SYNC_MS, self._synced, others)
+        else:
+            self._carry_out(others)
+
+    def _synced(self, effects: list[fx.Effect]) -> None:
+        self.store.database.sync()
+        self._carry_out(effects)
+
+    def _carry_out(self, effects: list[fx.Effect]) -> None:
+        for effect in effects:
+            self._carry_out_one(effect)
+        self.world.checks.after_turn(self.index, self.core, self.store, self.executors, self.world.now_ms)
+        due = max(self.core.deadline_ms, self.world.now_ms + 1)
+        if self._tick_ms is None or due < self._tick_ms or self._tick_ms <= self.world.now_ms:
+            self._tick_ms = due
+            self.later(due - self.world.now_ms, self._tick)
+
+    def _tick(self) -> None:
+        self._tick_ms = None
+        self.receive(fx.Tick())
+
+    def _carry_out_one(self, effect: fx.Effect) -> None:
+        match effect:
+            case fx.Publish(topic, payload):
+                self.world.gossip(self.index, fx.GossipReceived(self.name, topic, payload))
+            case fx.Ask(request_id, peer, request):
+                self.world.ask(self.index, int(peer.removeprefix("node-")), request_id, request)
+            case fx.Admit(shard, _, transactions):
+                for raw in transactions:
+                    self.submit(shard, raw, is_local=False)
+            case fx.Execute() | fx.Build() | fx.Finalize() | fx.ReadOutgoing():
+                self.later(self.world.rng.randint(*EXECUTION_MS), self._work, effect)
+            case fx.MarkCrosslinked(shard, height, taken):
+                self.executors[shard].set_finalized(height)
+                for destination, below in taken.items():
+                    self.executors[shard].prune_outgoing(destination, below)
+            case _:
+                pass  # observations and penalties: nobody misbehaves here
+
+    def _work(self, effect: fx.Effect) -> None:
+        match effect:
+            case fx.Execute(shard, root, block, reference, coinbase):
+                try:
+                    self.receive(fx.BlockExecuted(shard, root, self.executors[shard].execute(block, reference, coinbase, None)))
+                except InvalidBlock as error:
+                    self.receive(fx.BlockExecuted(shard, root, error))
+            case fx.Build():
+                context = BuildContext(
+                    reference=effect.reference, coinbase=effect.coinbase, epoch=effect.epoch, view=effect.view, proposer=effect.proposer,
+                    timestamp=effect.timestamp, available=effect.available,
+                )
+                built = self.executors[effect.shard].build(effect.parent, context, effect.candidates, 1000)
+                self.receive(fx.BlockBuilt(effect.shard, effect.parent, effect.view, built))
+            case fx.Finalize(shard, root):
+                self.receive(fx.ShardFinalized(shard, root, self.executors[shard].finalize(root)))
+            case fx.ReadOutgoing(source, destination, first, end):
+                bundle = self.executors[source].outgoing(destination, first, end - first)
+                whole = bundle if bundle is not None and len(bundle.receipts) == end - first else None
+                self.receive(fx.OutgoingRead(source, destination, whole))
+
+    def answer(self, request: Any) -> Any:
+        """What this node's server says to a request, by the wire."""
+        return decode_response(request, _finish(self.server.answer(encode_request(request))))

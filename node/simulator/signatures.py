@@ -1,0 +1,48 @@
+"""A stand-in for BLS that costs a hash: who lacks a validator's secret cannot make its signature, by construction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from primitives.errors import InvalidSignature, SignatureReason
+from primitives.hashing import sha256
+
+
+class MacScheme:
+    """`consensus.signatures.SignatureScheme` over a table of secrets that the whole simulation shares for checking."""
+
+    def __init__(self, secrets: Mapping[bytes, bytes], local: Mapping[int, bytes]) -> None:
+        """`secrets` by public key, for checking; `local`: public keys of the validators that may sign here, by index."""
+        self._secrets = secrets
+        self._local = dict(local)
+
+    def _tag(self, public_key: bytes, message: bytes) -> bytes:
+        secret = self._secrets[public_key]
+        return b"".join(sha256(secret + bytes([part]) + message) for part in range(3))
+
+    def sign(self, validator_index: int, message: bytes) -> bytes:
+        """See `SignatureScheme`."""
+        return self._tag(self._local[validator_index], message)
+
+    def can_sign(self, validator_index: int) -> bool:
+        """See `SignatureScheme`."""
+        return validator_index in self._local
+
+    def verify(self, public_key: bytes, message: bytes, signature: bytes) -> bool:
+        """See `SignatureScheme`."""
+        return public_key in self._secrets and self._tag(public_key, message) == signature
+
+    def aggregate(self, signatures: tuple[bytes, ...]) -> bytes:
+        """See `SignatureScheme`: the exclusive or."""
+        if not signatures:
+            raise InvalidSignature(SignatureReason.BAD_SIGNATURE, "nothing to aggregate")
+        total = 0
+        for signature in signatures:
+            total ^= int.from_bytes(signature, "big")
+        return total.to_bytes(96, "big")
+
+    def fast_aggregate_verify(self, public_keys: tuple[bytes, ...], message: bytes, signature: bytes) -> bool:
+        """See `SignatureScheme`."""
+        if not public_keys or any(key not in self._secrets for key in public_keys):
+            return False
+        return self.aggregate(tuple(self._tag(key, message) for key in public_keys)) == signature
