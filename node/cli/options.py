@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation, localcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,6 +27,8 @@ data_dir = click.option(
 node_choice = click.option("--node", type=click.IntRange(0), default=0, show_default=True, help="Node that is asked.")
 rpc = click.option("--rpc", metavar="URL", help="JSON-RPC address to ask, instead of a node of the folder; any shard's will do.")
 
+_COIN_DIGITS_MAX = 200
+"""Of a number of coins; the library's own 28 would round what is sent."""
 _NETWORK = (
     click.option("--nodes", type=int, show_default="4", help="Nodes."),
     click.option("--validators-per-node", type=int, show_default="1", help="Validators that each node hosts."),
@@ -85,11 +87,15 @@ class Coins(click.ParamType[int]):
         if isinstance(value, int):
             return value
         try:
-            wei = Decimal(value) * COIN
+            coins = Decimal(value)
         except InvalidOperation:
             self.fail(f"{value!r} is not a number of coins: write it as 1.5", param, ctx)
-        if not wei.is_finite() or wei < 0 or wei != wei.to_integral_value() or wei >= 2**128:
-            self.fail(f"{value} coins cannot be sent: the least part is 1e-18, and it must not be negative", param, ctx)
+        if not coins.is_finite() or not -18 <= (coins.adjusted() if coins else 0) <= 20 or coins < 0:
+            self.fail(f"{value} coins cannot be sent: it must be at least 1e-18 and below 1e21", param, ctx)
+        with localcontext(prec=_COIN_DIGITS_MAX):
+            wei = coins * COIN
+        if wei != wei.to_integral_value():
+            self.fail(f"{value} coins cannot be sent: the least part of a coin is 1e-18", param, ctx)
         return int(wei)
 
 

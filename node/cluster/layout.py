@@ -47,10 +47,10 @@ class Options:
         """JSON-RPC port of a shard at a node."""
         return self.rpc_port + RPC_PORTS_PER_NODE * node + shard
 
-    def ports_of(self, node: int) -> dict[int, str]:
+    def ports_of(self, node: int) -> list[tuple[int, str]]:
         """Every port of a node, with the option that moves it."""
-        ports = {self.rpc_port_of(node, shard): "--rpc-port" for shard in range(self.shards)}
-        return ports | {self.p2p_port + node: "--p2p-port", self.metrics_port + node: "--metrics-port"}
+        ports = [(self.rpc_port_of(node, shard), "--rpc-port") for shard in range(self.shards)]
+        return [*ports, (self.p2p_port + node, "--p2p-port"), (self.metrics_port + node, "--metrics-port")]
 
     @property
     def dial_host(self) -> str:
@@ -87,7 +87,7 @@ class Options:
     def _check_ports(self) -> None:
         taken: dict[int, str] = {}
         for node in range(self.nodes):
-            for port, option in self.ports_of(node).items():
+            for port, option in self.ports_of(node):
                 if not 1 <= port <= 65_535:
                     raise InvalidConfig(option, f"node {node} would need port {port}, which does not exist: choose a lower one")
                 if port in taken:

@@ -22,7 +22,6 @@ STOP_SECONDS_MAX = 8.0
 LOG_BYTES_MAX = 64 * 1024 * 1024
 """A log over this is set aside as `node.log.1` at the next start."""
 _TAIL_BYTES = 16 * 1024
-_WATCH_SECONDS = 0.05
 _PASSED_ON = ("SHARDNET_LOG_LEVEL", "SHARDNET_LOG_FORMAT", "SHARDNET_EXECUTOR")
 """Settings that mean the same for every node; all others, ports above all, are each node's own."""
 _MODULE = "node.cli.main"
@@ -126,7 +125,7 @@ def require_free_ports(options: Options) -> None:
         StartupRefused: names the port and the option that moves it.
     """
     for node in range(options.nodes):
-        for port, option in options.ports_of(node).items():
+        for port, option in options.ports_of(node):
             try:
                 family, kind, protocol, _, address = socket.getaddrinfo(options.listen_host, port, type=socket.SOCK_STREAM)[0]
                 with socket.socket(family, kind, protocol) as probe:

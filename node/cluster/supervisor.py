@@ -127,22 +127,28 @@ class Supervisor:
             NetworkFailed: a node ended by itself, or none is left; those that ran are stopped.
         """
         self._began = time.monotonic()
-        watcher = Watcher(self._options)
         with _signals(self._stop_on_signal):
-            try:
-                self._say("starting")
-                for index in range(self._options.nodes):
-                    self._nodes.append(_Node(index, start_node(self._layout, index)))
-                self._watch(watcher)
-                self._say("stopping")
-            except NetworkFailed as error:
-                self._say("failed", str(error))
-                raise
-            finally:
-                watcher.close()
-                forced = stop_nodes(node.process for node in self._nodes)
-                if forced:
-                    self._observer.note(f"{len(forced)} node(s) did not stop by themselves and were ended by force")
+            self._run()
+        # Not before the handlers are gone: one more Ctrl-C during the stop still writes to the pipe.
+        os.close(self._wake)
+        os.close(self._waker)
+
+    def _run(self) -> None:
+        watcher = Watcher(self._options)
+        try:
+            self._say("starting")
+            for index in range(self._options.nodes):
+                self._nodes.append(_Node(index, start_node(self._layout, index)))
+            self._watch(watcher)
+            self._say("stopping")
+        except NetworkFailed as error:
+            self._say("failed", str(error))
+            raise
+        finally:
+            watcher.close()
+            forced = stop_nodes(node.process for node in self._nodes)
+            if forced:
+                self._observer.note(f"{len(forced)} node(s) did not stop by themselves and were ended by force")
         self._say("stopped")
 
     def _stop_on_signal(self, number: int, frame: FrameType | None) -> None:

@@ -1,0 +1,186 @@
+"""What every command has in common, and what is refused before anything happens."""
+
+import json
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from node.cli.main import main
+from node.cluster.files import write_network
+from node.cluster.layout import Layout, Options, read_options
+from node.cluster.supervisor import hold_folder
+
+COMMANDS = ("up", "down", "status", "logs", "genesis", "node", "send", "faucet", "balance", "audit", "simulate", "bench")
+Captured = pytest.CaptureFixture[str]
+
+
+def run(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as caught:
+        main([str(argument) for argument in arguments])
+    code = caught.value.code
+    assert isinstance(code, int)
+    return code
+
+
+def test_help_lists_every_command(capsys: Captured) -> None:
+    assert run("--help") == 0
+    listed = re.findall(r"^  ([a-z]+)  ", capsys.readouterr().out, re.MULTILINE)
+    assert tuple(listed) == COMMANDS
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_an_example_and_json(command: str, capsys: Captured) -> None:
+    assert run(command, "--help") == 0
+    shown = capsys.readouterr().out
+    assert f"Example: shardnet {command}" in shown
+    assert "--json" in shown
+
+
+def test_the_command_starts_without_the_heavy_libraries() -> None:
+    code = "import sys, node.cli.up, node.cluster.supervisor; print([n for n in ('pydantic', 'libp2p', 'eth', 'trio') if n in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_fast_keccak_is_chosen_first() -> None:
+    code = "import os; os.environ.pop('ETH_HASH_BACKEND', None); import node.cli.main; print(os.environ['ETH_HASH_BACKEND'])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "pysha3"
+
+
+def test_unknown_command_and_option(capsys: Captured) -> None:
+    assert run("upp") == 2
+    assert run("up", "--node", "3") == 2
+    assert "--nodes" in capsys.readouterr().err
+
+
+def test_errors_are_json_too(tmp_path: Path, capsys: Captured) -> None:
+    assert run("status", "--json", "--data-dir", tmp_path / "none") == 2
+    assert "no network in" in json.loads(capsys.readouterr().out)["error"]
+
+
+@pytest.mark.parametrize("command", ["down", "status", "logs", "audit"])
+def test_there_is_no_network(command: str, tmp_path: Path, capsys: Captured) -> None:
+    assert run(command, "--data-dir", tmp_path) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "start one with shardnet up" in error
+
+
+def test_genesis_says_what_it_wrote(tmp_path: Path, capsys: Captured) -> None:
+    assert run("genesis", "--out", tmp_path / "net", "--nodes", 2, "--shards", 1, "--block-time", 0.5, "--json") == 0
+    written = json.loads(capsys.readouterr().out)
+    assert [Path(path).exists() for path in written["configurations"]] == [True, True]
+    options = read_options(Layout(tmp_path / "net"))
+    assert options == Options(nodes=2, shards=1, block_time_ms=500)
+    assert run("genesis", "--out", tmp_path / "net") == 2
+
+
+def test_genesis_warns_of_public_keys_in_reach(tmp_path: Path, capsys: Captured) -> None:
+    assert run("genesis", "--out", tmp_path / "near", "--nodes", 1) == 0
+    assert "warning" not in capsys.readouterr().err
+    assert run("genesis", "--out", tmp_path / "far", "--nodes", 1, "--listen-host", "0.0.0.0") == 0
+    assert "test accounts are public" in capsys.readouterr().err
+
+
+def test_a_wrong_configuration_ends_with_2_and_the_field(tmp_path: Path, capsys: Captured) -> None:
+    write_network(tmp_path, Options(nodes=1))
+    config = Layout(tmp_path).config(0)
+    config.write_text("rpc_prot = 1\n" + config.read_text())
+    assert run("node", "--config", config) == 2
+    assert "'rpc_prot'" in capsys.readouterr().err
+
+
+def test_up_refuses_other_genesis_options(tmp_path: Path, capsys: Captured) -> None:
+    write_network(tmp_path, Options(nodes=1))
+    assert run("up", "--data-dir", tmp_path, "--nodes", 2) == 2
+    assert "--nodes 1, not 2" in capsys.readouterr().err
+    assert run("up", "--data-dir", tmp_path, "--committees", "sampled") == 2
+    assert "'--committees'" in capsys.readouterr().err
+
+
+def test_up_asks_before_deleting(tmp_path: Path, capsys: Captured) -> None:
+    write_network(tmp_path, Options(nodes=1))
+    before = (tmp_path / "genesis.json").read_bytes()
+    assert run("up", "--data-dir", tmp_path, "--fresh") == 2
+    assert "--yes" in capsys.readouterr().err
+    assert (tmp_path / "genesis.json").read_bytes() == before
+
+
+@pytest.mark.network
+@pytest.mark.parametrize(("index", "option"), [(0, "--rpc-port"), (1, "--p2p-port"), (2, "--metrics-port")])
+def test_up_refuses_ports_in_use(index: int, option: str, tmp_path: Path, capsys: Captured) -> None:
+    bases = [23_450, 24_450, 25_450]
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        bases[index] = taken.getsockname()[1]
+        ports = [word for name, base in zip(("--rpc-port", "--p2p-port", "--metrics-port"), bases, strict=True) for word in (name, base)]
+        assert run("up", "--data-dir", tmp_path, "--nodes", 1, "--shards", 1, *ports) == 2
+    error = capsys.readouterr().err
+    assert f"port {bases[index]}" in error
+    assert option in error
+    assert not list(tmp_path.glob("node-*/node.log"))
+
+
+def test_up_refuses_a_folder_that_runs(tmp_path: Path, capsys: Captured) -> None:
+    write_network(tmp_path, Options(nodes=1))
+    with hold_folder(Layout(tmp_path)):
+        assert run("up", "--data-dir", tmp_path) == 2
+    assert "shardnet down" in capsys.readouterr().err
+
+
+def test_logs(tmp_path: Path, capsys: Captured) -> None:
+    write_network(tmp_path, Options(nodes=2))
+    assert run("logs", "--data-dir", tmp_path) == 2
+    for index in range(2):
+        Layout(tmp_path).log(index).write_text("".join(f"line {i} of {index}\n" for i in range(9)))
+    capsys.readouterr()
+    assert run("logs", "--data-dir", tmp_path, "-n", 2) == 0
+    assert capsys.readouterr().out == "node 0 | line 7 of 0\nnode 0 | line 8 of 0\nnode 1 | line 7 of 1\nnode 1 | line 8 of 1\n"
+    assert run("logs", "--data-dir", tmp_path, "--node", 1, "-n", 1, "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {"node": 1, "line": "line 8 of 1"}
+    assert run("logs", "--data-dir", tmp_path, "--node", 2) == 2
+
+
+def test_down_of_what_does_not_run(tmp_path: Path, capsys: Captured) -> None:
+    write_network(tmp_path, Options(nodes=1))
+    assert run("down", "--data-dir", tmp_path, "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {"was_running": False, "forced": []}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (("--from", "12", "--to", "1"), "neither a secret key"),
+        (("--from", "0", "--to", "0x12"), "not an address"),
+        (("--from", "0", "--to", "1", "--value", "1e-19"), "cannot be sent"),
+        (("--from", "0", "--to", "1", "--value=-1"), "cannot be sent"),
+        (("--from", "0", "--to", "1", "--value", "much"), "not a number"),
+        (("--from", "0", "--to", "1", "--data", "0xzz"), "not hexadecimal"),
+        (("--from", "0", "--to", "1", "--value", "1", "--to-shard", "1", "--data", "0x00"), "--data"),
+        (("--from", "0", "--to", "1", "--to-shard", "1"), "--value"),
+    ],
+)
+def test_send_refuses(arguments: tuple[str, ...], why: str, capsys: Captured) -> None:
+    assert run("send", *arguments, "--rpc", "http://127.0.0.1:9") == 2
+    assert why in capsys.readouterr().err
+
+
+def test_send_never_shows_the_key_it_refuses(capsys: Captured) -> None:
+    secret = "ab" * 31
+    assert run("send", "--from", secret, "--to", "1") == 2
+    assert secret not in "".join(capsys.readouterr())
+
+
+def test_nobody_answers(capsys: Captured) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        assert run("balance", "0", "--rpc", f"http://127.0.0.1:{unused.getsockname()[1]}") == 1
+    assert "does not answer" in capsys.readouterr().err
+    assert run("balance", "0", "--rpc", "ftp://x") == 1
+    assert "http://HOST:PORT" in capsys.readouterr().err

@@ -1,0 +1,109 @@
+from itertools import chain, repeat
+from typing import Any
+
+import pytest
+from eth_abi import decode
+from eth_account import Account
+from eth_account.typed_transactions import TypedTransaction
+from hexbytes import HexBytes
+
+from node.cli import journey
+from node.cli.journey import Journey, NotDone, Wanted
+from node.cluster.accounts import TEST_ACCOUNTS
+from shard.contracts import OUTBOX, OUTBOX_CONTRACT
+from tests.node.cli.fake_rpc import FakeClient
+
+HASH, DELIVERED = "0x" + "aa" * 32, "0x" + "bb" * 32
+REF = {"number": "0x7", "hash": "0x" + "cc" * 32}
+TO = TEST_ACCOUNTS[1].address.lower()
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journey.time, "sleep", lambda seconds: None)
+
+
+def wanted(**changes: Any) -> Wanted:
+    fields: dict[str, Any] = {
+        "key": TEST_ACCOUNTS[0].key, "to": TO, "value": 5, "shard": 0, "to_shard": 0, "data": b"", "wait": "finalized",
+    }  # fmt: skip
+    return Wanted(**(fields | changes))
+
+
+def client(**answers: Any) -> FakeClient:
+    heads = {"safe": REF, "finalized": REF}
+    usual = {
+        "shard_getNetwork": lambda: {"shardCount": "0x2", "shards": [heads, heads]},
+        "eth_chainId": lambda: hex(735_700),
+        "eth_getTransactionCount": lambda *a: "0x3",
+        "eth_estimateGas": lambda call: "0x5208",
+        "eth_getBlockByNumber": lambda *a: {"baseFeePerGas": hex(7)},
+        "eth_sendRawTransaction": lambda raw: HASH,
+        "eth_getTransactionReceipt": lambda hash: {"blockNumber": "0x5", "blockHash": HASH, "status": "0x1", "gasUsed": "0x5208"},
+    }
+    return FakeClient(usual | answers)
+
+
+def sent(fake: FakeClient) -> tuple[dict[str, Any], str]:
+    """The transaction that went out, and its sender."""
+    raw = next(str(arguments[0]) for method, arguments, _ in fake.asked if method == "eth_sendRawTransaction")
+    return TypedTransaction.from_bytes(HexBytes(raw)).as_dict(), Account.recover_transaction(raw)
+
+
+def names(fake: FakeClient, what: Wanted) -> list[str]:
+    return [step.name for step in Journey(fake, what, 60.0).steps()]
+
+
+def test_within_a_shard() -> None:
+    fake = client()
+    assert names(fake, wanted(data=b"\x01", shard=1, to_shard=1)) == ["sent", "included", "safe", "finalized"]
+    fields, sender = sent(fake)
+    assert sender == TEST_ACCOUNTS[0].address
+    assert (fields["nonce"], fields["value"], fields["chainId"], bytes(fields["data"])) == (3, 5, 735_700, b"\x01")
+    assert bytes(fields["to"]).hex() == TO[2:]
+    assert {path for method, _, path in fake.asked if method.startswith("eth_")} == {"/shard/1"}
+
+
+@pytest.mark.parametrize(("wait", "last"), [("included", "included"), ("safe", "safe")])
+def test_no_further_than_wanted(wait: str, last: str) -> None:
+    assert names(client(), wanted(wait=wait, to_shard=1))[-1] == last
+
+
+def test_across_shards_every_step_when_it_happens() -> None:
+    crosslink = {"block": {"number": "0x9", "hash": HASH}}
+    delivery = {"block": {"number": "0x6", "hash": HASH}, "transactionHash": DELIVERED, "status": "0x1", "finalized": False}
+    lives = chain(
+        [None, {"receipts": []}, {"receipts": [{"crosslink": None, "delivery": None}]}],
+        repeat({"receipts": [{"crosslink": crosslink, "delivery": None}]}, 2),
+        repeat({"receipts": [{"crosslink": crosslink, "delivery": delivery}]}, 3),
+        repeat({"receipts": [{"crosslink": crosslink, "delivery": delivery | {"finalized": True}}]}),
+    )
+    fake = client(shard_getCrossShardTransaction=lambda hash: next(lives))
+    steps = list(Journey(fake, wanted(to_shard=1), 60.0).steps())
+    assert [step.name for step in steps] == ["sent", "included", "safe", "crosslinked", "credited", "finalized"]
+    assert "beacon block 9" in steps[3].sentence
+    assert DELIVERED in steps[4].sentence
+    assert "shard 1 in block 6" in steps[4].sentence
+    fields, _ = sent(fake)
+    assert bytes(fields["to"]) == OUTBOX
+    data = bytes(fields["data"])
+    assert data[:4] == OUTBOX_CONTRACT.methods["transfer"][0]
+    assert decode(("uint32", "address"), data[4:]) == (1, TO)
+
+
+def test_a_failed_transaction_is_a_failure() -> None:
+    fake = client(eth_getTransactionReceipt=lambda hash: {"blockNumber": "0x5", "blockHash": HASH, "status": "0x0", "gasUsed": "0x1"})
+    with pytest.raises(NotDone, match="failed there"):
+        names(fake, wanted())
+
+
+def test_time_runs_out() -> None:
+    with pytest.raises(NotDone, match=r"in no block of shard 0 after 0 s"):
+        list(Journey(client(eth_getTransactionReceipt=lambda hash: None), wanted(), 0.0).steps())
+
+
+def test_a_shard_that_is_not_there() -> None:
+    fake = client()
+    with pytest.raises(Exception, match="--to-shard: there is no shard 2"):
+        names(fake, wanted(to_shard=2))
+    assert not [method for method, _, _ in fake.asked if method == "eth_sendRawTransaction"]
