@@ -14,12 +14,13 @@ from node.core.core import Core
 from node.executors.executor import Executor
 from node.executors.inline import InlineExecutor
 from node.executors.link import ExecutorLink
+from node.genesis import load_genesis
 from node.loop import clocks
 from node.store import NodeStore
 from p2p.topics import Topic, topics_of
 from primitives import bls
-from primitives.errors import InvalidConfig, InvalidGenesis, InvalidSignature
-from primitives.genesis import Genesis, parse_genesis
+from primitives.errors import InvalidConfig, InvalidSignature
+from primitives.genesis import Genesis
 from primitives.types import ValidatorIndex
 from shard.database import LevelDatabase
 from shard.pool import Pool, PoolLimits
@@ -43,10 +44,7 @@ def load_identity(config: NodeConfig) -> Identity:
         InvalidGenesis: the genesis file.
         InvalidConfig: a key file that cannot be read, or a key that is not of this genesis.
     """
-    try:
-        genesis = parse_genesis(config.genesis.read_bytes())
-    except OSError as error:
-        raise InvalidGenesis("", f"the genesis file {config.genesis} cannot be read: {error.strerror}") from error
+    genesis = load_genesis(config.genesis)
     keys = {} if config.validator_keys is None else _load_keys(config.validator_keys, genesis)
     return Identity(genesis, BlsScheme(keys), tuple(ValidatorIndex(index) for index in sorted(keys)))
 

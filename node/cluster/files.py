@@ -16,51 +16,15 @@ from node.cluster.accounts import COIN, FAUCET_ACCOUNT, FAUCET_COINS, TEST_ACCOU
 from node.cluster.layout import Layout, Options, replace_file, write_options
 from p2p.adapter.identity import load_or_create_identity
 from primitives import bls
-from primitives.errors import InvalidConfig, InvalidGenesis
-from primitives.genesis import Genesis, GenesisAccount, GenesisValidator, parse_genesis
+from primitives.errors import InvalidConfig
+from primitives.genesis import Genesis, GenesisAccount, GenesisValidator
 from primitives.hashing import sha256
 from primitives.parameters import Committees, Parameters
-from shard.contracts import BEACON_ROOTS, BLOCK_HASHES, INBOX, OUTBOX, SYSTEM_ADDRESS
 
 STAKE_COINS = 1_000
 """Of each validator."""
 DELTA_MS = 250
 """Assumed delay between processes of one machine, with room for a loaded one."""
-PRECOMPILES_MAX = 0x11
-"""Highest address of a precompiled contract in Prague (EIP-2537)."""
-_RESERVED: dict[bytes, str] = {
-    OUTBOX: "Outbox", INBOX: "Inbox", BEACON_ROOTS: "the beacon roots contract of EIP-4788",
-    BLOCK_HASHES: "the block hash contract of EIP-2935", SYSTEM_ADDRESS: "the system caller of EIP-4788",
-}  # fmt: skip
-
-
-def load_genesis(path: Path) -> Genesis:
-    """The genesis in a file, its accounts held against the addresses that belong to the protocol.
-
-    Raises:
-        InvalidGenesis: names the field and what is wrong with it.
-    """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InvalidGenesis("", f"the genesis file {path} cannot be read: {error.strerror}") from error
-    genesis = parse_genesis(content)
-    check_accounts(genesis)
-    return genesis
-
-
-def check_accounts(genesis: Genesis) -> None:
-    """Refuses accounts at addresses of the protocol (PROTOCOL 6; EIP-4788, EIP-2935, precompiled contracts).
-
-    Raises:
-        InvalidGenesis: names the account.
-    """
-    for i, account in enumerate(genesis.accounts):
-        taken = _RESERVED.get(account.address)
-        if taken is None and 0 < int.from_bytes(account.address, "big") <= PRECOMPILES_MAX:
-            taken = "a precompiled contract"
-        if taken is not None:
-            raise InvalidGenesis(f"accounts.{i}.address", f"0x{account.address.hex()} is the address of {taken}: use another")
 
 
 def write_network(out: Path, options: Options, hosts: Sequence[str] | None = None) -> Genesis:

@@ -95,6 +95,15 @@ def test_a_wrong_configuration_ends_with_2_and_the_field(tmp_path: Path, capsys:
     assert "'rpc_prot'" in capsys.readouterr().err
 
 
+def test_a_wrong_genesis_ends_with_2_and_the_field(tmp_path: Path, capsys: Captured) -> None:
+    write_network(tmp_path, Options(nodes=1))
+    text = (tmp_path / "genesis.json").read_text()
+    first = json.loads(text)["accounts"][0]["address"]
+    (tmp_path / "genesis.json").write_text(text.replace(first, f"0x{0x5A01:040x}"))
+    assert run("node", "--config", Layout(tmp_path).config(0)) == 2
+    assert "'accounts.0.address'" in capsys.readouterr().err
+
+
 def test_up_refuses_other_genesis_options(tmp_path: Path, capsys: Captured) -> None:
     write_network(tmp_path, Options(nodes=1))
     assert run("up", "--data-dir", tmp_path, "--nodes", 2) == 2

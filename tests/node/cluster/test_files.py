@@ -6,9 +6,10 @@ import pytest
 from eth_account import Account
 
 from node.cluster.accounts import COIN, FAUCET_ACCOUNT, FAUCET_COINS, TEST_ACCOUNT_COINS, TEST_ACCOUNTS, TEST_MNEMONIC
-from node.cluster.files import check_accounts, load_genesis, move_network, write_network
+from node.cluster.files import move_network, write_network
 from node.cluster.layout import Layout, Options, merge_options, new_options, read_options, require_options
 from node.config import load_config
+from node.genesis import check_accounts, load_genesis
 from primitives import bls
 from primitives.errors import InvalidConfig, InvalidGenesis, StartupRefused
 from primitives.genesis import GenesisAccount
