@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from primitives import bls
 from primitives.errors import InvalidGenesis
 from primitives.hashing import sha256
-from primitives.parameters import Parameters
+from primitives.parameters import Committees, Parameters
 from primitives.types import Root
 
 VALIDATORS_MAX = 1024
@@ -131,6 +131,8 @@ def parse_genesis(text: str | bytes) -> Genesis:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise InvalidGenesis(where, str(first["msg"]).removeprefix("Value error, ")) from error
+    if genesis.parameters.committees is not Committees.EVERYONE:
+        raise InvalidGenesis("parameters.committees", "sampled committees are not built yet: use everyone")
     for i, validator in enumerate(genesis.validators):
         if not bls.verify_possession(validator.public_key, validator.proof_of_possession):
             raise InvalidGenesis(f"validators.{i}.proof_of_possession", "does not prove possession of public_key")

@@ -64,6 +64,8 @@ class Parameters(BaseModel):
     inbound_gas_share_percent: Annotated[int, Field(ge=1, le=90)] = 50
     """Share of the gas limit that inbound receipts may use."""
 
+    call_receipts: bool = False
+    """Whether Outbox lets users `send` calls to other shards; closed until the worst call fits a block's time (docs/decisions/0008)."""
     receipt_gas_max: Gas = 5_000_000
     """Gas limit of one call receipt."""
     receipts_per_block_max: Annotated[int, Field(ge=1, le=10_000)] = 500

@@ -30,8 +30,8 @@ from shard.views import small
 
 CANDIDATES_MAX = 4096
 """Pool transactions handed to the executor for one block."""
-CANDIDATE_GAS_FACTOR = 2
-"""Their gas limits add up to at most this many block gas limits."""
+CANDIDATE_GAS_FACTOR = 64
+"""Their gas limits add up to at most this many block gas limits: many, or a few loops that pay well would be all there is to try."""
 STAYS_POOLED = frozenset({"nonce_too_low", "nonce_too_high", "fee_below_base"})
 """Why a candidate may be refused on one parent and still be good: it stays in the pool."""
 

@@ -191,11 +191,10 @@ class World:
         return header.nonce > 0
 
     def has_delivered_all(self) -> bool:
-        """Whether every live node's state holds every transfer that was sent."""
+        """Whether every node lives and its state holds every transfer that was sent."""
         return all(
-            node.executors[shard].engine.account(_state_root(node.executors[shard]), to).balance == value
+            node.is_alive and node.executors[shard].engine.account(_state_root(node.executors[shard]), to).balance == value
             for node in self.nodes
-            if node.is_alive
             for shard, to, value in self.sent
         )
 

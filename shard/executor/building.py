@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -50,7 +51,9 @@ def select_transactions(
 ) -> Selection:
     """Executes candidates on `execution` in order, as many as the limits have room for.
 
-    A sender one of whose transactions is left out has its later ones left out too: their nonces would not fit.
+    A sender one of whose transactions is left out has its later ones left out too: their nonces would not fit. Once a
+    transaction has overrun its share, others with as much gas wait until the lighter ones have had their turn: however many
+    endless loops pay better, one share of the time goes to them before everybody else's transfers.
 
     Args:
         execution: the block, inbound receipts delivered.
@@ -65,7 +68,14 @@ def select_transactions(
     gas_end = execution.gas_used + limits.gas
     bytes_left = limits.block_bytes
     passed_over: set[bytes] = set()
-    for raw, sender in candidates:
+    heavy_gas: int | None = None
+    heavy: list[tuple[bytes, bytes]] = []
+    queue = deque(candidates)
+    while queue or heavy:
+        if not queue:
+            queue, heavy, heavy_gas = deque(heavy), [], None
+            passed_over -= {sender for _, sender in queue}
+        raw, sender = queue.popleft()
         now = monotonic()
         if now >= end or execution.gas_used + TRANSACTION_GAS > gas_end:
             break
@@ -77,6 +87,10 @@ def select_transactions(
             if size > bytes_left or execution.gas_used + transaction.gas_limit > gas_end:
                 passed_over.add(sender)
                 continue
+            if heavy_gas is not None and transaction.gas_limit >= heavy_gas:
+                passed_over.add(sender)
+                heavy.append((raw, sender))
+                continue
             deadline = min(now + share, end)
             execution.apply(transaction, sender, _meter(deadline, monotonic))
         except InvalidTransaction as error:
@@ -85,6 +99,7 @@ def select_transactions(
                 selection.rejected.append(RejectedTransaction(keccak256(raw), error.reason.code, error.message))
         except Interrupted:
             passed_over.add(sender)
+            heavy_gas = transaction.gas_limit if heavy_gas is None else min(heavy_gas, transaction.gas_limit)
             if now + share <= end:
                 selection.too_slow.append(keccak256(raw))
         else:

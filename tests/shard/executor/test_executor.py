@@ -164,6 +164,15 @@ def test_an_endless_transaction_is_too_slow_and_others_get_in():
     assert built.rejected == ()
 
 
+def test_many_endless_transactions_before_everybody_else_cost_one_share():
+    executor = make_executor(GENESIS, clock=Clock(step=0.0001))
+    endless = [transfer(GENESIS, i, 0, LOOP, 0, 20_000_000) for i in (0, 1, 2)]
+    built = build(executor, [*endless, transfer(GENESIS, 3, 0)], budget_ms=200)
+    assert list(ShardBlock.decode(built.block).transactions) == [transfer(GENESIS, 3, 0)[0]]
+    assert built.too_slow == (keccak256(endless[0][0]),)
+    assert built.rejected == ()
+
+
 def test_nothing_fits_a_budget_that_is_spent():
     executor = make_executor(GENESIS, clock=Clock(step=0.01))
     built = build(executor, [transfer(GENESIS, 0, 0)], budget_ms=0)
