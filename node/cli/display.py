@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,6 +16,8 @@ from node.cluster.supervisor import Observer, Statuses
 if TYPE_CHECKING:
     from rich.table import Table
 
+TABLE_SECONDS = 1.0
+"""Between two tables."""
 LINE_SECONDS = 10.0
 """Between two plain lines of a running network."""
 
@@ -65,6 +66,8 @@ def print_addresses(layout: Layout, options: Options) -> None:
 class JsonDisplay:
     """One JSON object for each event."""
 
+    poll_seconds = None
+
     def __init__(self, layout: Layout, options: Options) -> None:
         self._layout, self._options = layout, options
 
@@ -85,15 +88,16 @@ class JsonDisplay:
 class LineDisplay:
     """Plain lines, a few of them."""
 
+    poll_seconds = LINE_SECONDS
+
     def __init__(self, layout: Layout, options: Options) -> None:
         self._layout, self._options = layout, options
-        self._printed = time.monotonic()
+        self._is_ready = False
 
     def polled(self, statuses: Statuses) -> None:
-        """A line now and then."""
-        if time.monotonic() - self._printed < LINE_SECONDS:
+        """A line a node, once the network runs."""
+        if not self._is_ready:
             return
-        self._printed = time.monotonic()
         for status in statuses:
             if status is not None:
                 click.echo(f"node {status.index}  {status.peers} peers  " + "  ".join(_line(status)))
@@ -103,6 +107,7 @@ class LineDisplay:
 
     def ready(self, seconds: float) -> None:
         """The addresses."""
+        self._is_ready = True
         print_addresses(self._layout, self._options)
         click.echo(f"ready after {seconds:.1f} s; Ctrl-C stops the network")
 
@@ -117,6 +122,8 @@ def _line(status: NodeStatus) -> list[str]:
 
 class TableDisplay:
     """A table that stays at the foot of the terminal."""
+
+    poll_seconds = TABLE_SECONDS
 
     def __init__(self, layout: Layout, options: Options) -> None:
         from rich.console import Console

@@ -79,6 +79,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # Whoever read the output has seen enough; the interpreter must not try to flush the rest.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _explain(given, f"{error.filename}: {error.strerror}; choose another place, or make this one usable")
+        sys.exit(1)
 
 
 def _explain(arguments: Sequence[str], sentence: str) -> None:

@@ -32,10 +32,12 @@ def up(data_dir: Path, engine: str, fresh: bool, yes: bool, detach: bool, as_jso
     layout, given = Layout(data_dir), given_options(values)
     new_options(given).check()
     with hold_folder(layout):
+        stored = None if fresh else read_options(layout)
+        options = new_options(given) if stored is None else merge_options(stored, given)
+        require_free_ports(options)
         if fresh:
             _clear(layout, yes)
-        options = _prepare(layout, given)
-        require_free_ports(options)
+        _write(layout, options, stored)
         warn_of_reach(options)
         if not as_json:
             click.echo(f"starting {options.nodes} node(s) with {options.shards} shard(s) in {layout.folder}")
@@ -62,22 +64,16 @@ def _run(layout: Layout, options: Options, as_json: bool) -> None:
         click.echo("stopped; the same command goes on with the chains")
 
 
-def _prepare(layout: Layout, given: dict[str, Any]) -> Options:
-    """The options to start with; writes the files of a network that is new or moves to other ports."""
-    stored = read_options(layout)
-    if stored is not None:
-        options = merge_options(stored, given)
-        if options == stored:
-            return options
-        from node.cluster.files import move_network
+def _write(layout: Layout, options: Options, stored: Options | None) -> None:
+    """Writes the files of a network that is new, or moves to other ports."""
+    if options == stored:
+        return
+    from node.cluster.files import move_network, write_network
 
+    if stored is None:
+        write_network(layout.folder, options)
+    else:
         move_network(layout, options)
-        return options
-    from node.cluster.files import write_network
-
-    options = new_options(given)
-    write_network(layout.folder, options)
-    return options
 
 
 def _clear(layout: Layout, yes: bool) -> None:

@@ -15,7 +15,7 @@ from primitives.errors import InvalidConfig, StartupRefused
 NODES_MAX = 100
 """Ports of node i start at `rpc_port + 100 i`; more nodes than that belong on more machines."""
 RPC_PORTS_PER_NODE = 100
-SHARDS_MAX = 64
+SHARDS_MAX = 32
 GENESIS_OPTIONS = (
     "nodes", "validators_per_node", "shards", "block_time_ms", "idle_block_time_ms", "epoch_length", "gas_limit", "chain_id_base",
     "committees",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import math
 import os
 import select
 import signal
@@ -24,6 +25,7 @@ from primitives.errors import StartupRefused, UserError
 
 STARTING_POLL_SECONDS = 0.25
 RUNNING_POLL_SECONDS = 1.0
+"""Between two looks at the processes of a network that is ready."""
 READY_SECONDS_MAX = 180.0
 """After which a network that is not ready has failed, when somebody waits for it."""
 LOG_LINES_SHOWN = 5
@@ -37,6 +39,11 @@ class NetworkFailed(UserError):
 
 class Observer(Protocol):
     """Who is told what happens."""
+
+    @property
+    def poll_seconds(self) -> float | None:
+        """How often it wants to hear of a network that is ready; None: not at all, which spares the nodes the questions."""
+        ...
 
     def polled(self, statuses: Statuses) -> None:
         """Where every node stands; None for one that does not answer."""
@@ -157,12 +164,16 @@ class Supervisor:
         os.write(self._waker, b".")
 
     def _watch(self, watcher: Watcher) -> None:
+        due = 0.0
         while not self._is_stopping:
             self._look_after_processes()
-            statuses = watcher.ask_all()
-            self._observer.polled(statuses)
-            if not self._is_ready:
-                self._judge_readiness(statuses)
+            if not self._is_ready or time.monotonic() >= due:
+                statuses = watcher.ask_all()
+                self._observer.polled(statuses)
+                if not self._is_ready:
+                    self._judge_readiness(statuses)
+                seconds = self._observer.poll_seconds
+                due = math.inf if seconds is None else time.monotonic() + seconds
             select.select([self._wake], [], [], RUNNING_POLL_SECONDS if self._is_ready else STARTING_POLL_SECONDS)
 
     def _judge_readiness(self, statuses: Statuses) -> None:
@@ -255,6 +266,8 @@ def _await_ready(layout: Layout, process: subprocess.Popen[bytes]) -> None:
 
 class _LogObserver:
     """What a detached supervisor tells: lines in its log."""
+
+    poll_seconds = None
 
     def polled(self, statuses: Statuses) -> None:
         """Nothing to tell."""

@@ -115,9 +115,22 @@ def test_up_refuses_other_genesis_options(tmp_path: Path, capsys: Captured) -> N
 def test_up_asks_before_deleting(tmp_path: Path, capsys: Captured) -> None:
     write_network(tmp_path, Options(nodes=1))
     before = (tmp_path / "genesis.json").read_bytes()
-    assert run("up", "--data-dir", tmp_path, "--fresh") == 2
+    ports = ("--rpc-port", 26_450, "--p2p-port", 26_750, "--metrics-port", 26_850)
+    assert run("up", "--data-dir", tmp_path, "--fresh", "--nodes", 1, *ports) == 2
     assert "--yes" in capsys.readouterr().err
     assert (tmp_path / "genesis.json").read_bytes() == before
+
+
+@pytest.mark.network
+def test_up_deletes_nothing_when_it_cannot_start(tmp_path: Path, capsys: Captured) -> None:
+    write_network(tmp_path, Options(nodes=1))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert run("up", "--data-dir", tmp_path, "--nodes", 1, "--shards", 1, "--rpc-port", port, "--fresh", "--yes") == 2
+    assert f"port {port}" in capsys.readouterr().err
+    assert (tmp_path / "genesis.json").exists()
 
 
 @pytest.mark.network
@@ -184,6 +197,14 @@ def test_send_never_shows_the_key_it_refuses(capsys: Captured) -> None:
     secret = "ab" * 31
     assert run("send", "--from", secret, "--to", "1") == 2
     assert secret not in "".join(capsys.readouterr())
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path, capsys: Captured) -> None:
+    (tmp_path / "file").write_text("")
+    assert run("genesis", "--out", tmp_path / "file" / "net") == 1
+    error = capsys.readouterr().err
+    assert str(tmp_path / "file") in error
+    assert "Traceback" not in error
 
 
 def test_nobody_answers(capsys: Captured) -> None:

@@ -18,6 +18,8 @@ pytestmark = pytest.mark.network
 class Recorder:
     """Asks for the stop once it has seen enough."""
 
+    poll_seconds = 0.1
+
     def __init__(self, stop_when_ready: bool = True) -> None:
         self.statuses: Statuses = ()
         self.notes: list[str] = []
