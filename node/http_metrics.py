@@ -76,8 +76,7 @@ async def _connection(answer: Callable[[str], Answer], limiter: trio.CapacityLim
 
 async def _exchange(answer: Callable[[str], Answer], http: h11.Connection, stream: trio.SocketStream) -> bool:
     """One request and its answer; False when the connection ends."""
-    target: str | None = None
-    method = b""
+    target, method, is_whole = "", b"", False
     with trio.move_on_after(IDLE_SECONDS_MAX):
         while True:
             event = http.next_event()
@@ -86,10 +85,11 @@ async def _exchange(answer: Callable[[str], Answer], http: h11.Connection, strea
             elif isinstance(event, h11.Request):
                 target, method = event.target.decode("ascii", "replace").partition("?")[0], event.method
             elif isinstance(event, h11.EndOfMessage):
+                is_whole = True
                 break
             elif isinstance(event, h11.ConnectionClosed):
                 return False
-    if target is None or http.their_state is not h11.DONE:
+    if not is_whole:
         return False
     status, content_type, body = answer(target) if method in (b"GET", b"HEAD") else (405, "text/plain", b"GET only\n")
     headers = [("content-type", content_type), ("content-length", str(len(body)))]

@@ -1,0 +1,96 @@
+"""The metrics port over a real socket: whoever asks, in whatever manner, gets an answer or a closed connection."""
+
+import http.client
+import json
+
+import pytest
+import trio
+
+from node.http_metrics import serve_metrics
+from node.metrics import NodeMetrics
+from primitives.errors import StartupRefused
+from tests.node.support import make_core
+
+
+class Backend:
+    def __init__(self, problems=(), ready=True):
+        self.problems, self.ready = list(problems), ready
+
+    def health(self):
+        return self.problems
+
+    def is_ready(self):
+        return self.ready
+
+    def peers(self):
+        return 3
+
+
+def free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+async def ask(port, method, path, **headers):
+    def blocking():
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        try:
+            connection.request(method, path, headers=headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
+    return await trio.to_thread.run_sync(blocking)
+
+
+@pytest.fixture
+async def served(nursery):
+    backend, port = Backend(), free_port()
+    await nursery.start(serve_metrics, backend, NodeMetrics(make_core()), "127.0.0.1", port)
+    return backend, port
+
+
+@pytest.mark.parametrize("connection", ["close", "keep-alive"])
+async def test_a_scrape_is_answered_whether_or_not_the_client_stays(served, connection):
+    status, body = await ask(served[1], "GET", "/metrics", Connection=connection)
+    assert status == 200
+    assert b"shardnet_supply_imbalance_wei 0.0" in body
+
+
+async def test_health_and_readiness_tell_what_is_wrong(served):
+    backend, port = served
+    assert (await ask(port, "GET", "/ready"))[0] == 200
+    assert (await ask(port, "GET", "/health"))[0] == 200
+    backend.ready, backend.problems = False, ["the supply invariant is off by 1 wei"]
+    assert (await ask(port, "GET", "/ready"))[0] == 503
+    status, body = await ask(port, "GET", "/health")
+    assert (status, json.loads(body)["problems"]) == (503, backend.problems)
+
+
+async def test_other_addresses_and_methods_are_told_so(served):
+    assert (await ask(served[1], "GET", "/"))[0] == 404
+    assert (await ask(served[1], "POST", "/metrics"))[0] == 405
+    assert await ask(served[1], "HEAD", "/metrics") == (200, b"")
+
+
+async def test_garbage_ends_its_connection_and_nothing_else(served):
+    _, port = served
+    stream = await trio.open_tcp_stream("127.0.0.1", port)
+    await stream.send_all(b"\0\xff" * 5000)
+    with trio.fail_after(10):
+        try:
+            while await stream.receive_some():
+                pass
+        except trio.BrokenResourceError:
+            pass  # a reset ends the connection as well
+    await stream.aclose()
+    assert (await ask(port, "GET", "/ready"))[0] == 200
+
+
+async def test_a_port_in_use_is_refused_with_a_sentence(served):
+    with pytest.raises(StartupRefused, match="is in use by another program"):
+        await serve_metrics(served[0], NodeMetrics(make_core()), "127.0.0.1", served[1])
