@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import click
 
 from node.cli.options import as_json, data_dir, node_choice, open_client, print_json, rpc, show_coins
-from node.cluster.client import Client
+from node.cluster.client import CallRefused, Client
 from primitives.errors import UserError
 
 PAGE_ACCOUNTS = 1000
+BUSY, BUSY_RETRIES_MAX, BUSY_PAUSE_SECONDS = -32005, 60, 0.5
+"""A node that says it is busy is asked again this often, after this pause."""
 """Accounts asked for at once."""
 SUPPLY_TRIES_MAX = 10
 """How often supply and crosslinks are asked for until both are of the same beacon block."""
@@ -61,12 +64,26 @@ def _ask_supply(client: Client) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     raise UserError("supply and crosslinks never were of the same beacon block: try again")
 
 
+def _page(client: Client, shard: int, height: int, after: str | None) -> dict[str, Any]:
+    """One page; a node that is busy is asked again."""
+    for attempt in range(BUSY_RETRIES_MAX + 1):
+        try:
+            page: dict[str, Any] = client.batch([("shard_getAccountsPage", (hex(height), after, hex(PAGE_ACCOUNTS)))], f"/shard/{shard}")[0]
+        except CallRefused as error:
+            if error.code != BUSY or attempt == BUSY_RETRIES_MAX:
+                raise
+            time.sleep(BUSY_PAUSE_SECONDS)
+        else:
+            return page
+    raise AssertionError("the last attempt returns or raises")
+
+
 def _walk(client: Client, shard: int, height: int, show_progress: bool) -> tuple[int, int]:
     """How many accounts a shard had after a block, and the wei they held."""
     accounts, total, after = 0, 0, None
     is_terminal = show_progress and sys.stderr.isatty()
     while True:
-        page = client.batch([("shard_getAccountsPage", (hex(height), after, hex(PAGE_ACCOUNTS)))], f"/shard/{shard}")[0]
+        page = _page(client, shard, height, after)
         accounts += _number(page["accounts"])
         total += _number(page["sum"])
         if is_terminal:

@@ -15,16 +15,16 @@ from node.cli.options import as_json, print_json
 @click.option(
     "--faults", type=click.Choice(["none", "light", "standard", "heavy"]), default="light", show_default=True, help="Loss, delay, crashes."
 )
+@click.option("--signatures", type=click.Choice(["fast", "bls"]), default="fast", show_default=True, help="A stand-in, or real ones.")
 @as_json
-def simulate(seed: int, nodes: int, shards: int, views: int, faults: str, as_json: bool) -> int:
+def simulate(seed: int, nodes: int, shards: int, views: int, faults: str, signatures: str, as_json: bool) -> int:
     """Run simulated nodes on simulated time; the same seed gives the same digest."""
     from node.simulator import run
 
-    report = run(seed=seed, nodes=nodes, shards=shards, views=views, faults=faults)
+    report = run(seed=seed, nodes=nodes, shards=shards, views=views, faults=faults, signatures=signatures)
     violations = [str(violation) for violation in report.violations]
-    replay = f"shardnet simulate --seed {seed} --nodes {nodes} --shards {shards} --views {views} --faults {faults}"
     if as_json:
-        print_json({"digest": _text(report.digest), "blocks": report.blocks, "violations": violations, "replay": replay})
+        print_json({"digest": _text(report.digest), "blocks": report.blocks, "violations": violations, "replay": report.replay})
     else:
         for chain, count in report.blocks.items():
             click.echo(f"{'beacon' if chain == shards else f'shard {chain}'}: {count} final blocks")
@@ -32,7 +32,7 @@ def simulate(seed: int, nodes: int, shards: int, views: int, faults: str, as_jso
         for violation in violations:
             click.echo(f"violated: {violation}", err=True)
         if violations:
-            click.echo(f"replay with: {replay}", err=True)
+            click.echo(f"replay with: {report.replay}", err=True)
     return 1 if violations else 0
 
 

@@ -177,7 +177,7 @@ class Executor(ABC):
         return found
 
     async def logs(self, wanted: LogFilter) -> tuple[LogView, ...]:
-        """See `ShardReader.logs`; this and all below may raise Interrupted: call_deadline_ms."""
+        """See `ShardReader.logs`; this and all below but `page` may raise Interrupted: call_deadline_ms."""
         found: tuple[LogView, ...] = await self._ask(
             "logs", to_selector(wanted.first), to_selector(wanted.last), wanted.block_hash, wanted.addresses, wanted.topics
         )

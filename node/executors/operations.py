@@ -110,7 +110,7 @@ OPERATIONS = {
     "call": Operation(Lane.CALL, tuple[Selector, CallRequest], CallOutcome),
     "estimate_gas": Operation(Lane.CALL, tuple[Selector, CallRequest], Estimate),
     "fee_history": Operation(Lane.CALL, tuple[int, Selector, tuple[float, ...]], tuple[FeeHistoryBlock, ...]),
-    "page": Operation(Lane.CALL, tuple[Selector, bytes | None, int], BalancePage),
+    "page": Operation(Lane.READ, tuple[Selector, bytes | None, int], BalancePage),
 }
 
 

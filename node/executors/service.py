@@ -133,8 +133,13 @@ class Service:
         return self._simulator.fee_history(count, from_selector(newest), percentiles, self._gate.meter())
 
     def _page(self, selector: Selector, after: bytes | None, count: int) -> BalancePage:
-        return self._auditor.page(from_selector(selector), after, count, self._gate.meter())
+        # bounded by the number of accounts, and no user's calls may keep an audit waiting
+        return self._auditor.page(from_selector(selector), after, count, _unmetered)
 
 
 def _receipts(available: Receipts) -> dict[int, tuple[CrossShardReceipt, ...]]:
     return {source: tuple(CrossShardReceipt.decode(data) for data in receipts) for source, receipts in available.items()}
+
+
+def _unmetered() -> None:
+    """A meter for work that is bounded by its size."""

@@ -57,5 +57,5 @@ CROSSINGS_PER_TRANSACTION_MAX = 64
 """Cross-shard receipts of one transaction that shard_getCrossShardTransaction tells of."""
 TIMESTAMPS_CACHED_MAX = 4096
 """Block hashes whose timestamp is remembered, per shard."""
-ACCOUNTS_PER_PAGE_MAX = 5_000
+ACCOUNTS_PER_PAGE_MAX = 1_000
 """Accounts of one answer of shard_getAccountsPage."""
