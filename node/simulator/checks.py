@@ -6,7 +6,8 @@ from consensus.beacon.supply import imbalance
 from node.core.core import Core
 from node.core.records import beacon_block_key
 from node.simulator.storage import SimulatedStore
-from primitives.blocks import BeaconBlock
+from primitives.blocks import BeaconBlock, ShardBlock
+from primitives.errors import Fault, Reason
 from primitives.hashing import sha256
 from primitives.headers import ShardHeader
 from shard.executor.executor import ShardExecutor
@@ -21,6 +22,8 @@ class Checks:
         """Final block by (chain, height)."""
         self._seen: dict[tuple[int, int], int] = {}
         """Height up to which a node's chain was looked at, by (node, chain)."""
+        self._delivered: dict[tuple[int, int], int] = {}
+        """Receipts delivered, by (source, destination)."""
 
     def after_turn(self, node: int, core: Core, store: SimulatedStore, executors: dict[int, ShardExecutor], time_ms: int) -> None:
         """Looks at everything that became final at a node in one turn."""
@@ -31,8 +34,14 @@ class Checks:
                 self._break(time_ms, f"node {node} went back from {seen} to {head} on chain {chain.number}")
             for height in range(seen + 1, head + 1):
                 root = self._final_root(core, store, executors, chain.number, height)
-                known = self.blocks.setdefault((chain.number, height), root)
-                if known != root:
+                known = self.blocks.get((chain.number, height))
+                if known is None:
+                    self.blocks[chain.number, height] = root
+                    if chain.number in executors:
+                        body = executors[chain.number].body(root)
+                        assert body is not None, "the body of a final block is kept"
+                        self.count_receipts(body, time_ms)
+                elif known != root:
                     self._break(time_ms, f"two blocks are final on chain {chain.number} at height {height}")
             self._seen[node, chain.number] = head
             if chain.halted:
@@ -42,11 +51,26 @@ class Checks:
         if imbalance(state):
             self._break(time_ms, f"supply is off by {imbalance(state)} wei at beacon height {state.height}")
 
-    def after_restart(self, node: int, core: Core) -> None:
-        """A restarted node may be behind what it had executed, never behind what it had synced as final."""
+    def after_restart(self, node: int, core: Core, time_ms: int) -> None:
+        """What a node had told of as final was synced, so a crash takes none of it."""
         for chain in core.chains:
-            seen = self._seen.get((node, chain.number), 0)
-            self._seen[node, chain.number] = min(seen, chain.tree.head.info.height)
+            seen, head = self._seen.get((node, chain.number), 0), chain.tree.head.info.height
+            if head < seen:
+                self._break(time_ms, f"node {node} restarted at {head} on chain {chain.number}, where {seen} had been final")
+
+    def on_penalty(self, node: int, peer: str, reason: Reason, time_ms: int) -> None:
+        """Every node here keeps the rules, so none may be held guilty."""
+        if reason.fault is Fault.PEER:
+            self._break(time_ms, f"node {node} finds {peer} guilty of {reason.code}")
+
+    def count_receipts(self, body: bytes, time_ms: int) -> None:
+        """A newly final block takes in each receipt once, in the order of its channel."""
+        for receipt in ShardBlock.decode(body).inbound:
+            channel = (receipt.source, receipt.destination)
+            expected = self._delivered.get(channel, 0)
+            if receipt.nonce != expected:
+                self._break(time_ms, f"receipt {receipt.nonce} from {channel[0]} to {channel[1]} delivered where {expected} was next")
+            self._delivered[channel] = expected + 1
 
     def digest(self, nodes: list[tuple[Core, SimulatedStore, dict[int, ShardExecutor]]]) -> str:
         """One hash over every node's final block hashes and state roots."""

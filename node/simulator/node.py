@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections import deque
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from consensus.beacon.genesis import ShardGenesis, build_genesis_state
 from node.core import effects as fx
 from node.core.core import Core
 from node.serving import Server
-from node.simulator.signatures import MacScheme
 from node.simulator.storage import CrashingDatabase, SimulatedStore
 from p2p.messages import decode_response, encode_request
 from primitives.errors import InvalidBlock, InvalidTransaction
@@ -68,7 +68,9 @@ class SimulatedNode:
         self.databases = {shard: CrashingDatabase() for shard in range(world.genesis.parameters.shard_count)}
         self.is_alive = False
         self.boot = 0
-        self._busy_until_ms = 0
+        self._turns: deque[Callable[[], list[fx.Effect]]] = deque()
+        """What waits while an earlier turn's records are being synced."""
+        self._is_busy = False
         self._tick_ms: int | None = None
 
     # -- life
@@ -77,7 +79,8 @@ class SimulatedNode:
         """Opens what is on disk and takes part."""
         world, genesis = self.world, self.world.genesis
         self.is_alive, self.boot = True, self.boot + 1
-        self._busy_until_ms, self._tick_ms = world.now_ms, None
+        self._is_busy, self._tick_ms = False, None
+        self._turns.clear()
         self.executors = {}
         for shard, database in self.databases.items():
             engine = ReferenceEngine(genesis.parameters, shard, StateReader(database))
@@ -86,20 +89,19 @@ class SimulatedNode:
         block, state = build_genesis_state(genesis, [ShardGenesis(h.genesis_header, small(h.genesis_supply)) for h in heads.values()])
         self.core = Core(
             genesis=genesis, genesis_block=block, genesis_state=state, heads=heads, pools={shard: Pool(PoolLimits()) for shard in heads},
-            scheme=MacScheme(world.secrets, {self.index: genesis.validators[self.index].public_key}),
-            local=(ValidatorIndex(self.index),), read=self.store.read, scan=self.store.scan, now=self._clocks(),
+            scheme=world.keys.scheme(self.index), local=(ValidatorIndex(self.index),), read=self.store.read, scan=self.store.scan,
+            now=self._clocks(),
         )
         links: Any = {shard: _Link(executor) for shard, executor in self.executors.items()}
         store: Any = self.store
         self.server = Server(self.core, store, links)
-        self._perform(self.core.start())
+        self._take_turn(self.core.start)
 
     def crash(self) -> None:
-        """Everything that was not synced is lost."""
+        """What was written last and not synced is lost."""
         self.is_alive = False
-        self.store.database.crash()
-        for database in self.databases.values():
-            database.crash()
+        for database in (self.store.database, *self.databases.values()):
+            database.crash(self.world.rng.randint(0, database.unsynced))
 
     def _clocks(self) -> fx.Now:
         return fx.Now(self.world.now_ms, self.world.genesis.timestamp * 1000 + self.world.now_ms)
@@ -112,18 +114,16 @@ class SimulatedNode:
     # -- turns
 
     def receive(self, event: fx.Event) -> None:
-        """One event; while a write is being synced it waits."""
-        if not self.is_alive:
-            return
-        if self.world.now_ms < self._busy_until_ms:
-            self.later(self._busy_until_ms - self.world.now_ms, self.receive, event)
-            return
-        self._perform(self.core.handle(event, self._clocks()))
+        """One event."""
+        if self.is_alive:
+            self._take_turn(lambda: self.core.handle(event, self._clocks()))
 
     def submit(self, shard: int, raw: bytes, *, is_local: bool) -> None:
         """A transaction of a user here, or one a peer gossiped."""
-        if not self.is_alive:
-            return
+        if self.is_alive:
+            self._take_turn(lambda: self._submit(shard, raw, is_local))
+
+    def _submit(self, shard: int, raw: bytes, is_local: bool) -> list[fx.Effect]:
         transaction = decode_transaction(raw)
         sender = recover_sender(transaction)
         account = ShardReader(self.executors[shard]).account("latest", sender)
@@ -133,22 +133,31 @@ class SimulatedNode:
                 shard, transaction, Address(sender), (account.nonce, small(account.balance)), self._clocks(), is_local=is_local
             )
         except InvalidTransaction:
-            return  # known, or included already
-        self._perform(effects)
+            return []  # known, or included already
+        return effects
 
-    def _perform(self, effects: list[fx.Effect]) -> None:
-        records = [effect for effect in effects if isinstance(effect, fx.Persist)]
-        others: list[fx.Effect] = [effect for effect in effects if not isinstance(effect, fx.Persist)]
-        self.store.database.write_batch([(record.key, record.value) for record in records], sync=False)
-        if any(record.durable for record in records):
-            self._busy_until_ms = self.world.now_ms + SYNC_MS
-            self.later(SYNC_MS, self._synced, others)
-        else:
+    def _take_turn(self, turn: Callable[[], list[fx.Effect]]) -> None:
+        """Turns follow one another; the next begins when what the last one wrote is synced and its effects are carried out."""
+        self._turns.append(turn)
+        if self._is_busy:
+            return
+        self._is_busy = True
+        while self._turns:
+            effects = self._turns.popleft()()
+            records = [effect for effect in effects if isinstance(effect, fx.Persist)]
+            others: list[fx.Effect] = [effect for effect in effects if not isinstance(effect, fx.Persist)]
+            self.store.database.write_batch([(record.key, record.value) for record in records], sync=False)
+            if any(record.durable for record in records):
+                self.later(SYNC_MS, self._synced, others)
+                return
             self._carry_out(others)
+        self._is_busy = False
 
     def _synced(self, effects: list[fx.Effect]) -> None:
         self.store.database.sync()
         self._carry_out(effects)
+        self._is_busy = False
+        self._take_turn(list)
 
     def _carry_out(self, effects: list[fx.Effect]) -> None:
         for effect in effects:
@@ -178,8 +187,10 @@ class SimulatedNode:
                 self.executors[shard].set_finalized(height)
                 for destination, below in taken.items():
                     self.executors[shard].prune_outgoing(destination, below)
+            case fx.Penalize(peer, reason):
+                self.world.checks.on_penalty(self.index, peer, reason, self.world.now_ms)
             case _:
-                pass  # observations and penalties: nobody misbehaves here
+                pass  # observations
 
     def _work(self, effect: fx.Effect) -> None:
         match effect:

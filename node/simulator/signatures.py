@@ -1,9 +1,15 @@
-"""A stand-in for BLS that costs a hash: who lacks a validator's secret cannot make its signature, by construction."""
+"""Keys of simulated validators: real BLS, or a stand-in that costs a hash.
+
+In the stand-in, who lacks a validator's secret cannot make its signature, by construction.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
+from consensus.signatures import BlsScheme, SignatureScheme
+from primitives import bls
 from primitives.errors import InvalidSignature, SignatureReason
 from primitives.hashing import sha256
 
@@ -46,3 +52,48 @@ class MacScheme:
         if not public_keys or any(key not in self._secrets for key in public_keys):
             return False
         return self.aggregate(tuple(self._tag(key, message) for key in public_keys)) == signature
+
+
+class Keys(Protocol):
+    """The keys of all validators of a world."""
+
+    def public(self, index: int) -> tuple[bytes, bytes]:
+        """Public key and proof of possession of a validator."""
+
+    def scheme(self, index: int) -> SignatureScheme:
+        """What a node that holds this validator's key signs and checks with."""
+
+
+class FastKeys:
+    """The stand-in; its proofs of possession are empty."""
+
+    def __init__(self, seeds: Sequence[bytes]) -> None:
+        self._public = [seed + seed[:16] for seed in seeds]
+        self._secrets = {key: sha256(b"secret" + key) for key in self._public}
+
+    def public(self, index: int) -> tuple[bytes, bytes]:
+        """See `Keys`."""
+        return self._public[index], bytes(96)
+
+    def scheme(self, index: int) -> SignatureScheme:
+        """See `Keys`."""
+        return MacScheme(self._secrets, {index: self._public[index]})
+
+
+class BlsKeys:
+    """Real keys."""
+
+    def __init__(self, seeds: Sequence[bytes]) -> None:
+        self._keys = [bls.derive_secret_key(seed) for seed in seeds]
+
+    def public(self, index: int) -> tuple[bytes, bytes]:
+        """See `Keys`."""
+        key = self._keys[index]
+        return key.public_key, key.prove_possession()
+
+    def scheme(self, index: int) -> SignatureScheme:
+        """See `Keys`."""
+        return BlsScheme({index: self._keys[index]})
+
+
+SIGNATURES: dict[str, type[FastKeys] | type[BlsKeys]] = {"fast": FastKeys, "bls": BlsKeys}

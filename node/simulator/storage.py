@@ -13,12 +13,17 @@ class CrashingDatabase(MemoryDatabase):
 
     def __init__(self) -> None:
         super().__init__()
-        self._undo: list[Item] = []
+        self._undo: list[list[Item]] = []
+
+    @property
+    def unsynced(self) -> int:
+        """Batches a crash may lose."""
+        return len(self._undo)
 
     def write_batch(self, items: Iterable[Item], sync: bool) -> None:
         """See `Database.write_batch`."""
         batch = list(items)
-        self._undo.extend((key, self.get(key)) for key, _ in batch)
+        self._undo.append([(key, self.get(key)) for key, _ in batch])
         super().write_batch(batch, sync)
         if sync:
             self.sync()
@@ -27,10 +32,11 @@ class CrashingDatabase(MemoryDatabase):
         """All that was written is on disk."""
         self._undo.clear()
 
-    def crash(self) -> None:
-        """What was not synced never was."""
-        undo, self._undo = self._undo[::-1], []
-        super().write_batch(undo, sync=False)
+    def crash(self, kept: int) -> None:
+        """Of the unsynced batches the first `kept` had reached the disk, the others never were."""
+        lost, self._undo = self._undo[kept:], []
+        for old in reversed(lost):
+            super().write_batch(old, sync=False)
 
 
 class SimulatedStore:

@@ -11,7 +11,9 @@ from typing import Any
 
 from node.core import effects as fx
 from node.simulator.checks import Checks
+from node.simulator.faults import FAULTS, Weather
 from node.simulator.node import SimulatedNode
+from node.simulator.signatures import SIGNATURES, Keys
 from node.simulator.workload import genesis_accounts, make_users, transfer
 from p2p.messages import Request
 from primitives.genesis import Genesis, GenesisValidator
@@ -28,26 +30,6 @@ SETTLE_MAX_MS = 240_000
 
 
 @dataclass(frozen=True, slots=True)
-class Faults:
-    """A profile of what goes wrong, until two thirds of the views are done."""
-
-    loss: float
-    """Share of messages lost."""
-    delay_ms: tuple[int, int]
-    slow: float
-    """Share of messages ten times slower."""
-    crashes: int
-
-
-FAULTS = {
-    "none": Faults(0.0, (2, 10), 0.0, 0),
-    "light": Faults(0.01, (5, 60), 0.0, 0),
-    "standard": Faults(0.05, (10, 120), 0.02, 1),
-    "heavy": Faults(0.15, (10, 200), 0.05, 4),
-}
-
-
-@dataclass(frozen=True, slots=True)
 class SimulationReport:
     """How a run went."""
 
@@ -58,36 +40,48 @@ class SimulationReport:
     """Final blocks by chain number."""
     violations: list[str]
     simulated_seconds: float
+    replay: str
+    """The command that runs it again."""
 
 
 class World:
     """A network of `nodes` validators, a node each."""
 
-    def __init__(self, seed: int, nodes: int = 7, shards: int = 2, faults: str = "standard") -> None:
-        self.seed, self.faults = seed, FAULTS[faults]
+    def __init__(
+        self,
+        seed: int,
+        nodes: int = 7,
+        shards: int = 2,
+        faults: str = "standard",
+        signatures: str = "fast",
+        parameters: Parameters | None = None,
+    ) -> None:
+        """`faults`: a profile of `FAULTS`; `signatures`: of `SIGNATURES`; `parameters` other than the defaults, of `shards` shards."""
+        self.seed = seed
         self.rng = random.Random(seed)
+        self.weather = Weather(FAULTS[faults], self.rng)
         self.now_ms = 0
         self._heap: list[tuple[int, int, Callable[[], Any]]] = []
         self._count = 0
         self.checks = Checks()
-        self.is_healed = False
         self.users = make_users(seed, USERS)
-        names = [sha256(b"shardnet.simulated-validator" + seed.to_bytes(8, "big") + i.to_bytes(4, "big")) for i in range(nodes)]
-        keys = [name + name[:16] for name in names]
-        self.secrets = {key: sha256(b"secret" + key) for key in keys}
-        validators = tuple(
-            GenesisValidator(public_key=key, proof_of_possession=b"\0" * 96, stake=32 * 10**18, fee_address=name[:20])
-            for key, name in zip(keys, names, strict=True)
-        )
+        seeds = [sha256(b"shardnet.simulated-validator" + seed.to_bytes(8, "big") + i.to_bytes(4, "big")) for i in range(nodes)]
+        self.keys: Keys = SIGNATURES[signatures](seeds)
         self.genesis = Genesis(
-            parameters=Parameters(shard_count=shards), timestamp=1_700_000_000, seed=sha256(b"seed" + seed.to_bytes(8, "big")),
-            validators=validators, accounts=genesis_accounts(self.users),
+            parameters=parameters or Parameters(shard_count=shards), timestamp=1_700_000_000,
+            seed=sha256(b"seed" + seed.to_bytes(8, "big")),
+            validators=tuple(self._validator(index, seeds[index][:20]) for index in range(nodes)),
+            accounts=genesis_accounts(self.users),
         )
         self.nodes = [SimulatedNode(self, index) for index in range(nodes)]
         self.sent: list[tuple[int, bytes, int]] = []
         """(destination shard, receiver, wei) of every transfer a user sent."""
         for node in self.nodes:
             self.at(self.rng.randint(0, 300), functools.partial(self.start, node))
+
+    def _validator(self, index: int, fee_address: bytes) -> GenesisValidator:
+        public_key, proof = self.keys.public(index)
+        return GenesisValidator(public_key=public_key, proof_of_possession=proof, stake=32 * 10**18, fee_address=fee_address)
 
     # -- time
 
@@ -106,28 +100,28 @@ class World:
             action()
         return True
 
-    # -- network
+    def run_until_finalized(self, height: int, limit_ms: int = SETTLE_MAX_MS) -> bool:
+        """Runs until every chain of every node has a final block of `height`; False if it does not come to that in time."""
 
-    def _delay(self) -> int | None:
-        """Time of one message; None when it is lost."""
-        if self.is_healed:
-            return self.rng.randint(2, 40)
-        if self.rng.random() < self.faults.loss:
-            return None
-        delay = self.rng.randint(*self.faults.delay_ms)
-        return delay * 10 if self.rng.random() < self.faults.slow else delay
+        def reached() -> bool:
+            return all(node.is_alive and all(c.tree.head.info.height >= height for c in node.core.chains) for node in self.nodes)
+
+        return self.run_until(reached, limit_ms)
+
+    # -- network
 
     def gossip(self, source: int, event: fx.GossipReceived) -> None:
         """To every other node, each copy with its own fate."""
         for node in self.nodes:
-            if node.index != source and (delay := self._delay()) is not None:
-                self.at(self.now_ms + delay, functools.partial(node.receive, event))
+            if node.index != source:
+                for delay in self.weather.delays(source, node.index):
+                    self.at(self.now_ms + delay, functools.partial(node.receive, event))
 
     def ask(self, source: int, target: int, request_id: int, request: Request) -> None:
         """A request and its answer, or a time-out."""
         asker, server = self.nodes[source], self.nodes[target]
-        there, back = self._delay(), self._delay()
-        if there is None or back is None or not server.is_alive:
+        there, back = self.weather.delay(source, target), self.weather.delay(target, source)
+        if there is None or back is None or there + back >= REQUEST_TIMEOUT_MS or not server.is_alive:
             asker.later(REQUEST_TIMEOUT_MS, asker.receive, fx.ResponseReceived(request_id, None))
             return
         asker.later(there, self._serve, asker, server, back, request_id, request)
@@ -141,7 +135,7 @@ class World:
     def start(self, node: SimulatedNode) -> None:
         """Starts a node, for the first time or after a crash, and connects it."""
         node.start()
-        self.checks.after_restart(node.index, node.core)
+        self.checks.after_restart(node.index, node.core, self.now_ms)
         for other in self.nodes:
             if other is not node and other.is_alive:
                 other.receive(fx.PeerConnected(node.name))
@@ -149,7 +143,7 @@ class World:
 
     def crash(self, node: SimulatedNode, down_ms: int) -> None:
         """Ends a node as kill -9 does; it comes back later."""
-        if not node.is_alive:
+        if not node.is_alive or self.weather.is_healed:
             return
         node.crash()
         for other in self.nodes:
@@ -157,8 +151,18 @@ class World:
                 other.receive(fx.PeerDisconnected(node.name))
         self.at(self.now_ms + down_ms, lambda: self.start(node))
 
+    def split(self, island: frozenset[int], duration_ms: int) -> None:
+        """Cuts some nodes off from the others for a while."""
+        if not self.weather.is_healed:
+            self.weather.island = island
+            self.at(self.now_ms + duration_ms, functools.partial(self._join, island))
+
+    def _join(self, island: frozenset[int]) -> None:
+        if self.weather.island == island:
+            self.weather.island = frozenset()
+
     def plan(self, views: int) -> None:
-        """Spreads users' transfers and crashes over the time the views will take."""
+        """Spreads users' transfers, crashes and partitions over the time the views will take."""
         shards, span_ms = self.genesis.parameters.shard_count, views * 1500
         for user in self.users:
             shard, to_shard = self.rng.randrange(shards), self.rng.randrange(shards)
@@ -166,10 +170,13 @@ class World:
             raw = transfer(user, self.genesis.parameters, shard, to_shard, to, value)
             self.sent.append((to_shard, to, value))
             self._submit_until_final(shard, user.address, raw, self.rng.randint(3000, span_ms))
-        for _ in range(self.faults.crashes):
+        for _ in range(self.weather.faults.crashes):
             node = self.nodes[self.rng.randrange(len(self.nodes))]
             down_ms = self.rng.randint(2000, 15_000)
             self.at(self.rng.randint(4000, span_ms), functools.partial(self.crash, node, down_ms))
+        for _ in range(self.weather.faults.partitions):
+            island = frozenset(self.rng.sample(range(len(self.nodes)), len(self.nodes) // 2))
+            self.at(self.rng.randint(4000, span_ms), functools.partial(self.split, island, self.rng.randint(2000, 15_000)))
 
     def _submit_until_final(self, shard: int, sender: bytes, raw: bytes, when_ms: int) -> None:
         """A wallet that sends again, to another node, until its transaction is in a final block."""
@@ -203,31 +210,53 @@ def _state_root(executor: Any) -> bytes:
     return ShardHeader.decode(executor.latest.result.header).state_root
 
 
-def run(seed: int, nodes: int = 7, shards: int = 2, views: int = 40, faults: str = "standard") -> SimulationReport:
-    """Simulates a network until its beacon chain is past `views` views and everything sent has arrived."""
-    world = World(seed, nodes, shards, faults)
+def run(
+    seed: int, nodes: int = 7, shards: int = 2, views: int = 40, faults: str = "standard", signatures: str = "fast"
+) -> SimulationReport:
+    """Simulates a network until its beacon chain is past `views` views and everything sent has arrived.
+
+    Args:
+        seed: all chance comes from it.
+        nodes: nodes, a validator each.
+        shards: shard chains.
+        views: of the beacon chain; two thirds of them with faults.
+        faults: none, light, standard (loss, delay, a crash) or heavy.
+        signatures: fast (a stand-in) or bls.
+    """
+    world = World(seed, nodes, shards, faults, signatures)
     world.plan(views)
+    blocks: dict[int, int] = {}
     violations = world.checks.violations
+    if (stuck := _play(world, views)) and not violations:
+        violations.append(stuck)
+    for chain, height in world.checks.blocks:
+        blocks[chain] = max(blocks.get(chain, 0), height)
+    digest = world.checks.digest([(node.core, node.store, node.executors) for node in world.nodes])
+    replay = f"shardnet simulate --seed {seed} --nodes {nodes} --shards {shards} --views {views} --faults {faults}"
+    replay += f" --signatures {signatures}"
+    return SimulationReport(seed, digest, dict(sorted(blocks.items())), list(violations), world.now_ms / 1000, replay)
+
+
+def _play(world: World, views: int) -> str:
+    """Faults, healing, and the rest; says what did not come in time."""
 
     def past(view: int) -> bool:
         return all(node.is_alive and node.core.beacon.engine.view >= view for node in world.nodes)
 
-    limit_ms = views * TIME_PER_VIEW_MAX_MS
-    if not world.run_until(lambda: past(max(1, views * 2 // 3)), limit_ms) and not violations:
-        violations.append(f"the beacon chain did not pass {views * 2 // 3} views in {limit_ms / 1000:.0f} s")
-    world.is_healed = True
-    if not violations and not world.run_until(lambda: past(views), limit_ms):
-        violations.append(f"the beacon chain did not pass {views} views after the faults had ended")
+    limit_ms, stormy = views * TIME_PER_VIEW_MAX_MS, max(1, views * 2 // 3)
+    if not world.run_until(lambda: past(stormy), limit_ms):
+        return f"the beacon chain did not pass {stormy} views in {limit_ms / 1000:.0f} s"
+    world.weather.heal()
+    if not world.run_until(lambda: past(views), limit_ms):
+        return f"the beacon chain did not pass {views} views after the faults had ended"
     heads = {chain.number: chain.tree.head.info.height for chain in world.nodes[0].core.chains}
 
     def settled() -> bool:
-        grown = all(c.tree.head.info.height > heads[c.number] for node in world.nodes if node.is_alive for c in node.core.chains)
+        grown = all(
+            node.is_alive and all(c.tree.head.info.height > heads[c.number] for c in node.core.chains) for node in world.nodes
+        )
         return grown and world.has_delivered_all()
 
-    if not violations and not world.run_until(settled, SETTLE_MAX_MS):
-        violations.append(f"not everything sent had arrived {SETTLE_MAX_MS / 1000:.0f} s after the faults had ended")
-    blocks: dict[int, int] = {}
-    for chain, height in world.checks.blocks:
-        blocks[chain] = max(blocks.get(chain, 0), height)
-    digest = world.checks.digest([(node.core, node.store, node.executors) for node in world.nodes])
-    return SimulationReport(seed, digest, dict(sorted(blocks.items())), list(violations), world.now_ms / 1000)
+    if not world.run_until(settled, SETTLE_MAX_MS):
+        return f"not everything sent had arrived {SETTLE_MAX_MS / 1000:.0f} s after the faults had ended"
+    return ""

@@ -7,7 +7,13 @@ import sys
 import pytest
 
 from node.simulator import World, run
-from node.simulator.signatures import MacScheme
+from node.simulator.checks import Checks
+from node.simulator.signatures import FastKeys
+from node.simulator.storage import CrashingDatabase
+from primitives.blocks import HEADER_BYTES_MAX, ShardBlock
+from primitives.errors import ConsensusReason, EncodingReason
+from primitives.parameters import Parameters
+from primitives.receipts import CrossShardReceipt
 
 COMMAND = "from node.simulator import run; r = run(7, 7, 2, 12, 'standard'); print(r.digest, r.violations)"
 
@@ -66,19 +72,92 @@ def test_a_network_without_persistence_is_caught() -> None:
         node.store.__init__()  # type: ignore[misc]
         for database in node.databases.values():
             database.__init__()  # type: ignore[misc]
+    world.checks._seen.clear()  # or the check of restarts would be first
     world.run_until(lambda: False, 20_000)
     assert any("two blocks are final" in violation for violation in world.checks.violations)
 
 
+def test_a_node_that_lost_what_was_final_is_caught() -> None:
+    world = World(4, nodes=4, shards=1, faults="none")
+    assert world.run_until_finalized(3)
+    node = world.nodes[0]
+    world.crash(node, 1000)
+    node.store.__init__()  # type: ignore[misc]
+    world.run_until(lambda: node.is_alive, 20_000)
+    assert any("restarted at 0" in violation for violation in world.checks.violations)
+
+
+def test_epochs_pass_under_heavy_faults() -> None:
+    world = World(21, nodes=4, faults="heavy", parameters=Parameters(epoch_length=4))
+    world.plan(views=20)
+    assert world.run_until_finalized(12)
+    state = world.nodes[0].core.beacon.tree.head.outcome
+    assert state is not None
+    assert state.epoch >= 2
+
+
+def test_two_halves_cannot_go_on_alone_and_go_on_together() -> None:
+    world = World(8, nodes=4, shards=2, faults="none")
+    assert world.run_until_finalized(2)
+    world.split(frozenset({0, 1}), 30_000)
+    heights = [chain.tree.head.info.height for node in world.nodes for chain in node.core.chains]
+    world.run_until(lambda: False, 29_000)
+    assert max(chain.tree.head.info.height for node in world.nodes for chain in node.core.chains) <= max(heights) + 1
+    assert world.run_until_finalized(max(heights) + 3, 20_000)
+    assert world.checks.violations == []
+
+
+def test_real_signatures_carry_a_network_too() -> None:
+    world = World(6, nodes=4, shards=1, faults="light", signatures="bls")
+    assert world.run_until_finalized(2)
+    assert world.checks.violations == []
+
+
+def test_a_report_says_how_to_run_it_again() -> None:
+    report = run(5, nodes=1, shards=1, views=3, faults="light")
+    assert report.replay == "shardnet simulate --seed 5 --nodes 1 --shards 1 --views 3 --faults light --signatures fast"
+
+
+def test_a_receipt_delivered_twice_is_caught() -> None:
+    receipt = CrossShardReceipt(0, 1, 0, 0, bytes(20), bytes(20), 1, 0, 0, bytes(20), b"")
+    body = ShardBlock(bytes(HEADER_BYTES_MAX), (receipt,), ()).encode()
+    checks = Checks()
+    checks.count_receipts(body, 10)
+    assert checks.violations == []
+    checks.count_receipts(body, 1500)
+    assert checks.violations == ["1.500 s: receipt 0 from 0 to 1 delivered where 1 was next"]
+
+
+def test_only_blame_on_a_peer_breaks_the_rules() -> None:
+    checks = Checks()
+    checks.on_penalty(0, "node-1", ConsensusReason.STALE_VIEW, 0)
+    assert checks.violations == []
+    checks.on_penalty(0, "node-1", EncodingReason.MALFORMED, 0)
+    assert checks.violations == ["0.000 s: node 0 finds node-1 guilty of malformed"]
+
+
+@pytest.mark.parametrize(("kept", "left"), [(0, b"1"), (1, b"2"), (2, b"3")])
+def test_a_crash_loses_the_newest_of_what_was_not_synced(kept: int, left: bytes) -> None:
+    database = CrashingDatabase()
+    database.write_batch([(b"k", b"1")], sync=True)
+    database.write_batch([(b"k", b"2"), (b"k", b"2")], sync=False)
+    database.write_batch([(b"k", b"3"), (b"new", b"")], sync=False)
+    assert database.unsynced == 2
+    database.crash(kept)
+    assert database.get(b"k") == left
+    assert database.get(b"new") == (b"" if kept == 2 else None)
+    assert database.unsynced == 0
+
+
 def test_the_stand_in_for_signatures_cannot_be_forged() -> None:
-    keys = {bytes([i]) * 48: bytes([i]) * 32 for i in range(3)}
-    public = list(keys)
-    scheme = MacScheme(keys, {0: public[0]})
+    keys = FastKeys([bytes([i]) * 32 for i in range(3)])
+    public = [keys.public(i)[0] for i in range(3)]
+    scheme = keys.scheme(0)
     signature = scheme.sign(0, b"m")
     assert scheme.verify(public[0], b"m", signature)
     assert not scheme.verify(public[1], b"m", signature)
     assert not scheme.verify(public[0], b"n", signature)
-    other = MacScheme(keys, {1: public[1]}).sign(1, b"m")
+    other = keys.scheme(1).sign(1, b"m")
     both = scheme.aggregate((signature, other))
     assert scheme.fast_aggregate_verify((public[0], public[1]), b"m", both)
     assert not scheme.fast_aggregate_verify((public[0], public[2]), b"m", both)

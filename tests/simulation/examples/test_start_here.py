@@ -13,3 +13,7 @@ def test_four_nodes_carry_value_from_shard_to_shard() -> None:
     assert beacon is not None
     crossed = sum(beacon.recorded_out(source, 1 - source).count for source in (0, 1))
     assert crossed > 0
+
+
+def test_every_chain_of_four_nodes_becomes_final() -> None:
+    assert World(seed=1, nodes=4, shards=2, faults="none").run_until_finalized(height=3)
