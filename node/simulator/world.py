@@ -222,19 +222,26 @@ def run(
         views: of the beacon chain; two thirds of them with faults.
         faults: none, light, standard (loss, delay, a crash) or heavy.
         signatures: fast (a stand-in) or bls.
+
+    Raises:
+        AssertionError: a node met a bug; its notes tell how to run this again.
     """
-    world = World(seed, nodes, shards, faults, signatures)
-    world.plan(views)
-    blocks: dict[int, int] = {}
-    violations = world.checks.violations
-    if (stuck := _play(world, views)) and not violations:
-        violations.append(stuck)
-    for chain, height in world.checks.blocks:
-        blocks[chain] = max(blocks.get(chain, 0), height)
-    digest = world.checks.digest([(node.core, node.store, node.executors) for node in world.nodes])
     replay = f"shardnet simulate --seed {seed} --nodes {nodes} --shards {shards} --views {views} --faults {faults}"
     replay += f" --signatures {signatures}"
-    return SimulationReport(seed, digest, dict(sorted(blocks.items())), list(violations), world.now_ms / 1000, replay)
+    world = World(seed, nodes, shards, faults, signatures)
+    world.plan(views)
+    violations = world.checks.violations
+    try:
+        if (stuck := _play(world, views)) and not violations:
+            violations.append(stuck)
+        digest = world.checks.digest([(node.core, node.store, node.executors) for node in world.nodes])
+    except AssertionError as error:
+        error.add_note(f"replay with: {replay}")
+        raise
+    blocks: dict[int, int] = {}
+    for chain, height in sorted(world.checks.blocks):
+        blocks[chain] = height
+    return SimulationReport(seed, digest, blocks, list(violations), world.now_ms / 1000, replay)
 
 
 def _play(world: World, views: int) -> str:

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from consensus.committee import Committee
+from node.core.core import Core
 from node.simulator import World, run
 from node.simulator.checks import Checks
 from node.simulator.signatures import FastKeys
@@ -75,6 +77,28 @@ def test_a_network_without_persistence_is_caught() -> None:
     world.checks._seen.clear()  # or the check of restarts would be first
     world.run_until(lambda: False, 20_000)
     assert any("two blocks are final" in violation for violation in world.checks.violations)
+
+
+def test_a_quorum_of_a_half_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    half = lambda committee, positions: 2 * committee.stake_of(positions) >= committee.total  # noqa: E731
+    monkeypatch.setattr(Committee, "has_quorum", half)
+    world = World(8, nodes=4, shards=1, faults="none")
+    assert world.run_until_finalized(2)
+    world.split(frozenset({0, 1}), 30_000)
+    world.run_until(lambda: False, 29_000)
+    assert any("two blocks are final" in violation for violation in world.checks.violations)
+
+
+def test_a_bug_in_a_node_ends_the_run_and_says_how_to_run_it_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def bug(core: Core, event: object, now: object) -> None:
+        raise AssertionError("a bug")
+
+    monkeypatch.setattr(Core, "handle", bug)
+    with pytest.raises(AssertionError, match="a bug") as raised:
+        run(5, nodes=1, shards=1, views=3)
+    assert raised.value.__notes__ == [
+        "replay with: shardnet simulate --seed 5 --nodes 1 --shards 1 --views 3 --faults standard --signatures fast"
+    ]
 
 
 def test_a_node_that_lost_what_was_final_is_caught() -> None:
