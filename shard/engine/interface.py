@@ -188,5 +188,5 @@ class Engine(Protocol):
     def summary(self, state_root: bytes) -> Summary:
         """The Summary as Outbox and Inbox hold it."""
 
-    def iterate_accounts(self, state_root: bytes) -> Iterator[tuple[bytes, AccountState]]:
-        """Every account by keccak of its address, in trie order: for audits."""
+    def iterate_accounts(self, state_root: bytes, after: bytes = b"") -> Iterator[tuple[bytes, AccountState]]:
+        """Accounts by keccak of their address, in trie order, from just above the key `after`: for audits."""

@@ -124,22 +124,26 @@ class Trie:
         writes[root] = encoded
         return root
 
-    def items(self) -> Iterator[tuple[bytes, bytes]]:
-        """(key, value) pairs by rising key; reads without keeping nodes, so memory stays bounded."""
-        yield from self._walk(self._root, b"")
+    def items(self, after: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """(key, value) pairs by rising key, those above `after` alone; keeps no nodes, and reads none that lie wholly below."""
+        yield from self._walk(self._root, b"", bytes(nibble for byte in after for nibble in (byte >> 4, byte & 15)))
 
-    def _walk(self, node: _Any, path: Nibbles) -> Iterator[tuple[bytes, bytes]]:
+    def _walk(self, node: _Any, path: Nibbles, after: Nibbles) -> Iterator[tuple[bytes, bytes]]:
         node = self._load(node)
         if isinstance(node, _Short):
             path += node.path
-            if node.value is not None:
+            if path < after[: len(path)]:
+                return
+            if node.value is None:
+                yield from self._walk(node.child, path, after)
+            elif path > after:
                 yield bytes([path[i] << 4 | path[i + 1] for i in range(0, len(path), 2)]), node.value
-            else:
-                yield from self._walk(node.child, path)
         elif isinstance(node, _Branch):
             assert not node.value, "keys of one length"
             for index, child in enumerate(node.children):
-                yield from self._walk(child, path + bytes((index,)))
+                below = path + bytes((index,))
+                if below >= after[: len(below)]:
+                    yield from self._walk(child, below, after)
 
     def _load(self, node: _Any) -> _Short | _Branch | None:
         if not isinstance(node, _Stored):

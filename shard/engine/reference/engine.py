@@ -73,9 +73,9 @@ class ReferenceEngine:
         """See `Engine.summary`."""
         return system.read_summary(Accounts(self._reader, state_root).get_storage, self._parameters.shard_count)
 
-    def iterate_accounts(self, state_root: bytes) -> Iterator[tuple[bytes, AccountState]]:
+    def iterate_accounts(self, state_root: bytes, after: bytes = b"") -> Iterator[tuple[bytes, AccountState]]:
         """See `Engine.iterate_accounts`."""
-        for key, encoded in Trie(self._reader.get, state_root).items():
+        for key, encoded in Trie(self._reader.get, state_root).items(after):
             account = decode_account(encoded)
             has_code = account.code_hash != EMPTY_CODE_HASH and not is_delegation(self._stored_code(account.code_hash))
             yield key, AccountState(account.nonce, account.balance, account.code_hash, account.storage_root, has_code)
