@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -27,7 +27,7 @@ READY_SECONDS_MAX = 60.0
 EVENT_SECONDS_MAX = 60.0
 POLL_SECONDS = 0.1
 LOG_LINES_SHOWN = 25
-BUSY = -32005
+T = TypeVar("T")
 
 
 def is_free(port: int) -> bool:
@@ -53,7 +53,7 @@ def make_options(nodes: int = NODES, **changes: Any) -> Options:
     raise AssertionError("no free ports")
 
 
-def wait_for[T](what: str, ask: Callable[[], T | None], seconds: float = EVENT_SECONDS_MAX) -> T:
+def wait_for(what: str, ask: Callable[[], T | None], seconds: float = EVENT_SECONDS_MAX) -> T:
     """The first answer that is neither None nor False."""
     deadline = time.monotonic() + seconds
     while True:

@@ -4,9 +4,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from node.cluster.accounts import COIN
 from shard.contracts import OUTBOX_CONTRACT
 from tests.e2e.accounts import known_account, new_account, next_nonce, sign
-from tests.e2e.harness import COIN, SHARDS, Cluster, balance, lines_of, wait_for
+from tests.e2e.harness import SHARDS, Cluster, balance, lines_of, wait_for
 
 CROSSING_STEPS = ["sent", "included", "safe", "crosslinked", "credited", "finalized"]
 OUTBOX = "0x" + OUTBOX_CONTRACT.address.hex()

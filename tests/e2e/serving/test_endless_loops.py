@@ -8,10 +8,10 @@ import pytest
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
-from node.cluster.accounts import FAUCET_ACCOUNT
+from node.cluster.accounts import COIN, FAUCET_ACCOUNT
 from node.cluster.client import CallRefused, Client, Unreachable
 from tests.e2e.accounts import GWEI, LOOP_INIT, known_account, new_account, next_nonce, sign
-from tests.e2e.harness import COIN, SHARDS, Cluster, balance, try_call, wait_for
+from tests.e2e.harness import SHARDS, Cluster, balance, try_call, wait_for
 
 LOOPING_SENDERS, LOOPING_CALLS, TRANSFERS = 20, 50, 4
 VIEWS_WITHOUT_FINALIZATION_MAX = 5

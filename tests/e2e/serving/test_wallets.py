@@ -9,8 +9,9 @@ from web3 import HTTPProvider, Web3
 from web3.exceptions import Web3RPCError
 from web3.middleware import ExtraDataToPOAMiddleware
 
+from node.cluster.accounts import COIN
 from tests.e2e.accounts import GWEI, KEEPER_INIT, LOG_TOPIC, known_account, new_account, sign
-from tests.e2e.harness import COIN, SHARDS, Cluster, try_call, wait_for
+from tests.e2e.harness import SHARDS, Cluster, try_call, wait_for
 
 RECEIPT_SECONDS_MAX = 30.0
 WORD = (0xC0FFEE).to_bytes(32, "big")
