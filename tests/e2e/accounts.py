@@ -6,6 +6,7 @@ from typing import Any
 
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
+from eth_utils.address import to_checksum_address
 
 from node.cluster.accounts import TEST_ACCOUNTS
 from node.cluster.client import Client
@@ -34,6 +35,8 @@ def sign(account: LocalAccount, chain_id: int, nonce: int, **fields: Any) -> str
         "chainId": chain_id, "nonce": nonce, "value": 0, "gas": 21_000,
         "maxFeePerGas": 20 * GWEI, "maxPriorityFeePerGas": GWEI,
     } | fields  # fmt: skip
+    if "to" in wanted:
+        wanted["to"] = to_checksum_address(wanted["to"])
     return "0x" + account.sign_transaction(wanted).raw_transaction.hex().removeprefix("0x")
 
 

@@ -26,7 +26,7 @@ NODES, SHARDS = 4, 2
 READY_SECONDS_MAX = 60.0
 EVENT_SECONDS_MAX = 60.0
 POLL_SECONDS = 0.1
-LOG_LINES_SHOWN = 25
+LOG_LINES_SHOWN = 15
 T = TypeVar("T")
 
 
@@ -74,6 +74,7 @@ class Cluster:
         self.processes: dict[int, subprocess.Popen[bytes]] = {}
         self.everything: list[subprocess.Popen[bytes]] = []
         self._watcher = Watcher(options)
+        self._clients: list[Client] = []
 
     def start(self, *nodes: int) -> None:
         for node in nodes or range(self.options.nodes):
@@ -91,6 +92,8 @@ class Cluster:
         """The ids that had to be forced."""
         forced = stop_nodes(self.everything)
         self._watcher.close()
+        for client in self._clients:
+            client.close()
         return forced
 
     def require_alive(self) -> None:
@@ -124,7 +127,10 @@ class Cluster:
         return wait_for(f"{count} more final blocks on every chain at node {node} than {before}", heights)
 
     def client(self, node: int = 0, shard: int = 0) -> Client:
-        return Client(self.options.url(node, shard))
+        """Closed with the cluster at the latest."""
+        client = Client(self.options.url(node, shard))
+        self._clients.append(client)
+        return client
 
     def command(self, *arguments: str, seconds: float = 90.0) -> subprocess.CompletedProcess[str]:
         """A command of the real command line, to its end."""
