@@ -70,9 +70,9 @@ class Observer:
                 self.is_listening.set()
                 async for event in network.events:
                     if isinstance(event, GossipReceived):
-                        self._hear(event.payload)
+                        self.hear(event.payload)
 
-    def _hear(self, payload: bytes) -> None:
+    def hear(self, payload: bytes) -> None:
         batch = decode_gossip(TopicKind.CONSENSUS, payload)
         assert isinstance(batch, ConsensusBatch)
         with self._lock:
