@@ -20,6 +20,7 @@ from p2p.messages import (
     Status,
     decode_request,
 )
+from primitives.errors import Unavailable
 from primitives.receipts import BUNDLE_RECEIPTS_MAX
 from primitives.votes import Certificate
 
@@ -38,14 +39,19 @@ class Server:
         Raises:
             InvalidEncoding: not a request.
         """
+        try:
+            return await self._answer(payload)
+        except Unavailable:
+            return b""  # an executor that is busy or coming back: the peer asks somebody else
+
+    async def _answer(self, payload: bytes) -> bytes:
         match decode_request(payload):
             case Status():
                 return self._core.status().encode()
             case BlocksByRange(chain, first, count):
                 return await self._range(chain, first, min(count, BLOCKS_PER_RESPONSE_MAX))
             case BlocksByRoot(chain, roots):
-                found = [data for root in roots if (data := await self._block(chain, root)) is not None]
-                return Blocks(tuple(found), ()).encode() if found else b""
+                return await self._blocks(chain, roots)
             case CertificatesByView(instance, first, last):
                 followed = self._core.chain(instance.chain)
                 if followed is None or followed.instance != instance:
@@ -56,13 +62,30 @@ class Server:
                     held.append(newest)
                 return Certificates(tuple(held[-256:])).encode() if held else b""
             case BundleByNonce(source, destination, first, end):
-                if source not in self._links or not 0 < end - first <= BUNDLE_RECEIPTS_MAX:
+                if not 0 < end - first <= BUNDLE_RECEIPTS_MAX or end > self._sent(source, destination):
                     return b""
                 bundle = await self._links[source].outgoing(destination, first, end - first)
                 return bundle.encode() if bundle is not None and len(bundle.receipts) == end - first else b""
 
+    async def _blocks(self, chain: int, roots: tuple[bytes, ...]) -> bytes:
+        """Blocks by root, as many as fit the bytes of an answer."""
+        found: list[bytes] = []
+        size = 0
+        for root in roots:
+            data = await self._block(chain, root)
+            if data is None:
+                continue
+            size += len(data)
+            if found and size > BLOCKS_RESPONSE_BYTES_MAX:
+                break
+            found.append(data)
+        return Blocks(tuple(found), ()).encode() if found else b""
+
     async def _range(self, chain: int, first: int, count: int) -> bytes:
         """Blocks from `first` up to the highest one whose own finalization is stored, within count and bytes."""
+        followed = self._core.chain(chain)
+        if followed is None or not 1 <= first <= followed.tree.head.info.height:
+            return b""
         blocks: list[bytes] = []
         size = certified = 0
         finalization: Certificate | None = None
@@ -77,6 +100,15 @@ class Server:
         if finalization is None:
             return b""
         return Blocks(tuple(blocks[:certified]), (finalization,)).encode()
+
+    def _sent(self, source: int, destination: int) -> int:
+        """Receipts a hosted source has sent to a destination; a peer's numbers go no further than what there is."""
+        chain = self._core.shards.get(source)
+        if chain is None or destination > self._core.context.parameters.shard_count:
+            return 0
+        outcome = chain.tree.head.outcome
+        assert outcome is not None
+        return outcome.summary.outgoing[destination].count
 
     async def _final_blocks(self, chain: int, first: int, count: int) -> list[bytes]:
         if chain in self._links:
