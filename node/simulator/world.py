@@ -23,6 +23,8 @@ from primitives.parameters import Parameters
 
 USERS = 24
 REQUEST_TIMEOUT_MS = 1500
+SEND_AGAIN_MS = 20_000
+"""Time after which a simulated wallet sends what is not final yet once more."""
 TIME_PER_VIEW_MAX_MS = 60_000
 """Simulated time a beacon view may take on average before the run counts as stuck."""
 SETTLE_MAX_MS = 240_000
@@ -185,17 +187,17 @@ class World:
             alive = [node for node in self.nodes if node.is_alive]
             if alive:
                 node = alive[self.rng.randrange(len(alive))]
-                if node.core.shards[shard].tree.head.outcome is not None and not self._is_spent(node, shard, sender):
-                    node.submit(shard, raw, is_local=True)
-                    self.at(self.now_ms + 20_000, attempt)
+                if self._is_spent(node, shard, sender):
+                    return
+                node.submit(shard, raw, is_local=True)
+            self.at(self.now_ms + SEND_AGAIN_MS, attempt)
 
         self.at(when_ms, attempt)
 
     @staticmethod
     def _is_spent(node: SimulatedNode, shard: int, sender: bytes) -> bool:
         executor = node.executors[shard]
-        header = executor.engine.account(_state_root(executor), sender)
-        return header.nonce > 0
+        return executor.engine.account(_state_root(executor), sender).nonce > 0
 
     def has_delivered_all(self) -> bool:
         """Whether every node lives and its state holds every transfer that was sent."""

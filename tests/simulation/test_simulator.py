@@ -38,6 +38,20 @@ def test_heavy_faults_break_nothing(seed: int) -> None:
     assert run(seed, nodes=4, shards=2, views=15, faults="heavy").violations == []
 
 
+@pytest.mark.parametrize("seed", [0, 1])
+def test_all_nodes_crashing_together_again_and_again_lose_nothing_final(seed: int) -> None:
+    world = World(seed, nodes=4, shards=2, faults="standard")
+    world.plan(views=10)
+    for _ in range(5):
+        world.run_until(lambda: False, world.rng.randint(1500, 5000))
+        for node in world.nodes:
+            world.crash(node, world.rng.randint(500, 4000))
+    world.weather.heal()
+    assert world.run_until(world.has_delivered_all, 60_000)
+    assert world.run_until_finalized(max(height for _, height in world.checks.blocks) + 1)  # idle chains are slow to get there
+    assert world.checks.violations == []
+
+
 def test_one_seed_replays_one_run_whatever_python_hashes_by() -> None:
     first, second = replay("1"), replay("2")
     assert first == second
