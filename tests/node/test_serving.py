@@ -35,7 +35,8 @@ def server(link=None) -> Server:
     [
         BlocksByRange(0, HUGE, 64), BlocksByRange(0, 0, 64), BlocksByRange(2, HUGE, 2**32 - 1), BlocksByRange(77, 1, 1),
         BlocksByRoot(77, (b"\1" * 32,)), BlocksByRoot(2, (b"\1" * 32,)),
-        CertificatesByView(Instance(0, 0), 0, HUGE), CertificatesByView(Instance(0, 9), 0, 1), CertificatesByView(Instance(2**32 - 1, 0), 0, 1),
+        CertificatesByView(Instance(0, 0), 0, HUGE), CertificatesByView(Instance(0, 9), 0, 1),
+        CertificatesByView(Instance(2**32 - 1, 0), 0, 1),
         BundleByNonce(0, 1, HUGE - 1, HUGE), BundleByNonce(0, 2**32 - 1, 0, 1), BundleByNonce(9, 0, 0, 1),
         BundleByNonce(0, 1, 5, 4),
         BundleByNonce(0, 1, 0, 1),
