@@ -38,7 +38,10 @@ def main(names: tuple[str, ...], json_path: Path | None) -> None:
         try:
             for name in names or MEASURES:
                 click.echo(f"measuring {name} ...", err=True)
-                figures += MEASURES[name](cluster)
+                found = MEASURES[name](cluster)
+                figures += found
+                for figure in found:
+                    click.echo(f"  {figure.name}: {figure.value:.2f} {figure.unit}", err=True)
         finally:
             cluster.down()
     _show(figures)
