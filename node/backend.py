@@ -12,6 +12,7 @@ from node.core.core import Core
 from node.core.records import crosslink_key
 from node.core.shard_chain import ShardChain
 from node.executors.executor import Executor
+from node.executors.link import ExecutorLink
 from node.rpc.backend import BeaconHead, BlockRef, Crossing, CrosslinkView, Heads, PoolCounts, PooledTransaction, SupplyTerms
 from node.store import NodeStore
 from primitives.blocks import BeaconBlock
@@ -152,7 +153,7 @@ class NodeBackend:
     def __init__(
         self, *, core: Core, links: Mapping[int, Executor], store: NodeStore, submit: Submit, peers: Callable[[], int]
     ) -> None:
-        self._core, self._store, self._peers = core, store, peers
+        self._core, self._links, self._store, self._peers = core, links, store, peers
         self._shards = {shard: ShardReads(chain, links[shard], submit) for shard, chain in core.shards.items()}
 
     @property
@@ -221,6 +222,9 @@ class NodeBackend:
     def health(self) -> list[str]:
         """See `NetworkBackend`."""
         problems = [f"chain {chain.number} has halted here: {chain.halted}" for chain in self._core.chains if chain.halted]
+        for shard, link in self._links.items():
+            if isinstance(link, ExecutorLink) and link.process_id is None:
+                problems.append(f"the executor of shard {shard} is not running")
         wei = imbalance(self._state())
         if wei:
             problems.append(f"the supply invariant is off by {wei} wei")

@@ -16,7 +16,9 @@ from node.rpc.backend import NetworkBackend
 from primitives.errors import StartupRefused
 
 CONNECTIONS_MAX = 32
-"""Open connections; one more waits in the socket's backlog."""
+"""Open connections; one more is closed at once, under the limit's name `metrics_connections_max`."""
+BACKLOG_MAX = 32
+"""Connections the system holds until they are accepted."""
 HEAD_BYTES_MAX = 8 * 1024
 IDLE_SECONDS_MAX = 60.0
 """How long a connection may stay without a request."""
@@ -36,13 +38,12 @@ async def serve_metrics(
         StartupRefused: the port cannot be opened.
     """
     try:
-        listeners = await trio.open_tcp_listeners(port, host=host, backlog=CONNECTIONS_MAX)
+        listeners = await trio.open_tcp_listeners(port, host=host, backlog=BACKLOG_MAX)
     except OSError as error:
         in_use = error.errno == errno.EADDRINUSE
         why = "is in use by another program" if in_use else f"cannot be opened ({error.strerror})"
         raise StartupRefused(f"metrics port {port} on {host} {why}: choose another with metrics_port") from error
-    limiter = trio.CapacityLimiter(CONNECTIONS_MAX)
-    handler = functools.partial(_connection, functools.partial(_answer, backend, metrics), limiter)
+    handler = functools.partial(_bounded, functools.partial(_answer, backend, metrics), metrics, trio.CapacityLimiter(CONNECTIONS_MAX))
     async with trio.open_nursery() as nursery:
         await nursery.start(trio.serve_listeners, handler, listeners)
         task_status.started()
@@ -62,16 +63,31 @@ def _answer(backend: NetworkBackend, metrics: NodeMetrics, path: str) -> Answer:
     return 404, "text/plain", b"no such address: there are /metrics, /health and /ready\n"
 
 
-async def _connection(answer: Callable[[str], Answer], limiter: trio.CapacityLimiter, stream: trio.SocketStream) -> None:
-    async with limiter:
-        http = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_BYTES_MAX)
-        try:
-            while await _exchange(answer, http, stream):
-                http.start_next_cycle()
-        except (h11.RemoteProtocolError, h11.LocalProtocolError, trio.BrokenResourceError, trio.ClosedResourceError):
-            pass  # not HTTP, or a client that went away: there is nobody to tell
-        finally:
-            await trio.aclose_forcefully(stream)
+async def _bounded(
+    answer: Callable[[str], Answer], metrics: NodeMetrics, limiter: trio.CapacityLimiter, stream: trio.SocketStream
+) -> None:
+    """A connection, if there is room: those that wait would hold the files that the node itself needs."""
+    try:
+        limiter.acquire_nowait()
+    except trio.WouldBlock:
+        metrics.limit_hit("metrics_connections_max")
+        await trio.aclose_forcefully(stream)
+        return
+    try:
+        await _connection(answer, stream)
+    finally:
+        limiter.release()
+
+
+async def _connection(answer: Callable[[str], Answer], stream: trio.SocketStream) -> None:
+    http = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_BYTES_MAX)
+    try:
+        while await _exchange(answer, http, stream):
+            http.start_next_cycle()
+    except (h11.RemoteProtocolError, h11.LocalProtocolError, trio.BrokenResourceError, trio.ClosedResourceError):
+        pass  # not HTTP, or a client that went away: there is nobody to tell
+    finally:
+        await trio.aclose_forcefully(stream)
 
 
 async def _exchange(answer: Callable[[str], Answer], http: h11.Connection, stream: trio.SocketStream) -> bool:

@@ -6,7 +6,7 @@ import json
 import pytest
 import trio
 
-from node.http_metrics import serve_metrics
+from node.http_metrics import CONNECTIONS_MAX, serve_metrics
 from node.metrics import NodeMetrics
 from primitives.errors import StartupRefused
 from tests.node.support import make_core
@@ -94,3 +94,23 @@ async def test_garbage_ends_its_connection_and_nothing_else(served):
 async def test_a_port_in_use_is_refused_with_a_sentence(served):
     with pytest.raises(StartupRefused, match="is in use by another program"):
         await serve_metrics(served[0], NodeMetrics(make_core()), "127.0.0.1", served[1])
+
+
+async def test_a_connection_too_many_is_closed_and_counted(served):
+    _, port = served
+    streams = [await trio.open_tcp_stream("127.0.0.1", port) for _ in range(CONNECTIONS_MAX)]
+    for stream in streams:
+        await stream.send_all(b"GET /ready HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert await stream.receive_some()
+    with trio.fail_after(10):
+        extra = await trio.open_tcp_stream("127.0.0.1", port)
+        assert await extra.receive_some() == b""
+    await extra.aclose()
+    await streams[0].send_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    text = b""
+    with trio.fail_after(10):
+        while data := await streams[0].receive_some():
+            text += data
+    assert b'shardnet_limit_hits_total{limit="metrics_connections_max"} 1.0' in text
+    for stream in streams:
+        await stream.aclose()
