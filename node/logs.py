@@ -56,7 +56,8 @@ def configure_logging(level: str, log_format: str) -> None:
 
 def log_observation(name: str, labels: Mapping[str, str]) -> None:
     """The observations a person wants to read: a line a block, and what should not happen."""
-    fields = " ".join(f"{key}={value.replace(' ', '_')}" for key, value in labels.items())
+    # no white space within a field: what a peer can put into a value must not look like another field or line
+    fields = " ".join(f"{key}={'_'.join(value.split())}" for key, value in labels.items())
     match name:
         case "block_final":
             _LOG.info("block_final %s", fields)
