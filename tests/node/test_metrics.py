@@ -1,12 +1,15 @@
 """Metrics: every observation has one, and docs/metrics.md lists what a scrape holds, both ways."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from node.core.core import Core
 from node.metrics import COUNTERS, LIMIT_OBSERVATIONS, STATES, NodeMetrics
+from p2p.topics import topics_of
 from tests.node.support import make_core
 
 ROOT = Path(__file__).parents[2]
@@ -56,3 +59,58 @@ def test_limits_of_all_components_count_under_one_name() -> None:
     text = metrics.render().decode()
     for limit in ("outbound_frames", "certified_views_max", "batch_calls_max"):
         assert f'shardnet_limit_hits_total{{limit="{limit}"}} 1.0' in text
+
+
+def samples(metrics: NodeMetrics) -> dict[str, float]:
+    """By name and `label=value`s, without the prefix that all have."""
+    families = text_string_to_metric_families(metrics.render().decode())
+    return {
+        " ".join([sample.name.removeprefix("shardnet_"), *(f"{key}={value}" for key, value in sorted(sample.labels.items()))]): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+def test_states_are_read_off_the_core_at_each_scrape() -> None:
+    core = make_core()
+    metrics = NodeMetrics(core)
+    metrics.peers = lambda: 3
+    metrics.connections(2)
+    before = samples(metrics)
+    assert (before["supply_imbalance_wei"], before["receipts_in_flight destination=1 source=0"]) == (0, 0)
+    head = core.beacon.tree.head
+    assert head.outcome is not None
+    first, *others = head.outcome.shards
+    sent = list(first.summary.outgoing)
+    sent[1] = replace(sent[1], count=4)
+    summary = replace(first.summary, outgoing=tuple(sent))
+    head.outcome = replace(head.outcome, shards=(replace(first, height=5, supply=first.supply - 7, summary=summary), *others))
+    shard_head = core.shards[0].tree.head
+    shard_head.info = replace(shard_head.info, height=6)
+    found = samples(metrics)
+    assert [found[f"head_height chain=0 tag={tag}"] for tag in ("latest", "safe", "finalized")] == [6, 6, 5]
+    assert (found["receipts_in_flight destination=1 source=0"], found["receipts_in_flight destination=0 source=1"]) == (4, 0)
+    assert found["supply_imbalance_wei"] == -7
+    assert (found["peers"], found["rpc_connections"]) == (3, 2)
+
+
+def test_observations_reach_their_metric_under_the_short_name_of_a_topic() -> None:
+    core = make_core()
+    metrics = NodeMetrics(core)
+    for topic in topics_of(2):
+        metrics.observe("p2p_messages", {"topic": topic.name(core.context.genesis.root), "result": "accepted"}, 1)
+    metrics.observe("finality_seconds", {"chain": "2"}, 0.3)
+    metrics.observe("block_execution_seconds", {"shard": "1"}, 0.2)
+    metrics.observe("block_final", {"chain": "1", "height": "1", "transactions": "9"}, 1)
+    found = samples(metrics)
+    assert {name for name in found if name.startswith("messages_total")} == {
+        f"messages_total result=accepted topic={topic.kind}/{topic.chain}" for topic in topics_of(2)
+    }
+    assert (found["finality_seconds_sum chain=2"], found["finality_seconds_count chain=0"]) == (0.3, 0)
+    assert found["block_execution_seconds_sum shard=1"] == 0.2
+    assert (found["transactions_total shard=1"], found["transactions_total shard=0"]) == (9, 0)
+
+
+def test_an_observation_nobody_knows_is_a_bug() -> None:
+    with pytest.raises(AssertionError, match="surprise"):
+        NodeMetrics(make_core()).observe("surprise", {}, 1)
