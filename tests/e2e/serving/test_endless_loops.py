@@ -13,7 +13,7 @@ from node.cluster.client import CallRefused, Client, Unreachable
 from tests.e2e.accounts import GWEI, LOOP_INIT, known_account, new_account, next_nonce, sign
 from tests.e2e.harness import SHARDS, Cluster, balance, try_call, wait_for
 
-LOOPING_SENDERS, LOOPING_CALLS, TRANSFERS = 20, 50, 3
+LOOPING_SENDERS, LOOPING_CALLS, TRANSFERS = 20, 50, 2
 VIEWS_WITHOUT_FINALIZATION_MAX = 5
 RETRY_SECONDS = 0.5
 CUT_OFF = -32002
