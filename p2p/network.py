@@ -69,7 +69,7 @@ class GossipReceived:
     """A message that passed its topic's validator, delivered once, never one of our own."""
 
     peer: PeerId
-    """Who delivered it, which need not be who wrote it."""
+    """Who wrote and signed it, which need not be who delivered it."""
     topic: str
     payload: bytes
 

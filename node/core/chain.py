@@ -228,6 +228,13 @@ class Chain(ABC, Generic[Outcome]):
             return False
         return True
 
+    def _is_body(self, root: bytes, data: bytes) -> bool:
+        """Whether data is the block `root`, held or not."""
+        try:
+            return self.decode(data).root == root
+        except InvalidEncoding:
+            return False
+
     def want_block(self, root: bytes, prefer: Peer | None = None) -> None:
         """Ask for a block that is not here."""
         self.context.want(("block", self.number, root), BlocksByRoot(self.number, (root,)), prefer)
@@ -237,7 +244,7 @@ class Chain(ABC, Generic[Outcome]):
             oldest = min(self._checks, key=lambda root: self._checks[root].view)
             del self._checks[oldest]
         self._checks[check.root] = OpenCheck(check.view, check.parent, check.is_reproposal)
-        if check.block and not self.insert(check.root, check.block):
+        if check.block and not self.insert(check.root, check.block) and not self._is_body(check.root, check.block):
             # not what the leader's vote names: whoever passed it on is to blame, and the body is pulled
             self.context.penalize(check.peer, BlockReason.BAD_BODY)
         self.advance(check.root)
@@ -355,6 +362,9 @@ class Chain(ABC, Generic[Outcome]):
             return
         if certificate.root == self.tree.head.info.root:
             self._pending = None
+            if self.certificate is None or self.certificate.root != certificate.root:
+                # the executor had made it final, and the node ended before it could note that
+                self._note_final(self.tree.head, certificate)
             return
         path, missing = self.tree.path(certificate.root)
         if missing is not None:
@@ -380,7 +390,6 @@ class Chain(ABC, Generic[Outcome]):
         """The end of `commit`: the path's last block is the head."""
         self._committing = None
         head = path[-1]
-        self.certificate = certificate
         for held in path:
             if held.since_ms:
                 seconds = (self.context.now.monotonic_ms - held.since_ms) / 1000
@@ -389,12 +398,20 @@ class Chain(ABC, Generic[Outcome]):
             self.context.persist(body_key(self.number, held.info.root), None, durable=False)
             self._checks.pop(held.info.root, None)
         self._wanted = {root: view for root, view in self._wanted.items() if view > certificate.view}
+        # what is open for a view that can decide nothing any more would be asked for without end
+        self._checks = {root: check for root, check in self._checks.items() if check.view > certificate.view}
+        if self._build is not None and self._build.view <= certificate.view:
+            self._build = None
+        self._note_final(head, certificate)
+        self.on_final(path)
+        self._dirty = True
+
+    def _note_final(self, head: Held[Outcome], certificate: Certificate) -> None:
+        self.certificate = certificate
         record = HeadRecord(head.info.root, head.info.height, certificate)
         self.context.persist(head_key(self.number), record.encode())
         self.context.persist(certificate_key(self.number, head.info.height), certificate.encode())
         self.post(simplex.BlockFinalized(certificate))
-        self.on_final(path)
-        self._dirty = True
 
     def uncommitted(self, certificate: Certificate) -> None:
         """The end of a `commit` that failed because the executor was lost: try again."""

@@ -43,6 +43,8 @@ class InboundChannel:
     missing_since_ms: int | None = None
     held_since_ms: int | None = None
     """When the receipts up to the target became complete here."""
+    forged: int = 0
+    """Pushed bundles that did not fold once the beacon had recorded their end."""
     _pages: list[_Page] = field(default_factory=list)
     _checkpoints: dict[int, bytes] = field(default_factory=dict)
     _pending: list[Bundle] = field(default_factory=list)
@@ -57,7 +59,11 @@ class InboundChannel:
             self.missing_since_ms, self.held_since_ms = now_ms, None
             pending, self._pending = self._pending, []
             for bundle in pending:
-                self.offer(bundle, now_ms)
+                try:
+                    self.offer(bundle, now_ms)
+                except InvalidReceipts:
+                    # it was kept before anybody could tell; the gap that it leaves is asked for
+                    self.forged += 1
         self._note_complete(now_ms)
 
     def advance_base(self, base: ChannelTotals) -> None:

@@ -37,7 +37,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class GossipReceived:
-    """A payload on a subscribed topic, delivered by `peer` (who need not have written it)."""
+    """A payload on a subscribed topic, written and signed by `peer` (who need not have delivered it)."""
 
     peer: Peer
     topic: Topic

@@ -7,7 +7,7 @@ from node.core.context import Context
 from node.core.effects import Peer, ReadOutgoing
 from p2p.messages import BundleByNonce
 from primitives.blocks import ShardReference
-from primitives.errors import InvalidReceipts
+from primitives.errors import Fault, InvalidReceipts, ReceiptsReason
 from primitives.receipts import Bundle, CrossShardReceipt, Summary
 
 
@@ -31,7 +31,11 @@ class Inbound:
     def follow(self, reference: ShardReference) -> None:
         """The beacon has recorded more as sent here."""
         for source, channel in self.channels.items():
+            before = channel.forged
             channel.advance_target(reference.inbound[source], self._context.now.monotonic_ms)
+            for _ in range(channel.forged - before):
+                reason = ReceiptsReason.DOES_NOT_FOLD
+                self._context.observe("penalties", reason=reason.code, fault=Fault.UNKNOWN.value)
         self.fetch()
 
     def taken(self, summary: Summary) -> None:
@@ -51,6 +55,8 @@ class Inbound:
                     self._reading[source] = gap
                     self._context.emit(ReadOutgoing(source, self._shard, first, end))
             else:
+                # and the own executor again after that: it may have been lost just then
+                self._not_here.pop(source, None)
                 self._context.want(("bundle", source, self._shard, end), BundleByNonce(source, self._shard, first, end))
 
     def read(self, source: int, bundle: Bundle | None) -> bool:

@@ -23,6 +23,7 @@ from primitives.headers import ShardHeader
 from primitives.receipts import BUNDLE_RECEIPTS_MAX, Bundle, Summary
 from primitives.types import Address, Height, Root, ValidatorIndex, View
 from primitives.votes import Certificate
+from shard.body import check_body
 from shard.inbound import check_inbound
 from shard.pool import DropReason, Pool
 from shard.results import BlockResult, Built, FinalizedBlock, HeadInfo
@@ -122,13 +123,32 @@ class ShardChain(Chain[ShardOutcome]):
                     self.context.parameters, shard=self.number, available=self.inbound.available(parent.outcome.summary, reference),
                 )
             except InvalidBlock as error:
-                self.settle(held, error)
+                if self._bind(held, header, block):
+                    self.settle(held, error)
                 return
             if needed:
-                self.inbound.fetch()
+                if self._bind(held, header, block):
+                    self.inbound.fetch()
                 return
         held.status = Status.EXECUTING
         self.context.emit(Execute(self.number, held.info.root, held.data, reference, self._fee_address(extra.proposer)))
+
+    def _bind(self, held: Held[ShardOutcome], header: ShardHeader, block: ShardBlock) -> bool:
+        """Whether the body is the header's; one that is not is dropped, before it can speak against the header."""
+        if not held.is_bound:
+            try:
+                check_body(header, block, self.context.parameters.chain_id_base)
+            except InvalidBlock as error:
+                self._drop_body(held.info.root, error)
+                return False
+            held.is_bound = True
+        return True
+
+    def _drop_body(self, root: bytes, error: InvalidBlock) -> None:
+        # the header may still be good: whoever delivered this body swapped it, and another peer has the right one
+        self.tree.drop(root)
+        self.context.observe("blocks_rejected", chain=str(self.number), reason=error.reason.code, message=error.message)
+        self.poke()
 
     def executed(self, root: bytes, result: BlockResult | InvalidBlock | None) -> None:
         """The executor's answer; None where it was lost, then the block is tried again."""
@@ -138,9 +158,7 @@ class ShardChain(Chain[ShardOutcome]):
         if result is None:
             held.status = Status.UNCHECKED
         elif isinstance(result, InvalidBlock) and result.reason in BODY_REASONS:
-            # the header may still be good: whoever delivered this body swapped it, and another peer has the right one
-            self.tree.drop(root)
-            self.context.observe("blocks_rejected", chain=str(self.number), reason=result.reason.code, message=result.message)
+            self._drop_body(root, result)
         elif isinstance(result, InvalidBlock):
             self.settle(held, result)
         else:

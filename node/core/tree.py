@@ -38,6 +38,8 @@ class Held(Generic[Outcome]):
     """When its body came here, monotonic."""
     certified: bool = False
     """A finalization of it or of a descendant is held: what a quorum has checked need not be proven here again."""
+    is_bound: bool = False
+    """The body is known to be the one that the root commits to; a body that is not says nothing about the block."""
 
 
 class BlockTree(Generic[Outcome]):

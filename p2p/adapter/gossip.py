@@ -269,7 +269,8 @@ class Gossip(Pubsub):  # type: ignore[misc,unused-ignore]
             self._count(topic, "rejected")
             return
         self._count(topic, "accepted")
-        self._ports.deliver(GossipReceived(sender, topic, msg.data))
+        # What a message says is answered for by whoever wrote it: those who pass it on cannot know all that we check later.
+        self._ports.deliver(GossipReceived(peer_id_from(ID(msg.from_id)), topic, msg.data))
         await self.router.publish(msg_forwarder, msg)
 
     def _is_valid(self, topic: str, validator: Validator, sender: PeerId, payload: bytes) -> bool:

@@ -12,9 +12,9 @@ from primitives.genesis import Genesis
 from primitives.hashing import keccak256
 from primitives.headers import ShardHeader
 from primitives.receipts import BUNDLE_RECEIPTS_MAX, Bundle, CrossShardReceipt, Summary, empty_summary
+from shard.body import check_body
 from shard.database import Database
 from shard.engine.interface import BlockContext, BlockExecution, Engine
-from shard.engine.trie import list_root
 from shard.executor.building import Limits, Selection, select_transactions
 from shard.executor.context import BuildContext, ancestor_hashes
 from shard.executor.records import Executed, records_of
@@ -278,9 +278,7 @@ class ShardExecutor:
 
     def _check_body(self, header: ShardHeader, block: ShardBlock, size: int) -> None:
         """Only a body that is not the header's is BAD_BODY, so that all other reasons condemn the header too."""
-        base = self.parameters.chain_id_base
-        if list_root([*(receipt.transaction_bytes(base) for receipt in block.inbound), *block.transactions]) != header.transactions_root:
-            raise InvalidBlock(BlockReason.BAD_BODY, "the body is not the one that the header commits to")
+        check_body(header, block, self.parameters.chain_id_base)
         # What is delivered is no proposer's choice: however much that is, the chain goes on.
         if block.transactions and size > self.parameters.block_bytes_max:
             raise InvalidBlock(BlockReason.BAD_TRANSACTION, f"{size} bytes, at most {self.parameters.block_bytes_max}")
