@@ -90,6 +90,12 @@ def _descendants(root: int) -> list[int]:
     return found
 
 
+def _result(method: str, answer: dict[str, Any]) -> Any:
+    if "error" in answer:
+        raise RuntimeError(f"{method}: {answer['error']}")
+    return answer["result"]
+
+
 class Rpc:
     """JSON-RPC over one connection that is kept."""
 
@@ -98,15 +104,12 @@ class Rpc:
 
     def __call__(self, method: str, *params: Any) -> Any:
         """One call."""
-        answer = self._exchange({"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)})
-        if "error" in answer:
-            raise RuntimeError(f"{method}: {answer['error']}")
-        return answer["result"]
+        return _result(method, self._exchange({"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}))
 
     def batch(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
         """Several calls in one request."""
         body = [{"jsonrpc": "2.0", "id": i, "method": method, "params": list(params)} for i, (method, params) in enumerate(calls)]
-        return [answer.get("result") for answer in self._exchange(body)]
+        return [_result(method, answer) for (method, _), answer in zip(calls, self._exchange(body), strict=True)]
 
     def _exchange(self, body: Any) -> Any:
         self._connection.request("POST", "/", json.dumps(body).encode(), {"Content-Type": "application/json"})

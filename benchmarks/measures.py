@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from benchmarks.cluster import BLOCK_SECONDS, Cluster, Rpc, Sender
@@ -32,9 +33,9 @@ def measure_latency(cluster: Cluster) -> list[Figure]:
         time.sleep(rng.uniform(0.2, 1.2))
         began = time.monotonic()
         sent = rpc("eth_sendRawTransaction", sender.sign(rng.randbytes(20), 1))
-        included_at = rpc.wait(lambda sent=sent: rpc("eth_getTransactionReceipt", sent))
+        included_at = rpc.wait(partial(rpc, "eth_getTransactionReceipt", sent))
         number = int(rpc("eth_getTransactionReceipt", sent)["blockNumber"], 16)
-        finalized_at = rpc.wait(lambda number=number: int(rpc("eth_getBlockByNumber", "finalized", False)["number"], 16) >= number)
+        finalized_at = rpc.wait(partial(_is_finalized, rpc, number))
         included.append(included_at - began)
         finalized.append(finalized_at - included_at)
     return [
@@ -45,15 +46,24 @@ def measure_latency(cluster: Cluster) -> list[Figure]:
     ]
 
 
-def _crossings(source: Rpc, destination: Rpc, samples: int, pause: Callable[[], float]) -> list[float]:
+def _is_finalized(rpc: Rpc, number: int) -> bool:
+    return int(rpc("eth_getBlockByNumber", "finalized", False)["number"], 16) >= number
+
+
+def _holds_something(rpc: Rpc, address: bytes) -> bool:
+    return int(rpc("eth_getBalance", "0x" + address.hex(), "latest"), 16) > 0
+
+
+def _crossings(rng: random.Random, source: Rpc, destination: Rpc, samples: int, pause: Callable[[], float]) -> list[float]:
     """Block times from inclusion at the source to the credit at the destination."""
-    rng, sender, times = random.Random(2), Sender(source, 0, 1), []
+    sender, times = Sender(source, 0, 1), []
     for _ in range(samples):
         time.sleep(pause())
         receiver = rng.randbytes(20)
+        assert not _holds_something(destination, receiver), "a credit is seen only at an account that had nothing"
         sent = source("eth_sendRawTransaction", sender.cross(1, receiver, 7))
-        included_at = source.wait(lambda sent=sent: source("eth_getTransactionReceipt", sent))
-        credited_at = destination.wait(lambda to=receiver: int(destination("eth_getBalance", "0x" + to.hex(), "latest"), 16) == 7)
+        included_at = source.wait(partial(source, "eth_getTransactionReceipt", sent))
+        credited_at = destination.wait(partial(_holds_something, destination, receiver))
         times.append((credited_at - included_at) / BLOCK_SECONDS)
     return times
 
@@ -61,8 +71,8 @@ def _crossings(source: Rpc, destination: Rpc, samples: int, pause: Callable[[], 
 def measure_cross_shard(cluster: Cluster) -> list[Figure]:
     """From inclusion on shard 0 to the credit on shard 1, under light load and from idle."""
     rng, source, destination = random.Random(3), cluster.rpc(0), cluster.rpc(1)
-    busy = _crossings(source, destination, SAMPLES, lambda: rng.uniform(0.1, 1.1))
-    idle = _crossings(source, destination, 5, lambda: IDLE_BEFORE_SECONDS + rng.uniform(0, 2))
+    busy = _crossings(rng, source, destination, SAMPLES, lambda: rng.uniform(0.1, 1.1))
+    idle = _crossings(rng, source, destination, 5, lambda: IDLE_BEFORE_SECONDS + rng.uniform(0, 2))
     return [
         Figure("cross-shard", "inclusion to credit, p50", percentile(busy, 0.5), "block times", 3.0),
         Figure("cross-shard", "inclusion to credit, p95", percentile(busy, 0.95), "block times", 5.0),
@@ -104,7 +114,7 @@ def measure_throughput(cluster: Cluster) -> list[Figure]:
     for first in range(0, len(signed), BATCH):
         last = rpc.batch([("eth_sendRawTransaction", [raw]) for raw in signed[first : first + BATCH]])[-1]
     accepted = time.monotonic() - began
-    mined = rpc.wait(lambda: rpc("eth_getTransactionReceipt", last)) - began
+    mined = rpc.wait(partial(rpc, "eth_getTransactionReceipt", last)) - began
     return [
         Figure("throughput", "transfers accepted", len(signed) / accepted, "1/s"),
         Figure("throughput", "transfers in blocks", len(signed) / mined, "1/s"),
