@@ -14,6 +14,7 @@ from node.cluster.status import NodeStatus
 from node.cluster.supervisor import Observer, Statuses
 
 if TYPE_CHECKING:
+    from rich.live import Live
     from rich.table import Table
 
 TABLE_SECONDS = 1.0
@@ -126,12 +127,17 @@ class TableDisplay:
     poll_seconds = TABLE_SECONDS
 
     def __init__(self, layout: Layout, options: Options) -> None:
+        self._layout, self._options = layout, options
+        self._live = self._open()
+
+    @staticmethod
+    def _open() -> Live:
         from rich.console import Console
         from rich.live import Live
 
-        self._layout, self._options = layout, options
-        self._live = Live(console=Console(), auto_refresh=False)
-        self._live.start()
+        live = Live(console=Console(), auto_refresh=False)
+        live.start()
+        return live
 
     def polled(self, statuses: Statuses) -> None:
         """The table anew."""
@@ -142,7 +148,8 @@ class TableDisplay:
         self._live.stop()
         print_addresses(self._layout, self._options)
         click.echo(f"ready after {seconds:.1f} s; Ctrl-C stops the network")
-        self._live.start()
+        # a display that is started again takes its old height for lines of its own, and would write over the addresses
+        self._live = self._open()
 
     def note(self, sentence: str) -> None:
         """Something that happened, above the table."""

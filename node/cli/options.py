@@ -13,6 +13,7 @@ import click
 from node.cluster.accounts import COIN, FAUCET_ACCOUNT, TEST_ACCOUNTS
 from node.cluster.client import Client
 from node.cluster.layout import SHARDS_MAX, Layout, require_options
+from primitives.hashing import keccak256
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -115,7 +116,16 @@ class AddressType(click.ParamType[str]):
             is_address = False
         if not is_address:
             self.fail(f"{value!r} is not an address: write 0x and 40 hex digits, or the number of a test account, 0 to 9", param, ctx)
+        if text[2:] not in (text[2:].lower(), text[2:].upper()) and text != with_checksum(text):
+            self.fail(f"{value!r} has a letter in the wrong case (EIP-55): check it for a typing error, or write it in lower case", param, ctx)
         return text.lower()
+
+
+def with_checksum(address: str) -> str:
+    """An address with the upper-case letters that EIP-55 gives it."""
+    digits = address[2:].lower()
+    marks = keccak256(digits.encode()).hex()
+    return "0x" + "".join(digit.upper() if int(mark, 16) >= 8 else digit for digit, mark in zip(digits, marks, strict=False))
 
 
 class SenderType(click.ParamType[str]):

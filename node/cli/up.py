@@ -32,8 +32,14 @@ def up(data_dir: Path, engine: str, fresh: bool, yes: bool, detach: bool, as_jso
     layout, given = Layout(data_dir), given_options(values)
     new_options(given).check()
     with hold_folder(layout):
-        stored = None if fresh else read_options(layout)
-        options = new_options(given) if stored is None else merge_options(stored, given)
+        kept = read_options(layout)
+        stored = None if fresh else kept
+        if stored is not None:
+            options = merge_options(stored, given)
+        else:
+            # a new genesis on an old folder keeps the folder's ports
+            ports = {} if kept is None else {"rpc_port": kept.rpc_port, "p2p_port": kept.p2p_port, "metrics_port": kept.metrics_port}
+            options = new_options(ports | given)
         require_free_ports(options)
         if fresh:
             _clear(layout, yes)
