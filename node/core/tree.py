@@ -55,17 +55,30 @@ class BlockTree(Generic[Outcome]):
         return self.head if root == self.head.info.root else self._blocks.get(root)
 
     def insert(self, held: Held[Outcome]) -> bool:
-        """Adds a block above the head; False when a bound is reached or it is not above the head."""
+        """Adds a block above the head; False when a bound is reached and all held is good, or it is not above the head."""
         root = held.info.root
         if root in self._blocks:
             return True
         if held.info.height <= self.head.info.height:
             return False
-        if len(self._blocks) >= BLOCKS_HELD_MAX or self._bytes + len(held.data) > BLOCK_BYTES_HELD_MAX:
+        if not self._make_room(len(held.data)):
             return False
         self._blocks[root] = held
         self._bytes += len(held.data)
         return True
+
+    def _make_room(self, size: int) -> bool:
+        """Drops what nobody has shown to be good, the invalid and then the oldest: a height that is a lie never becomes final."""
+        for status in (Status.INVALID, Status.UNCHECKED):
+            for root, held in list(self._blocks.items()):
+                if self._has_room(size):
+                    return True
+                if held.status is status and not held.certified:
+                    self.drop(root)
+        return self._has_room(size)
+
+    def _has_room(self, size: int) -> bool:
+        return len(self._blocks) < BLOCKS_HELD_MAX and self._bytes + size <= BLOCK_BYTES_HELD_MAX
 
     def drop(self, root: bytes) -> None:
         """Forgets a body that is not what its header commits to."""
