@@ -117,7 +117,7 @@ class AddressType(click.ParamType[str]):
         if not is_address:
             self.fail(f"{value!r} is not an address: write 0x and 40 hex digits, or the number of a test account, 0 to 9", param, ctx)
         if text[2:] not in (text[2:].lower(), text[2:].upper()) and text != with_checksum(text):
-            self.fail(f"{value!r} has a letter in the wrong case (EIP-55): check it for a typing error, or write it in lower case", param, ctx)
+            self.fail(f"{value!r} has a letter in the wrong case (EIP-55): look for a typing error, or write it in lower case", param, ctx)
         return text.lower()
 
 
