@@ -12,7 +12,7 @@ from node.cli.options import as_json
 from primitives.errors import UserError
 
 
-@click.command(epilog="Example: shardnet bench latency cross-shard", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@click.command(epilog="Example: shardnet bench latency", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
 @click.argument("name", required=False)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @as_json
