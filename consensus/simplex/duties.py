@@ -140,7 +140,7 @@ def _judge(state: State, turn: Turn, entry: Entry) -> None:
         if block is None:
             state.want_block(turn, parent.root)
         if missing is None and block is not None:
-            intake.hand_on(state, turn, entry, parent, peer)
+            intake.hand_on(state, turn, entry, parent)
             return
     if not entry.parents and info is None:
         _refuse(state, turn, entry, ConsensusReason.PARENT_MISMATCH)

@@ -146,15 +146,15 @@ def _pull(state: State, turn: Turn, certificate: Certificate) -> None:
     if entry is None or not entry.block:
         state.want_block(turn, certificate.root)
     elif entry.stage == Stage.WAITING:
-        hand_on(state, turn, entry, *entry.parents[0])
+        hand_on(state, turn, entry, entry.parents[0][0])
 
 
-def hand_on(state: State, turn: Turn, entry: Entry, parent: Certificate, peer: Peer | None) -> None:
+def hand_on(state: State, turn: Turn, entry: Entry, parent: Certificate) -> None:
     """Has a proposed block checked on `parent`."""
     vote = entry.vote
     entry.stage, entry.checked = Stage.CHECKING, parent
     is_reproposal, leader = parent.root == vote.root, ValidatorIndex(vote.validator)
-    turn.add(Check(Root(vote.root), state.proposals.release(entry), View(vote.view), parent, leader, is_reproposal, peer))
+    turn.add(Check(Root(vote.root), state.proposals.release(entry), View(vote.view), parent, leader, is_reproposal, entry.block_from))
 
 
 def on_proposal(state: State, turn: Turn, peer: Peer, proposal: Proposal) -> None:

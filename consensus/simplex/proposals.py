@@ -35,6 +35,8 @@ class Entry:
     """Encoded; empty once handed on, or when it has to be pulled by its root."""
     parents: list[tuple[Certificate, Peer | None]]
     """With who delivered them; None for our own. Newest first."""
+    block_from: Peer | None
+    """Who delivered the block, to blame if it is not the one voted for: a parent may have come from another."""
     stage: Stage = Stage.WAITING
     checked: Certificate | None = None
     """The parent it is being checked on."""
@@ -86,7 +88,7 @@ class ProposalBook:
         fits = self._bytes + len(proposal.block) <= PROPOSAL_BYTES_HELD_MAX
         block = proposal.block if fits else b""
         self._bytes += len(block)
-        self._entries.setdefault(proposal.vote.view, []).append(Entry(proposal.vote, block, [(proposal.parent, peer)]))
+        self._entries.setdefault(proposal.vote.view, []).append(Entry(proposal.vote, block, [(proposal.parent, peer)], peer))
         return fits
 
     @staticmethod
