@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from primitives.errors import StartupRefused
 from shard.database import Database, LevelDatabase, MemoryDatabase
-from shard.database.evm import STATE_PREFIX, EvmDatabase
 from shard.database.interface import prefix_end
 
 keys = st.binary(min_size=1, max_size=3)
@@ -105,38 +104,3 @@ def test_a_copied_folder_holds_what_was_written(tmp_path):
 @pytest.mark.parametrize(("prefix", "end"), [(b"a", b"b"), (b"a\xff", b"b"), (b"\x00", b"\x01")])
 def test_prefix_end(prefix, end):
     assert prefix_end(prefix) == end
-
-
-class TestEvmDatabase:
-    def test_changes_are_held_back(self):
-        database = MemoryDatabase({STATE_PREFIX + b"old": b"1"})
-        evm = EvmDatabase(database)
-        evm[b"new"] = b"2"
-        assert evm[b"old"] == b"1"
-        assert evm[b"new"] == b"2"
-        assert b"new" in evm
-        assert database.copy() == {STATE_PREFIX + b"old": b"1"}
-        assert evm.batch_items() == [(STATE_PREFIX + b"new", b"2")]
-        with pytest.raises(KeyError):
-            evm[b"none"]
-
-    def test_a_batch_is_all_or_nothing(self):
-        evm = EvmDatabase(MemoryDatabase())
-        with evm.atomic_batch() as batch:
-            batch[b"a"] = b"1"
-            assert not evm.exists(b"a")
-        assert evm[b"a"] == b"1"
-
-        def fail():
-            with evm.atomic_batch() as batch:
-                batch[b"b"] = b"2"
-                raise RuntimeError("stop")
-
-        with pytest.raises(RuntimeError, match="stop"):
-            fail()
-        assert not evm.exists(b"b")
-
-    def test_stored_nodes_are_never_deleted(self):
-        evm = EvmDatabase(MemoryDatabase({STATE_PREFIX + b"node": b"1"}))
-        del evm[b"node"]
-        assert evm[b"node"] == b"1"
