@@ -24,7 +24,7 @@ _COMMANDS = {
     "genesis": ("node.cli.genesis", "Write a genesis file, configurations and keys."),
     "node": ("node.cli.node", "Run one node in the foreground."),
     "send": ("node.cli.send", "Send a transaction, within a shard or across, and follow it."),
-    "faucet": ("node.cli.send", "Give coins of the faucet to an address."),
+    "faucet": ("node.cli.faucet", "Give coins of the faucet to an address."),
     "balance": ("node.cli.balance", "Show an account on all shards."),
     "audit": ("node.cli.audit", "Add up every account of every shard, and the whole supply."),
     "simulate": ("node.cli.simulate", "Run a deterministic network of simulated nodes."),

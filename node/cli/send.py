@@ -1,4 +1,4 @@
-"""`shardnet send` and `shardnet faucet`."""
+"""`shardnet send`."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ import click
 
 from node.cli.journey import Journey, Wanted
 from node.cli.options import ADDRESS, COINS, SENDER, SHARD, as_json, data_dir, node_choice, open_client, print_json, rpc
-from node.cluster.accounts import COIN, FAUCET_ACCOUNT
 from node.cluster.client import Client
 
-_wait = click.option(
+wait_option = click.option(
     "--wait", type=click.Choice(["included", "safe", "finalized"]), default="included", show_default=True, help="How far to follow it."
 )
-_timeout = click.option("--timeout", type=click.FloatRange(0.1, 86_400), default=120.0, show_default=True, help="Seconds to wait.")
+timeout_option = click.option("--timeout", type=click.FloatRange(0.1, 86_400), default=120.0, show_default=True, help="Seconds to wait.")
 
 
 class DataType(click.ParamType[bytes]):
@@ -40,8 +39,8 @@ class DataType(click.ParamType[bytes]):
 @click.option("--shard", type=SHARD, default=0, show_default=True, help="Shard the sender pays on.")
 @click.option("--to-shard", type=SHARD, help="Shard the receiver gets it on; without it, the same.")
 @click.option("--data", type=DataType(), default=b"", help="Call data, in hexadecimal; within a shard only.")
-@_wait
-@_timeout
+@wait_option
+@timeout_option
 @data_dir
 @node_choice
 @rpc
@@ -57,28 +56,11 @@ def send(
     if target != shard and value == 0:
         raise click.BadParameter("nothing would arrive on the other shard: send more than 0 coins", param_hint="'--value'")
     client = open_client(data_dir, node, rpc)
-    _follow(client, Wanted(key, to, value, shard, target, data, wait), timeout, as_json)
+    follow(client, Wanted(key, to, value, shard, target, data, wait), timeout, as_json)
 
 
-@click.command(epilog="Example: shardnet faucet 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 --value 50 --shard 1")
-@click.argument("address", type=ADDRESS)
-@click.option("--value", type=COINS, default=100 * COIN, show_default="100", help="Coins.")
-@click.option("--shard", type=SHARD, default=0, show_default=True, help="Shard to give them on.")
-@_wait
-@_timeout
-@data_dir
-@node_choice
-@rpc
-@as_json
-def faucet(
-    address: str, value: int, shard: int, wait: str, timeout: float, data_dir: Path, node: int, rpc: str | None, as_json: bool
-) -> None:
-    """Give coins of the faucet account to ADDRESS."""
-    client = open_client(data_dir, node, rpc)
-    _follow(client, Wanted(FAUCET_ACCOUNT.key, address, value, shard, shard, b"", wait), timeout, as_json)
-
-
-def _follow(client: Client, wanted: Wanted, seconds_max: float, as_json: bool) -> None:
+def follow(client: Client, wanted: Wanted, seconds_max: float, as_json: bool) -> None:
+    """Prints each step of a transaction when it has happened; raises as `Journey.steps` does."""
     began = time.monotonic()
     for step in Journey(client, wanted, seconds_max).steps():
         seconds = time.monotonic() - began

@@ -12,6 +12,7 @@ import trio
 from node.rpc.backend import NetworkBackend, RpcObserver
 from node.rpc.dispatch import Dispatcher, error_answer
 from node.rpc.errors import BUSY, RpcError
+from node.rpc.faucet import Faucet
 from node.rpc.hosts import HostGuard
 from node.rpc.limits import BODIES_BYTES_MAX, BODY_BYTES_MAX, BODY_DRAINED_BYTES_MAX, BODY_SECONDS_MAX, REQUESTS_IN_FLIGHT_MAX
 from node.rpc.methods.context import Context, ShardMemory
@@ -85,9 +86,10 @@ class Application:
         parameters = backend.genesis.parameters
         self._shard_count = parameters.shard_count
         self._addresses: dict[str, Dispatcher] = {}
+        faucet = Faucet(observe)
         for chain in range(parameters.shard_count + 1):
             is_beacon = chain == parameters.beacon
-            context = Context(backend, observe, version, chain, ShardMemory())
+            context = Context(backend, observe, version, chain, ShardMemory(), faucet)
             dispatcher = Dispatcher(context, EVERYWHERE if is_beacon else SHARD)
             path = "/beacon" if is_beacon else f"/shard/{chain}"
             self._addresses[path] = self._addresses[path + "/"] = dispatcher

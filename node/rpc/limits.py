@@ -53,6 +53,14 @@ FEE_HISTORY_BLOCKS_MAX = 1024
 FEE_HISTORY_PERCENTILES_MAX = 100
 ACCESS_LIST_ENTRIES_MAX = 10_000
 """Addresses and storage keys together in a call object."""
+FAUCET_WINDOW_SECONDS = 60.0
+"""Over which the faucet counts what it gave."""
+FAUCET_GRANTS_MAX = 120
+"""Of a node in one window, all shards together; one more is answered -32005."""
+FAUCET_GRANTS_PER_ADDRESS_MAX = 10
+"""To one address in one window, all shards together; one more is answered -32005."""
+FAUCET_NONCE_TRIES_MAX = 4
+"""Times a grant is signed again because its nonce went to another transaction meanwhile."""
 CROSSINGS_PER_TRANSACTION_MAX = 64
 """Cross-shard receipts of one transaction that shard_getCrossShardTransaction tells of."""
 TIMESTAMPS_CACHED_MAX = 4096

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from node.rpc.backend import NetworkBackend, RpcObserver, ShardBackend
 from node.rpc.errors import BUSY, SERVER, RpcError
+from node.rpc.faucet import Faucet
 from node.rpc.limits import EXECUTIONS_QUEUED_MAX, TIMESTAMPS_CACHED_MAX
 from primitives.headers import ShardHeader
 from shard.views import TransactionView
@@ -50,6 +51,8 @@ class Context:
     chain: int
     """Chain number that the address stands for."""
     memory: ShardMemory
+    faucet: Faucet
+    """The node's, the same at every address."""
 
     @property
     def chain_id(self) -> int:
