@@ -23,6 +23,10 @@ CrosslinkSource = Callable[[BeaconState], list[Crosslink]]
 """Crosslinks this node could include on top of a state, at most one a shard."""
 
 
+EXAMINED_PER_TURN_MAX = 8
+"""Blocks checked in one turn of the loop, a few milliseconds each: a node that catches up hears its peers in between."""
+
+
 class BeaconChain(Chain[BeaconState]):
     """The coordinator's chain."""
 
@@ -33,6 +37,9 @@ class BeaconChain(Chain[BeaconState]):
         """Set by the core once the shards are there."""
         self.listener: Callable[[list[Held[BeaconState]]], None] = lambda path: None
         """Told of each newly final path."""
+        self.has_more = False
+        """Blocks wait for the next turn because this one has checked enough of them."""
+        self._examined = 0
         instance = instance_of(state, number)
         genesis_info = self._info(genesis_block, genesis_block.hash_tree_root(), instance.epoch)
         head = Held(self._info(block, Root(record.root), instance.epoch), block.encode(), Status.VALID, state)
@@ -64,6 +71,13 @@ class BeaconChain(Chain[BeaconState]):
             root, Root(block.parent_root), Height(block.height), View(block.view), epoch, ValidatorIndex(block.proposer), is_boundary=False
         )
 
+    def begin_turn(self) -> None:
+        """A turn of the loop begins: what the last one left over is gone on with."""
+        self._examined = 0
+        if self.has_more:
+            self.has_more = False
+            self.poke()
+
     # -- see Chain
 
     def decode(self, data: bytes) -> simplex.BlockInfo:
@@ -74,6 +88,10 @@ class BeaconChain(Chain[BeaconState]):
     def examine(self, held: Held[BeaconState], parent: Held[BeaconState]) -> None:
         """See `Chain.examine`: the pure transition."""
         assert parent.outcome is not None
+        if self._examined >= EXAMINED_PER_TURN_MAX:
+            self.has_more = True
+            return
+        self._examined += 1
         try:
             state = process_block(
                 parent.outcome, BeaconBlock.decode(held.data), parent_root=parent.info.root,

@@ -6,7 +6,6 @@ held, fetched, executed in order and made final is the same and is here.
 
 from __future__ import annotations
 
-import itertools
 from abc import ABC, abstractmethod
 from collections import deque
 from dataclasses import dataclass
@@ -18,9 +17,10 @@ from consensus.simplex import Simplex
 from consensus.simplex import events as simplex
 from node.core.context import Context
 from node.core.effects import Observe, Peer
+from node.core.ranges import Ranges, check_range
 from node.core.records import HeadRecord, body_key, certificate_key, engine_key, head_key
 from node.core.tree import BlockTree, Held, Status
-from p2p.messages import BLOCKS_PER_RESPONSE_MAX, Blocks, BlocksByRange, BlocksByRoot, CertificatesByView
+from p2p.messages import Blocks, BlocksByRange, BlocksByRoot, CertificatesByView
 from primitives.errors import BlockReason, InvalidBlock, InvalidConsensusMessage, InvalidEncoding
 from primitives.types import Root, View
 from primitives.votes import Certificate, Instance, VoteKind
@@ -70,7 +70,8 @@ class Chain(ABC, Generic[Outcome]):
         """Why this chain cannot go on here; empty while it can."""
         self._pending: Certificate | None = None
         """Newest finalization whose blocks are not all here and executed."""
-        self._committing: bytes | None = None
+        self._committing: simplex.BlockInfo | None = None
+        self._ranges = Ranges()
         self._checks: dict[bytes, OpenCheck] = {}
         self._wanted: dict[bytes, int] = {}
         """Roots to execute without a proposal of theirs being open, and the view that certified each."""
@@ -256,7 +257,7 @@ class Chain(ABC, Generic[Outcome]):
             if path and path[0].info.height <= self.tree.head.info.height + 1:
                 self._condemn(path, InvalidBlock(BlockReason.WRONG_PARENT, "does not lead to the final head"))
             else:
-                self.want_block(missing)
+                self._pull(path, missing)
             return
         parent = self.tree.head
         for place, held in enumerate(path):
@@ -274,6 +275,11 @@ class Chain(ABC, Generic[Outcome]):
             self._conclude(held)
         if root == self.tree.head.info.root:
             self._conclude(self.tree.head)
+
+    def _pull(self, path: list[Held[Outcome]], missing: bytes) -> None:
+        """Asks for the block below a path, unless it is so far ahead that it comes by range."""
+        if not path or not self._ranges.is_far(path[0].info.height - 1, self.tree.head.info.height):
+            self.want_block(missing)
 
     def _condemn(self, path: list[Held[Outcome]], why: InvalidBlock) -> None:
         for held in path:
@@ -356,35 +362,43 @@ class Chain(ABC, Generic[Outcome]):
             self._dirty = True
 
     def try_final(self) -> None:
-        """Makes the pending finalization's blocks final once all are here and executed."""
-        certificate = self._pending
-        if certificate is None or self._committing is not None or self.halted:
+        """Makes the lowest proven range final, or else the pending finalization's blocks, once all are here and executed."""
+        if self._committing is not None or self.halted:
             return
-        if certificate.root == self.tree.head.info.root:
+        certificate = self._ranges.front(self.tree.head.info.height)
+        if certificate is not None:
+            self._finalize(certificate, is_range=True)
+        elif (certificate := self._pending) is not None and certificate.root == self.tree.head.info.root:
             self._pending = None
             if self.certificate is None or self.certificate.root != certificate.root:
                 # the executor had made it final, and the node ended before it could note that
                 self._note_final(self.tree.head, certificate)
-            return
+        elif certificate is not None and self._finalize(certificate, is_range=False):
+            self._pending = None
+
+    def _finalize(self, certificate: Certificate, *, is_range: bool) -> bool:
+        """Goes on towards the final block of a certificate; True once it is being made final."""
         path, missing = self.tree.path(certificate.root)
         if missing is not None:
             if path and path[0].info.height <= self.tree.head.info.height + 1:
                 self._halt(f"a finalization conflicts with the final block at height {self.tree.head.info.height}")
-            else:
+            elif is_range:
                 self.want_block(missing)
-            return
+            else:
+                self._pull(path, missing)
+            return False
         if any(held.status is Status.INVALID for held in path):
             self._halt(f"a block at height {path[-1].info.height} is final although it is invalid here")
-            return
+            return False
         if any(held.status is not Status.VALID for held in path):
             for held in path:
                 held.certified = True
             self.advance(certificate.root)
             if any(held.status is not Status.VALID for held in path):
-                return
-        self._pending = None
-        self._committing = certificate.root
+                return False
+        self._committing = path[-1].info
         self.commit(path, certificate)
+        return True
 
     def committed(self, path: list[Held[Outcome]], certificate: Certificate) -> None:
         """The end of `commit`: the path's last block is the head."""
@@ -402,8 +416,11 @@ class Chain(ABC, Generic[Outcome]):
         self._checks = {root: check for root, check in self._checks.items() if check.view > certificate.view}
         if self._build is not None and self._build.view <= certificate.view:
             self._build = None
+        if self._pending is not None and self._pending.view <= certificate.view:
+            self._pending = None
         self._note_final(head, certificate)
         self.on_final(path)
+        self._fetch_range()
         self._dirty = True
 
     def _note_final(self, head: Held[Outcome], certificate: Certificate) -> None:
@@ -427,34 +444,50 @@ class Chain(ABC, Generic[Outcome]):
     # -- catching up by range
 
     def catch_up(self, peer: Peer, height: int) -> None:
-        """A peer says its final head is at `height`: ask it for what lies between."""
-        gap = height - self.tree.head.info.height
-        if gap <= 0 or self._committing is not None or (gap <= 2 and self._pending is not None):
-            return
-        need = ("range", self.number, self.tree.head.info.height)
-        request = BlocksByRange(self.number, self.tree.head.info.height + 1, min(gap, BLOCKS_PER_RESPONSE_MAX))
-        self.context.want(need, request, prefer=peer)
+        """A peer says its final head is at `height`: ask for what lies between."""
+        self._ranges.hear(peer, height)
+        self._fetch_range()
 
-    def take_range(self, peer: Peer, blocks: Blocks) -> None:
+    def _fetch_range(self) -> None:
+        """Asks for the next range, unless so little is missing that agreement brings it anyway."""
+        final = self.tree.head.info.height if self._committing is None else self._committing.height
+        wanted = self._ranges.wanted(final)
+        if wanted is None or (wanted[1] <= 2 and (self._pending is not None or self._committing is not None)):
+            return
+        first, count = wanted
+        self.context.want(("range", self.number, first), BlocksByRange(self.number, first, count), prefer=self._ranges.peer)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether a peer has told of final blocks that are not near the own final head."""
+        return self._ranges.is_far(self._ranges.height, self.tree.head.info.height)
+
+    def range_failed(self) -> None:
+        """Nobody gave the range that was asked for."""
+        self._ranges.fail()
+
+    def take_range(self, peer: Peer, first: int, blocks: Blocks) -> None:
         """A range of final blocks: nothing of it is held before its certificate proves all of it."""
         if not blocks.blocks or len(blocks.finalization) != 1:
+            self._ranges.fail()
             return
         certificate = blocks.finalization[0]
         try:
             infos = [self.decode(data) for data in blocks.blocks]
-            if certificate.instance != self.instance or certificate.kind != VoteKind.FINALIZE or infos[-1].root != certificate.root:
-                raise InvalidBlock(BlockReason.BAD_PARENT_CERTIFICATE, "a range ends at the block its certificate names")
-            if any(child.parent != parent.root for parent, child in itertools.pairwise(infos)):
-                raise InvalidBlock(BlockReason.WRONG_PARENT, "a range is one chain")
+            check_range(infos, certificate, self.instance, first)
             verify_certificate(certificate, self.committee, self.context.scheme, self.context.parameters.fork_version,
                                self.context.genesis.root, self.context.verified)
         except (InvalidBlock, InvalidEncoding, InvalidConsensusMessage) as error:
             self.context.penalize(peer, error.reason)
+            self._ranges.fail()
             return
         for info, data in zip(infos, blocks.blocks, strict=True):
-            if info.height > self.tree.head.info.height:
-                self.tree.insert(Held(info, data))
-        self.post(simplex.CertificateReceived(peer, certificate))
+            if info.height > self.tree.head.info.height and not self.tree.insert(Held(info, data, certified=True)):
+                self.context.observe("limit_hits", limit="blocks_held_max")
+                return
+        self._ranges.push(infos[-1].height, certificate)
+        self._fetch_range()
+        self._dirty = True
 
     def take_block(self, peer: Peer, root: bytes, blocks: Blocks) -> None:
         """Blocks asked for by root."""

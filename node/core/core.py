@@ -96,6 +96,7 @@ class Core:
     def handle(self, event: Event, now: Now) -> list[Effect]:
         """What to do about `event`; effects are performed as node/core/effects.py says."""
         self.context.now = now
+        self.beacon.begin_turn()
         match event:
             case Tick():
                 self._tick()
@@ -139,6 +140,8 @@ class Core:
     @property
     def deadline_ms(self) -> int:
         """When the next `Tick` is due, monotonic."""
+        if self.beacon.has_more and not self.beacon.halted:
+            return self.context.now.monotonic_ms
         deadlines = [self._next_status_ms]
         for chain in self.chains:
             if chain.halted:
@@ -205,9 +208,13 @@ class Core:
 
     def _response(self, event: ResponseReceived) -> None:
         asked = self.context.fetcher.finish(event.request_id)
-        if asked is None or event.response is None:
+        if asked is None:
             return
         kind, *rest = asked.need
+        if event.response is None:
+            if kind == "range" and (chain := self.chain(int(rest[0]))) is not None:  # type: ignore[call-overload]
+                chain.range_failed()
+            return
         match event.response:
             case Status(genesis_root, rows):
                 if genesis_root == self.context.genesis.root:
@@ -218,8 +225,7 @@ class Core:
                 chain = self.chain(int(rest[0]))  # type: ignore[call-overload]
                 assert chain is not None
                 if kind == "range":
-                    chain.take_range(asked.peer, blocks)
-                    self._next_status_ms = self.context.now.monotonic_ms
+                    chain.take_range(asked.peer, int(rest[1]), blocks)  # type: ignore[call-overload]
                 else:
                     chain.take_block(asked.peer, bytes(rest[1]), blocks)  # type: ignore[call-overload]
             case Certificates(certificates):
