@@ -214,9 +214,12 @@ class NodeBackend:
         return Crossing(None if root is None else BlockRef(height, root), timestamp, None)
 
     def is_ready(self) -> bool:
-        """See `NetworkBackend`: every chain this node follows has something final."""
-        return self._core.beacon.tree.head.info.height >= 1 and all(
-            shard.heads().finalized.number >= 1 for shard in self._shards.values()
+        """See `NetworkBackend`: every chain this node follows has something final, and no peer is known to be far ahead."""
+        core = self._core
+        return (
+            core.beacon.tree.head.info.height >= 1
+            and all(shard.heads().finalized.number >= 1 for shard in self._shards.values())
+            and core.has_caught_up
         )
 
     def health(self) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from consensus.beacon.genesis import ShardGenesis, build_genesis_state
+from consensus.beacon.genesis import build_genesis_state
 from consensus.signatures import BlsScheme
 from node.config import NodeConfig
 from node.core.core import Core
@@ -15,6 +15,7 @@ from node.executors.executor import Executor
 from node.executors.inline import InlineExecutor
 from node.executors.link import ExecutorLink
 from node.genesis import load_genesis
+from node.hosting import genesis_of_shards, hosted_shards
 from node.loop import clocks
 from node.store import NodeStore
 from p2p.topics import Topic, topics_of
@@ -25,7 +26,6 @@ from primitives.types import ValidatorIndex
 from shard.database import LevelDatabase
 from shard.pool import Pool, PoolLimits
 from shard.results import HeadInfo
-from shard.views import small
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,8 @@ class Identity:
     genesis: Genesis
     scheme: BlsScheme
     local: tuple[ValidatorIndex, ...]
+    shards: tuple[int, ...]
+    """Those that run here."""
 
 
 def load_identity(config: NodeConfig) -> Identity:
@@ -42,11 +44,12 @@ def load_identity(config: NodeConfig) -> Identity:
 
     Raises:
         InvalidGenesis: the genesis file.
-        InvalidConfig: a key file that cannot be read, or a key that is not of this genesis.
+        InvalidConfig: a key file that cannot be read, or a key or shard that is not of this genesis.
     """
     genesis = load_genesis(config.genesis)
     keys = {} if config.validator_keys is None else _load_keys(config.validator_keys, genesis)
-    return Identity(genesis, BlsScheme(keys), tuple(ValidatorIndex(index) for index in sorted(keys)))
+    shards = hosted_shards(genesis, config.shards, has_validators=bool(keys))
+    return Identity(genesis, BlsScheme(keys), tuple(ValidatorIndex(index) for index in sorted(keys)), shards)
 
 
 def _load_keys(path: Path, genesis: Genesis) -> dict[int, bls.SecretKey]:
@@ -61,10 +64,10 @@ def _load_keys(path: Path, genesis: Genesis) -> dict[int, bls.SecretKey]:
     return keys
 
 
-def make_links(config: NodeConfig, genesis: Genesis) -> dict[int, Executor]:
-    """One executor for each shard; not started yet."""
-    links: dict[int, Executor] = {}
-    for shard in range(genesis.parameters.shard_count):
+def make_links(config: NodeConfig, identity: Identity) -> dict[int, Executor]:
+    """One executor for each hosted shard; not started yet."""
+    genesis, links = identity.genesis, dict[int, Executor]()
+    for shard in identity.shards:
         folder = config.data_dir / f"shard-{shard}"
         if config.executor == "inline":
             links[shard] = InlineExecutor(genesis, shard, LevelDatabase(folder))
@@ -76,8 +79,7 @@ def make_links(config: NodeConfig, genesis: Genesis) -> dict[int, Executor]:
 def make_core(identity: Identity, heads: Mapping[int, HeadInfo], store: NodeStore, limits: PoolLimits) -> Core:
     """The core on top of what the store and the executors hold."""
     genesis = identity.genesis
-    shard_genesis = [ShardGenesis(heads[shard].genesis_header, small(heads[shard].genesis_supply)) for shard in sorted(heads)]
-    block, state = build_genesis_state(genesis, shard_genesis)
+    block, state = build_genesis_state(genesis, genesis_of_shards(genesis, heads))
     return Core(
         genesis=genesis, genesis_block=block, genesis_state=state, heads=heads, pools={shard: Pool(limits) for shard in heads},
         scheme=identity.scheme, local=identity.local, read=store.read, scan=store.scan, now=clocks(),
@@ -85,5 +87,11 @@ def make_core(identity: Identity, heads: Mapping[int, HeadInfo], store: NodeStor
 
 
 def topic_names(genesis: Genesis) -> dict[str, Topic]:
-    """The topics a node takes part in, by the name the network sees."""
+    """All topics of the network, by the name the network sees."""
     return {topic.name(genesis.root): topic for topic in topics_of(genesis.parameters.shard_count)}
+
+
+def heard_topics(identity: Identity) -> dict[str, Topic]:
+    """Of those, what the node listens to: the topics of the chains it follows."""
+    followed = {*identity.shards, identity.genesis.parameters.beacon}
+    return {name: topic for name, topic in topic_names(identity.genesis).items() if topic.chain in followed}

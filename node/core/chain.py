@@ -17,7 +17,7 @@ from consensus.simplex import Simplex
 from consensus.simplex import events as simplex
 from node.core.context import Context
 from node.core.effects import Observe, Peer
-from node.core.ranges import Ranges, check_range
+from node.core.ranges import Ranges, check_range, is_far
 from node.core.records import HeadRecord, body_key, certificate_key, engine_key, head_key
 from node.core.tree import BlockTree, Held, Status
 from p2p.messages import Blocks, BlocksByRange, BlocksByRoot, CertificatesByView
@@ -278,7 +278,7 @@ class Chain(ABC, Generic[Outcome]):
 
     def _pull(self, path: list[Held[Outcome]], missing: bytes) -> None:
         """Asks for the block below a path, unless it is so far ahead that it comes by range."""
-        if not path or not self._ranges.is_far(path[0].info.height - 1, self.tree.head.info.height):
+        if not path or not is_far(path[0].info.height - 1, self.tree.head.info.height):
             self.want_block(missing)
 
     def _condemn(self, path: list[Held[Outcome]], why: InvalidBlock) -> None:
@@ -460,7 +460,7 @@ class Chain(ABC, Generic[Outcome]):
     @property
     def is_behind(self) -> bool:
         """Whether a peer has told of final blocks that are not near the own final head."""
-        return self._ranges.is_far(self._ranges.height, self.tree.head.info.height)
+        return is_far(self._ranges.height, self.tree.head.info.height)
 
     def range_failed(self) -> None:
         """Nobody gave the range that was asked for."""

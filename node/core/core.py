@@ -30,6 +30,7 @@ from node.core.effects import (
     ShardFinalized,
     Tick,
 )
+from node.core.ranges import is_far
 from node.core.shard_chain import ShardChain
 from node.core.speech import consensus_batches, transaction_batches
 from node.core.tree import Held
@@ -71,6 +72,8 @@ class Core:
         self.beacon.crosslinks = self._crosslinks
         self.beacon.listener = self._beacon_final
         self._next_status_ms = now.monotonic_ms
+        self._has_heard = False
+        """A peer has told how far it is."""
         self._ask_again_ms: int | None = None
         self._transactions: dict[int, list[bytes]] = {}
 
@@ -82,6 +85,18 @@ class Core:
     def chain(self, number: int) -> Chain[Any] | None:
         """A followed chain by number."""
         return self.beacon if number == self.context.parameters.beacon else self.shards.get(number)
+
+    @property
+    def has_caught_up(self) -> bool:
+        """Whether no chain here is far behind what a peer tells of, or a final beacon block records; alone, nobody need tell."""
+        state, committee = self.beacon.tree.head.outcome, self.beacon.committee
+        assert state is not None
+        own = [position for index in self.context.local if (position := committee.position(index)) is not None]
+        if not self._has_heard and not committee.has_quorum(own):
+            return False
+        return not any(chain.is_behind for chain in self.chains) and not any(
+            is_far(state.shards[shard].height, chain.tree.head.info.height) for shard, chain in self.shards.items()
+        )
 
     def start(self) -> list[Effect]:
         """Starts every chain from what the store holds."""
@@ -218,6 +233,8 @@ class Core:
         match event.response:
             case Status(genesis_root, rows):
                 if genesis_root == self.context.genesis.root:
+                    self._has_heard = True
+                    self.context.fetcher.tell(asked.peer, frozenset(row.chain for row in rows))
                     for row in rows:
                         if (chain := self.chain(row.chain)) is not None:
                             chain.catch_up(asked.peer, row.height)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from node.core.effects import Ask, Effect, Observe, Peer
-from p2p.messages import Request
+from p2p.messages import BlocksByRange, BlocksByRoot, BundleByNonce, CertificatesByView, Request
 
 IN_FLIGHT_MAX = 64
 """Requests waiting for an answer."""
@@ -22,11 +22,25 @@ class Asked:
     request: Request
 
 
+def chain_of(request: Request) -> int | None:
+    """The chain that a peer must follow to have an answer; None where any peer has one."""
+    match request:
+        case BlocksByRange(chain) | BlocksByRoot(chain):
+            return chain
+        case CertificatesByView(instance):
+            return instance.chain
+        case BundleByNonce(source):
+            return source
+    return None
+
+
 class Fetcher:
     """Keeps the needs of a node's chains; who needs something says so again until it is there."""
 
     def __init__(self) -> None:
         self.peers: list[Peer] = []
+        self._follows: dict[Peer, frozenset[int]] = {}
+        """Chains of each peer that has told them."""
         self._in_flight: dict[int, Asked] = {}
         self._needs: set[tuple[object, ...]] = set()
         self._last_ms: dict[tuple[object, ...], int] = {}
@@ -41,6 +55,22 @@ class Fetcher:
         """A peer is not asked any more."""
         if peer in self.peers:
             self.peers.remove(peer)
+            self._follows.pop(peer, None)
+
+    def tell(self, peer: Peer, chains: frozenset[int]) -> None:
+        """A peer says which chains it follows."""
+        if peer in self.peers:
+            self._follows[peer] = chains
+
+    def followers(self, chain: int | None) -> list[Peer]:
+        """Peers worth asking about a chain: those that follow it or have not told yet, in order of connection."""
+        if chain is None:
+            return self.peers
+        return [peer for peer in self.peers if peer not in self._follows or chain in self._follows[peer]]
+
+    def follows(self, peer: Peer, chain: int) -> bool:
+        """Whether a peer has told that it follows a chain."""
+        return chain in self._follows.get(peer, ())
 
     def want(self, need: tuple[object, ...], request: Request, now_ms: int, interval_ms: int, prefer: Peer | None = None) -> list[Effect]:
         """Ask for `need`, unless it is asked for already or was within `interval_ms`."""
@@ -49,12 +79,15 @@ class Fetcher:
         last = self._last_ms.get(need)
         if last is not None and now_ms - last < interval_ms:
             return []
+        peers = self.followers(chain_of(request))
+        if not peers:
+            return []
         if len(self._in_flight) >= IN_FLIGHT_MAX:
             return [Observe("limit_hits", {"limit": "requests_in_flight_max"})]
         if len(self._last_ms) >= NEEDS_REMEMBERED_MAX:
             self._last_ms = {need: ms for need, ms in self._last_ms.items() if now_ms - ms < 60_000}
         self._serial += 1
-        peer = prefer if prefer in self.peers and last is None else self.peers[self._serial % len(self.peers)]
+        peer = prefer if prefer in peers and last is None else peers[self._serial % len(peers)]
         self._last_ms[need] = now_ms
         self._needs.add(need)
         self._in_flight[self._serial] = Asked(need, peer, request)

@@ -62,9 +62,10 @@ class Ranges:
             self._held.popleft()
         return self._held[0].certificate if self._held else None
 
-    def is_far(self, height: int, final: int) -> bool:
-        """Whether a block is too far above the final head to be pulled by its root."""
-        return height > final + WALK_BLOCKS_MAX
+
+def is_far(height: int, final: int) -> bool:
+    """Whether a block is too far above the final head to be pulled by its root."""
+    return height > final + WALK_BLOCKS_MAX
 
 
 def check_range(infos: Sequence[BlockInfo], certificate: Certificate, instance: Instance, first: int) -> None:

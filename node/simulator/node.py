@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from consensus.beacon.genesis import ShardGenesis, build_genesis_state
+from consensus.beacon.genesis import build_genesis_state
 from node.core import effects as fx
 from node.core.core import Core
+from node.hosting import genesis_of_shards
 from node.serving import Server
 from node.simulator.storage import CrashingDatabase, SimulatedStore
 from p2p.messages import decode_response, encode_request
@@ -62,10 +63,12 @@ def _finish(coroutine: Coroutine[Any, Any, bytes]) -> bytes:
 class SimulatedNode:
     """Number `index` of a world."""
 
-    def __init__(self, world: World, index: int) -> None:
+    def __init__(self, world: World, index: int, shards: Collection[int], *, is_validator: bool) -> None:
+        """`shards` are those it hosts; a node that is no validator follows and does not vote."""
         self.world, self.index, self.name = world, index, f"node-{index}"
+        self._validator = index if is_validator else None
         self.store = SimulatedStore()
-        self.databases = {shard: CrashingDatabase() for shard in range(world.genesis.parameters.shard_count)}
+        self.databases = {shard: CrashingDatabase() for shard in shards}
         self.is_alive = False
         self.boot = 0
         self._turns: deque[Callable[[], list[fx.Effect]]] = deque()
@@ -86,11 +89,11 @@ class SimulatedNode:
             engine = ReferenceEngine(genesis.parameters, shard, StateReader(database))
             self.executors[shard] = ShardExecutor(database, genesis, shard, engine, lambda: 0.0)
         heads = {shard: executor.head() for shard, executor in self.executors.items()}
-        block, state = build_genesis_state(genesis, [ShardGenesis(h.genesis_header, small(h.genesis_supply)) for h in heads.values()])
+        block, state = build_genesis_state(genesis, genesis_of_shards(genesis, heads))
         self.core = Core(
             genesis=genesis, genesis_block=block, genesis_state=state, heads=heads, pools={shard: Pool(PoolLimits()) for shard in heads},
-            scheme=world.keys.scheme(self.index), local=(ValidatorIndex(self.index),), read=self.store.read, scan=self.store.scan,
-            now=self._clocks(),
+            scheme=world.keys.scheme(self._validator), local=() if self._validator is None else (ValidatorIndex(self._validator),),
+            read=self.store.read, scan=self.store.scan, now=self._clocks(),
         )
         links: Any = {shard: _Link(executor) for shard, executor in self.executors.items()}
         store: Any = self.store

@@ -60,8 +60,8 @@ class Keys(Protocol):
     def public(self, index: int) -> tuple[bytes, bytes]:
         """Public key and proof of possession of a validator."""
 
-    def scheme(self, index: int) -> SignatureScheme:
-        """What a node that holds this validator's key signs and checks with."""
+    def scheme(self, index: int | None) -> SignatureScheme:
+        """What a node that holds this validator's key signs and checks with; None: one without a key."""
 
 
 class FastKeys:
@@ -75,9 +75,9 @@ class FastKeys:
         """See `Keys`."""
         return self._public[index], bytes(96)
 
-    def scheme(self, index: int) -> SignatureScheme:
+    def scheme(self, index: int | None) -> SignatureScheme:
         """See `Keys`."""
-        return MacScheme(self._secrets, {index: self._public[index]})
+        return MacScheme(self._secrets, {} if index is None else {index: self._public[index]})
 
 
 class BlsKeys:
@@ -91,9 +91,9 @@ class BlsKeys:
         key = self._keys[index]
         return key.public_key, key.prove_possession()
 
-    def scheme(self, index: int) -> SignatureScheme:
+    def scheme(self, index: int | None) -> SignatureScheme:
         """See `Keys`."""
-        return BlsScheme({index: self._keys[index]})
+        return BlsScheme({} if index is None else {index: self._keys[index]})
 
 
 SIGNATURES: dict[str, type[FastKeys] | type[BlsKeys]] = {"fast": FastKeys, "bls": BlsKeys}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import heapq
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from primitives.genesis import Genesis, GenesisValidator
 from primitives.hashing import sha256
 from primitives.headers import ShardHeader
 from primitives.parameters import Parameters
+from shard.executor.executor import ShardExecutor
 
 USERS = 24
 REQUEST_TIMEOUT_MS = 1500
@@ -47,7 +48,7 @@ class SimulationReport:
 
 
 class World:
-    """A network of `nodes` validators, a node each."""
+    """A network of `nodes` validators, a node each, and of nodes that only follow."""
 
     def __init__(
         self,
@@ -57,8 +58,21 @@ class World:
         faults: str = "standard",
         signatures: str = "fast",
         parameters: Parameters | None = None,
+        observers: Sequence[Collection[int]] = (),
+        observers_join_ms: int = 0,
     ) -> None:
-        """`faults`: a profile of `FAULTS`; `signatures`: of `SIGNATURES`; `parameters` other than the defaults, of `shards` shards."""
+        """A world whose nodes are about to start.
+
+        Args:
+            seed: all chance comes from it.
+            nodes: validators.
+            shards: shard chains.
+            faults: a profile of `FAULTS`.
+            signatures: of `SIGNATURES`.
+            parameters: other than the defaults, of `shards` shards.
+            observers: nodes without a validator: the shards that each hosts.
+            observers_join_ms: when they start, with nothing but genesis.
+        """
         self.seed = seed
         self.rng = random.Random(seed)
         self.weather = Weather(FAULTS[faults], self.rng)
@@ -75,11 +89,14 @@ class World:
             validators=tuple(self._validator(index, seeds[index][:20]) for index in range(nodes)),
             accounts=genesis_accounts(self.users),
         )
-        self.nodes = [SimulatedNode(self, index) for index in range(nodes)]
+        everything = range(self.genesis.parameters.shard_count)
+        self.nodes = [SimulatedNode(self, index, everything, is_validator=True) for index in range(nodes)]
+        self.nodes += [SimulatedNode(self, nodes + i, hosted, is_validator=False) for i, hosted in enumerate(observers)]
         self.sent: list[tuple[int, bytes, int]] = []
         """(destination shard, receiver, wei) of every transfer a user sent."""
         for node in self.nodes:
-            self.at(self.rng.randint(0, 300), functools.partial(self.start, node))
+            begin_ms = observers_join_ms if node.index >= nodes else 0
+            self.at(begin_ms + self.rng.randint(0, 300), functools.partial(self.start, node))
 
     def _validator(self, index: int, fee_address: bytes) -> GenesisValidator:
         public_key, proof = self.keys.public(index)
@@ -184,7 +201,7 @@ class World:
         """A wallet that sends again, to another node, until its transaction is in a final block."""
 
         def attempt() -> None:
-            alive = [node for node in self.nodes if node.is_alive]
+            alive = [node for node in self.nodes if node.is_alive and shard in node.executors]
             if alive:
                 node = alive[self.rng.randrange(len(alive))]
                 if self._is_spent(node, shard, sender):
@@ -202,13 +219,18 @@ class World:
     def has_delivered_all(self) -> bool:
         """Whether every node lives and its state holds every transfer that was sent."""
         return all(
-            node.is_alive and node.executors[shard].engine.account(_state_root(node.executors[shard]), to).balance == value
+            node.is_alive and _balance(node.executors[shard], to) == value
             for node in self.nodes
             for shard, to, value in self.sent
+            if shard in node.databases
         )
 
 
-def _state_root(executor: Any) -> bytes:
+def _balance(executor: ShardExecutor, address: bytes) -> int:
+    return executor.engine.account(_state_root(executor), address).balance
+
+
+def _state_root(executor: ShardExecutor) -> bytes:
     return ShardHeader.decode(executor.latest.result.header).state_root
 
 

@@ -1,9 +1,10 @@
 """A core in memory, for tests of what stands around it."""
 
-from consensus.beacon.genesis import ShardGenesis, build_genesis_state
+from consensus.beacon.genesis import build_genesis_state
 from consensus.signatures import BlsScheme
 from node.core.core import Core
 from node.core.effects import Now
+from node.hosting import genesis_of_shards
 from primitives import bls
 from primitives.genesis import Genesis, GenesisAccount, GenesisValidator
 from primitives.parameters import Parameters
@@ -13,7 +14,6 @@ from shard.engine.reference import ReferenceEngine
 from shard.executor.executor import ShardExecutor
 from shard.executor.schema import StateReader
 from shard.pool import Pool, PoolLimits
-from shard.views import small
 
 KEY = bls.derive_secret_key(b"\1" * 32)
 
@@ -26,15 +26,15 @@ def make_genesis(shards: int = 2) -> Genesis:
     return Genesis(parameters=Parameters(shard_count=shards), timestamp=1, seed=b"\0" * 32, validators=(validator,), accounts=(account,))
 
 
-def make_core(now: Now | None = None) -> Core:
+def make_core(now: Now | None = None, hosted: tuple[int, ...] = (0, 1)) -> Core:
     """A core of a one-validator network at genesis, not started."""
     genesis = make_genesis()
     heads = {}
-    for shard in range(genesis.parameters.shard_count):
+    for shard in hosted:
         database = MemoryDatabase()
         engine = ReferenceEngine(genesis.parameters, shard, StateReader(database))
         heads[shard] = ShardExecutor(database, genesis, shard, engine, lambda: 0.0).head()
-    block, state = build_genesis_state(genesis, [ShardGenesis(h.genesis_header, small(h.genesis_supply)) for h in heads.values()])
+    block, state = build_genesis_state(genesis, genesis_of_shards(genesis, heads))
     return Core(
         genesis=genesis, genesis_block=block, genesis_state=state, heads=heads, pools={shard: Pool(PoolLimits()) for shard in heads},
         scheme=BlsScheme({0: KEY}), local=(ValidatorIndex(0),), read=lambda key: None, scan=lambda prefix: {},
