@@ -21,7 +21,7 @@ ENVIRONMENT_PREFIX = "SHARDNET_"
 PEERS_MAX = 256
 _OTHER_VARIABLES = ("SHARDNET_VYPER",)
 """Of the build, not of a node."""
-_PATHS = ("genesis", "data_dir", "node_key", "validator_keys")
+_PATHS = ("genesis", "data_dir", "node_key", "validator_keys", "log_file")
 _DEFAULT_POOL = PoolLimits()
 
 Port = Annotated[int, Field(ge=1, le=65_535)]
@@ -60,8 +60,6 @@ class NodeConfig(BaseModel):
     metrics_port: Port = 9100
     """Metrics, health and readiness."""
     p2p_port: Port = 9000
-    shards: Annotated[tuple[Annotated[int, Field(ge=0, le=31)], ...], Field(max_length=32)] | None = None
-    """Shards that run here; None: all. A node with validators runs every one."""
     peers: Annotated[tuple[PeerConfig, ...], Field(max_length=PEERS_MAX)] = ()
     allowed_hosts: Annotated[tuple[Name, ...], Field(max_length=256)] = ()
     """Names that a request's `Host` header may carry besides `localhost` and addresses; `*` for any."""
@@ -70,6 +68,12 @@ class NodeConfig(BaseModel):
     engine: Literal["reference"] = "reference"
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_file: Path | None = None
+    """Where the log goes; None: standard error."""
+    log_file_bytes_max: Annotated[int, Field(ge=64 * 1024, le=2**36)] = 16 * 1024 * 1024
+    """The log file is set aside as `.1`, `.1` as `.2`, ..., before it grows over this."""
+    log_files_max: Annotated[int, Field(ge=1, le=1_000)] = 4
+    """Log files that are kept, with the one that is written."""
     mempool_transactions_max: Annotated[int, Field(ge=1, le=10_000_000)] = _DEFAULT_POOL.transactions_max
     """Of each shard's pool."""
     mempool_transactions_per_sender_max: Annotated[int, Field(ge=1, le=10_000_000)] = _DEFAULT_POOL.transactions_per_sender_max
@@ -150,7 +154,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:
 
 
 def _parse_variable(name: str, variable: str, text: str) -> object:
-    if name in ("allowed_hosts", "shards"):
+    if name == "allowed_hosts":
         return tuple(part.strip() for part in text.split(",") if part.strip())
     if name != "peers":
         return text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import signal
+from contextlib import ExitStack
 from importlib.metadata import version
 
 import trio
@@ -14,7 +15,7 @@ from node.admission import Admission
 from node.backend import NodeBackend
 from node.config import NodeConfig
 from node.http_metrics import serve_metrics
-from node.logs import configure_logging
+from node.logs import QueuedLines, logging_to
 from node.loop import CoreLoop, clocks
 from node.metrics import NodeMetrics
 from node.rpc.server import serve as serve_rpc
@@ -36,14 +37,20 @@ def run(config: NodeConfig) -> None:
     Raises:
         UserError: it cannot start; the sentence says what to do.
     """
-    configure_logging(config.log_level, config.log_format)
-    try:
-        trio.run(_main, config)
-    except BaseExceptionGroup as group:
-        refused, rest = group.split(UserError)
-        if refused is not None and rest is None:
-            raise _first(refused) from None
-        raise
+    with ExitStack() as stack:
+        try:
+            log = stack.enter_context(
+                logging_to(config.log_level, config.log_format, config.log_file, config.log_file_bytes_max, config.log_files_max)
+            )
+        except OSError as error:
+            raise StartupRefused(f"the log file {config.log_file} cannot be written: {error.strerror}; choose another log_file") from error
+        try:
+            trio.run(_main, config, log)
+        except BaseExceptionGroup as group:
+            refused, rest = group.split(UserError)
+            if refused is not None and rest is None:
+                raise _first(refused) from None
+            raise
 
 
 def _first(group: BaseExceptionGroup[UserError]) -> UserError:
@@ -54,11 +61,11 @@ def _first(group: BaseExceptionGroup[UserError]) -> UserError:
     return error
 
 
-async def _main(config: NodeConfig) -> None:
+async def _main(config: NodeConfig, log: QueuedLines) -> None:
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_stop_on_signal, signals, nursery.cancel_scope)
-            await _run_node(config)
+            await _run_node(config, log)
             nursery.cancel_scope.cancel()
 
 
@@ -69,7 +76,7 @@ async def _stop_on_signal(signals: object, scope: trio.CancelScope) -> None:
         return
 
 
-async def _run_node(config: NodeConfig) -> None:
+async def _run_node(config: NodeConfig, log: QueuedLines) -> None:
     identity = wiring.load_identity(config)
     genesis = identity.genesis
     try:
@@ -77,12 +84,13 @@ async def _run_node(config: NodeConfig) -> None:
     except OSError as error:
         raise StartupRefused(f"the data folder {config.data_dir} cannot be made: {error.strerror}") from error
     store = NodeStore.open(config.data_dir / "node", genesis.root)
-    links = wiring.make_links(config, identity)
+    links = wiring.make_links(config, genesis)
     try:
         async with trio.open_nursery() as nursery:
             heads = {shard: await link.start(nursery) for shard, link in links.items()}
             core = wiring.make_core(identity, heads, store, config.pool_limits())
             metrics = NodeMetrics(core)
+            log.on_drop = metrics.limit_hit
             server = Server(core, store, links)
 
             async def answer(peer: PeerId, payload: bytes) -> bytes:
@@ -90,7 +98,7 @@ async def _run_node(config: NodeConfig) -> None:
 
             network = Network(config.node_key, config.listen_host, config.p2p_port, answer, metrics.observe)
             topics = wiring.topic_names(genesis)
-            for name in wiring.heard_topics(identity):
+            for name in topics:
                 network.subscribe(name, GOSSIP_BYTES_MAX, lambda peer, payload: True)
             network.keep(PeerAddress(peer.host, peer.port, PeerId(peer.peer_id)) for peer in config.peers)
             metrics.peers = lambda: len(network.peers())
@@ -98,8 +106,7 @@ async def _run_node(config: NodeConfig) -> None:
             admission = Admission(core, links, clocks, loop.perform_soon, metrics.observe, loop.penalize)
             backend = NodeBackend(core=core, links=links, store=store, submit=admission.submit, peers=lambda: len(network.peers()))
             await nursery.start(network.run)
-            every_shard = range(genesis.parameters.shard_count)
-            listeners = [(config.listen_host, config.rpc_port + shard, f"/shard/{shard}") for shard in every_shard]
+            listeners = [(config.listen_host, config.rpc_port + shard, f"/shard/{shard}") for shard in links]
             await nursery.start(
                 functools.partial(
                     serve_rpc, backend, listeners, version=f"shardnet/v{version('shardnet')}",

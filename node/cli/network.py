@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import click
 
 from node.cli.display import make_table
 from node.cli.options import as_json, data_dir, print_json
 from node.cluster.layout import Layout, Options, require_options
-from node.cluster.processes import find_nodes, last_lines, terminate
+from node.cluster.logfiles import Follower, has_said, read_lines
+from node.cluster.processes import find_nodes, terminate
 from node.cluster.status import NodeStatus, Watcher
 from node.cluster.supervisor import find_supervisor, read_state
 from primitives.errors import StartupRefused, UserError
@@ -24,7 +24,6 @@ from primitives.errors import StartupRefused, UserError
 STOP_SECONDS_MAX = 12.0
 """For a supervisor to stop its nodes and itself."""
 _WATCH_SECONDS = 0.1
-_FOLLOW_SECONDS = 0.25
 
 
 @click.command(epilog="Example: shardnet down")
@@ -100,22 +99,20 @@ def _or_dash(value: int | None) -> str:
 @click.option("-f", "--follow", is_flag=True, help="Go on until Ctrl-C.")
 @as_json
 def logs(data_dir: Path, node: int | None, lines: int, follow: bool, as_json: bool) -> None:
-    """Show what the nodes said."""
+    """Show what the nodes said, all of them by time."""
     layout = Layout(data_dir)
     options = require_options(layout)
     if node is not None and node >= options.nodes:
         raise click.BadParameter(f"the network in {data_dir} has nodes 0 to {options.nodes - 1}", param_hint="'--node'")
-    chosen = range(options.nodes) if node is None else [node]
-    paths = {index: layout.log(index) for index in chosen if layout.log(index).exists()}
-    if not paths:
+    chosen = [index for index in (range(options.nodes) if node is None else [node]) if has_said(layout, index)]
+    if not chosen:
         raise StartupRefused(f"no node of {data_dir} has said anything yet: start the network with shardnet up")
-    sizes = {index: path.stat().st_size for index, path in paths.items()}
-    for index, path in paths.items():
-        for line in last_lines(path, lines):
-            _print_line(index, line, as_json, is_alone=node is not None)
-    if follow:
-        for index, line in _follow(paths, sizes):
-            _print_line(index, line, as_json, is_alone=node is not None)
+    # opened before the last lines are read: nothing that is said in between is missed
+    with closing(Follower(layout, chosen if follow else [])) as follower:
+        for line in read_lines(layout, chosen, lines):
+            _print_line(line.node, line.text, as_json, is_alone=node is not None)
+        for index, text in follower.lines() if follow else ():
+            _print_line(index, text, as_json, is_alone=node is not None)
 
 
 def _print_line(index: int, line: str, as_json: bool, is_alone: bool) -> None:
@@ -123,17 +120,3 @@ def _print_line(index: int, line: str, as_json: bool, is_alone: bool) -> None:
         print_json({"node": index, "line": line})
     else:
         click.echo(line if is_alone else f"node {index} | {line}")
-
-
-def _follow(paths: dict[int, Path], sizes: dict[int, int]) -> Iterator[tuple[int, str]]:
-    with ExitStack() as stack:
-        files: dict[int, IO[str]] = {index: stack.enter_context(path.open(errors="replace")) for index, path in paths.items()}
-        partial = dict.fromkeys(files, "")
-        for index, file in files.items():
-            file.seek(sizes[index])
-        while True:
-            for index, file in files.items():
-                *whole, partial[index] = (partial[index] + file.read()).split("\n")
-                for line in whole:
-                    yield index, line
-            time.sleep(_FOLLOW_SECONDS)

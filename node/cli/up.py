@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -23,12 +24,18 @@ from primitives.errors import StartupRefused
 @data_dir
 @click.option("--host", "listen_host", show_default="127.0.0.1", help="Address that every port is opened on.")
 @click.option("--engine", type=click.Choice(["reference"]), default="reference", show_default=True, help="What executes blocks.")
+@click.option("--log-format", type=click.Choice(["text", "json"]), help="How the nodes log.  [default: text]")
 @click.option("--fresh", is_flag=True, help="Start from a new genesis; what is in the folder is deleted.")
 @click.option("--yes", is_flag=True, help="Do not ask before deleting.")
 @click.option("--detach", is_flag=True, help="Return once the network is ready; shardnet down stops it.")
 @as_json
-def up(data_dir: Path, engine: str, fresh: bool, yes: bool, detach: bool, as_json: bool, **values: Any) -> None:
+def up(
+    data_dir: Path, engine: str, log_format: str | None, fresh: bool, yes: bool, detach: bool, as_json: bool, **values: Any
+) -> None:  # fmt: skip
     """Start a local network, one process a node; the same folder again goes on with its chains."""
+    if log_format is not None:
+        # every process below this one inherits it, a detached supervisor's too
+        os.environ["SHARDNET_LOG_FORMAT"] = log_format
     layout, given = Layout(data_dir), given_options(values)
     new_options(given).check()
     with hold_folder(layout):

@@ -144,8 +144,12 @@ class Layout:
         return self.node(index) / "node.toml"
 
     def log(self, index: int) -> Path:
-        """What a node prints."""
+        """What a node says; its older parts are `node.log.1`, ..."""
         return self.node(index) / "node.log"
+
+    def output(self, index: int) -> Path:
+        """What a node prints apart from its log: why it did not start, or a crash of the interpreter."""
+        return self.node(index) / "node.out"
 
 
 def read_options(layout: Layout) -> Options | None:

@@ -15,25 +15,27 @@ from pathlib import Path
 import psutil
 
 from node.cluster.layout import Layout, Options
+from node.logs import aside
 from primitives.errors import StartupRefused
 
 STOP_SECONDS_MAX = 8.0
 """From SIGTERM to SIGKILL; with the rest it stays below the ten seconds that a stop may take."""
-LOG_BYTES_MAX = 64 * 1024 * 1024
-"""A log over this is set aside as `node.log.1` at the next start."""
 _TAIL_BYTES = 16 * 1024
-_PASSED_ON = ("SHARDNET_LOG_LEVEL", "SHARDNET_LOG_FORMAT", "SHARDNET_EXECUTOR")
+_PASSED_ON = (
+    "SHARDNET_LOG_LEVEL", "SHARDNET_LOG_FORMAT", "SHARDNET_LOG_FILE_BYTES_MAX", "SHARDNET_LOG_FILES_MAX", "SHARDNET_EXECUTOR",
+)  # fmt: skip
 """Settings that mean the same for every node; all others, ports above all, are each node's own."""
 _MODULE = "node.cli.main"
 
 
 def start_node(layout: Layout, index: int) -> subprocess.Popen[bytes]:
     """Starts a node in a process group of its own, so that Ctrl-C reaches it through its supervisor alone."""
-    log = layout.log(index)
-    if log.exists() and log.stat().st_size > LOG_BYTES_MAX:
-        log.replace(log.with_name(log.name + ".1"))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SHARDNET_") or name in _PASSED_ON}
-    with log.open("ab") as output:
+    environment["SHARDNET_LOG_FILE"] = str(layout.log(index).absolute())
+    path = layout.output(index)
+    if path.exists() and path.stat().st_size:
+        path.replace(aside(path, 1))
+    with path.open("wb") as output:
         return subprocess.Popen(
             [sys.executable, "-P", "-m", _MODULE, "node", "--config", str(layout.config(index).absolute())],
             stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True, env=environment,

@@ -194,7 +194,9 @@ class Supervisor:
             if code is None or node.is_down:
                 continue
             node.is_down = True
-            lines = last_lines(self._layout.log(node.index), LOG_LINES_SHOWN)
+            lines = last_lines(self._layout.output(node.index), LOG_LINES_SHOWN) or last_lines(
+                self._layout.log(node.index), LOG_LINES_SHOWN
+            )
             if code >= 0:
                 said = "; it said last:\n  " + "\n  ".join(lines) if lines else " and said nothing"
                 raise NetworkFailed(f"node {node.index} ended with exit code {code}{said}")

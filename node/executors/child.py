@@ -7,6 +7,7 @@ The process ends when its input ends, and with its parent. A bug ends it too, wi
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import os
 import queue
 import signal
@@ -102,6 +103,7 @@ def _end_process(arguments: threading.ExceptHookArgs) -> None:
 
 
 def _settle_in() -> None:
+    faulthandler.enable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # A terminal's interrupt goes to the whole group: the node ends its executors itself.
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

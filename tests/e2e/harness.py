@@ -139,7 +139,7 @@ class Cluster:
     def logs(self) -> str:
         parts = []
         for node in range(self.options.nodes):
-            lines = "\n".join(last_lines(self.layout.log(node), LOG_LINES_SHOWN))
+            lines = "\n".join(last_lines(self.layout.log(node), LOG_LINES_SHOWN) + last_lines(self.layout.output(node), LOG_LINES_SHOWN))
             parts.append(f"--- node {node}\n{lines}")
         return "\n".join(parts)
 

@@ -146,7 +146,7 @@ def test_up_refuses_ports_in_use(index: int, option: str, tmp_path: Path, capsys
     error = capsys.readouterr().err
     assert f"port {bases[index]}" in error
     assert option in error
-    assert not list(tmp_path.glob("node-*/node.log"))
+    assert not list(tmp_path.glob("node-*/node.[lo]*"))
 
 
 def test_up_refuses_a_folder_that_runs(tmp_path: Path, capsys: Captured) -> None:
