@@ -60,6 +60,8 @@ class NodeConfig(BaseModel):
     metrics_port: Port = 9100
     """Metrics, health and readiness."""
     p2p_port: Port = 9000
+    shards: Annotated[tuple[Annotated[int, Field(ge=0, le=31)], ...], Field(max_length=32)] | None = None
+    """Shards that run here; None: all. A node with validators runs every one."""
     peers: Annotated[tuple[PeerConfig, ...], Field(max_length=PEERS_MAX)] = ()
     allowed_hosts: Annotated[tuple[Name, ...], Field(max_length=256)] = ()
     """Names that a request's `Host` header may carry besides `localhost` and addresses; `*` for any."""
@@ -154,7 +156,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:
 
 
 def _parse_variable(name: str, variable: str, text: str) -> object:
-    if name == "allowed_hosts":
+    if name in ("allowed_hosts", "shards"):
         return tuple(part.strip() for part in text.split(",") if part.strip())
     if name != "peers":
         return text

@@ -84,7 +84,7 @@ async def _run_node(config: NodeConfig, log: QueuedLines) -> None:
     except OSError as error:
         raise StartupRefused(f"the data folder {config.data_dir} cannot be made: {error.strerror}") from error
     store = NodeStore.open(config.data_dir / "node", genesis.root)
-    links = wiring.make_links(config, genesis)
+    links = wiring.make_links(config, identity)
     try:
         async with trio.open_nursery() as nursery:
             heads = {shard: await link.start(nursery) for shard, link in links.items()}
@@ -98,7 +98,7 @@ async def _run_node(config: NodeConfig, log: QueuedLines) -> None:
 
             network = Network(config.node_key, config.listen_host, config.p2p_port, answer, metrics.observe)
             topics = wiring.topic_names(genesis)
-            for name in topics:
+            for name in wiring.heard_topics(identity):
                 network.subscribe(name, GOSSIP_BYTES_MAX, lambda peer, payload: True)
             network.keep(PeerAddress(peer.host, peer.port, PeerId(peer.peer_id)) for peer in config.peers)
             metrics.peers = lambda: len(network.peers())
@@ -106,7 +106,8 @@ async def _run_node(config: NodeConfig, log: QueuedLines) -> None:
             admission = Admission(core, links, clocks, loop.perform_soon, metrics.observe, loop.penalize)
             backend = NodeBackend(core=core, links=links, store=store, submit=admission.submit, peers=lambda: len(network.peers()))
             await nursery.start(network.run)
-            listeners = [(config.listen_host, config.rpc_port + shard, f"/shard/{shard}") for shard in links]
+            every_shard = range(genesis.parameters.shard_count)
+            listeners = [(config.listen_host, config.rpc_port + shard, f"/shard/{shard}") for shard in every_shard]
             await nursery.start(
                 functools.partial(
                     serve_rpc, backend, listeners, version=f"shardnet/v{version('shardnet')}",
