@@ -13,6 +13,7 @@ import queue
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -32,6 +33,8 @@ STACK_BYTES = 64 * 1024 * 1024
 """Address space of a lane's stack: calls in the EVM nest 1024 deep."""
 PR_SET_PDEATHSIG = 1
 EXIT_BUG = 70
+FINISH_SECONDS_MAX = 3.0
+"""For the lanes to finish what they are at; what is unfinished then is given up."""
 
 
 class _Output:
@@ -69,16 +72,20 @@ class _Worker:
         except queue.Full:
             self._output.send(wire.failure(question.id, Busy(queue_limit(self._lane))))
 
-    def stop(self) -> None:
-        """Ends the thread when it is done with what it is at."""
+    def end(self) -> None:
+        """Lets the thread end when it is done with what it is at."""
         self._stopping = True
-        self._questions.put(None)
-        self._thread.join()
+        if self._questions.empty():
+            self._questions.put(None)
+
+    def await_end(self, seconds_max: float) -> bool:
+        """Whether it has ended in time."""
+        self._thread.join(seconds_max)
+        return not self._thread.is_alive()
 
     def _work(self) -> None:
-        while (question := self._questions.get()) is not None:
-            if not self._stopping:
-                self._output.send(self._answer(question))
+        while not self._stopping and (question := self._questions.get()) is not None:
+            self._output.send(self._answer(question))
 
     def _answer(self, question: wire.Question) -> bytes:
         arguments = OPERATIONS[question.operation].decode_arguments(question.arguments)
@@ -119,8 +126,12 @@ def _serve(frames: Iterator[bytes], service: Service, output: _Output) -> None:
         question = wire.decode_question(data)
         workers[OPERATIONS[question.operation].lane].take(question)
     service.end_calls()
+    deadline = time.monotonic() + FINISH_SECONDS_MAX
     for worker in workers.values():
-        worker.stop()
+        worker.end()
+    if not all(worker.await_end(max(0.0, deadline - time.monotonic())) for worker in workers.values()):
+        # The database takes a block's changes whole or not at all: nothing is lost but the work.
+        os._exit(0)
 
 
 def main() -> int:

@@ -19,8 +19,8 @@ from shard.results import HeadInfo
 
 START_SECONDS_MAX = 120.0
 """From starting the process to its being ready; making a large genesis state takes long."""
-STOP_SECONDS_MAX = 10.0
-"""The process may finish what it is at for so long, then it is killed."""
+STOP_SECONDS_MAX = 4.0
+"""The process may end by itself for so long, then it is killed."""
 RESTART_WAIT_SECONDS_MAX = 30.0
 """A question asked while the process is being restarted waits for so long."""
 BACKOFF_SECONDS_MIN = 0.1
