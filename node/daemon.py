@@ -24,7 +24,8 @@ from node.rpc.server import serve as serve_rpc
 from node.serving import Server
 from node.store import NodeStore
 from p2p.adapter.host import Network
-from p2p.messages import GOSSIP_BYTES_MAX
+from p2p.limits import GOSSIP_LIMITS
+from p2p.messages import decode_gossip
 from p2p.network import PeerAddress, PeerId
 from primitives.errors import StartupRefused, UserError
 
@@ -101,10 +102,13 @@ async def _run_node(config: NodeConfig, log: QueuedLines, serving: trio.CancelSc
             async def answer(peer: PeerId, payload: bytes) -> bytes:
                 return await server.answer(payload)
 
-            network = Network(config.node_key, config.listen_host, config.p2p_port, answer, metrics.observe)
+            network = Network(
+                config.node_key, config.listen_host, config.p2p_port, answer, metrics.observe,
+                report=lambda peer, reason: loop.penalize(peer, reason),
+            )
             topics = wiring.topic_names(genesis)
-            for name in wiring.heard_topics(identity):
-                network.subscribe(name, GOSSIP_BYTES_MAX, lambda peer, payload: True)
+            for name, topic in wiring.heard_topics(identity).items():
+                network.subscribe(name, GOSSIP_LIMITS[topic.kind], functools.partial(decode_gossip, topic.kind))
             network.keep(PeerAddress(peer.host, peer.port, PeerId(peer.peer_id)) for peer in config.peers)
             metrics.peers = lambda: len(network.peers())
             loop = CoreLoop(core, store, network, links, topics, metrics.observe, lambda admit: admission.enqueue(admit))

@@ -41,8 +41,8 @@ from node.executors.executor import Executor
 from node.store import NodeStore
 from p2p import network as net
 from p2p.adapter.host import Network
-from p2p.messages import Response, decode_response, encode_request
-from p2p.scoring import PeerScores, Verdict
+from p2p.messages import GOSSIP_TYPES, Response, decode_response, encode_request
+from p2p.scoring import PeerScores, Verdict, points_of
 from p2p.topics import Topic
 from primitives.errors import InvalidBlock, InvalidEncoding, Reason, Unavailable
 from shard.executor.context import BuildContext
@@ -52,8 +52,6 @@ INBOX_EVENTS_MAX = 2048
 TURN_EVENTS_MAX = 64
 """Events handled before their effects are carried out."""
 REQUEST_TIMEOUT_SECONDS = 6.0
-PENALTY_POINTS = 10.0
-"""Cost of one rejected message that was the peer's fault; see `p2p.scoring.ScoringParameters`."""
 
 
 def clocks() -> Now:
@@ -126,10 +124,9 @@ class CoreLoop:
     async def _forward_network(self) -> None:
         async for event in self._network.events:
             match event:
-                case net.GossipReceived(peer, name, payload):
-                    topic = self._topics.get(name)
-                    if topic is not None:
-                        await self._send.send(GossipReceived(peer, topic, payload))
+                case net.GossipReceived(peer, name, message):
+                    assert isinstance(message, GOSSIP_TYPES), "the decoder of every topic is decode_gossip"
+                    await self._send.send(GossipReceived(peer, self._topics[name], message))
                 case net.PeerConnected(peer):
                     await self._send.send(PeerConnected(peer))
                 case net.PeerDisconnected(peer):
@@ -169,10 +166,12 @@ class CoreLoop:
         """Scores a peer, and acts on the verdict."""
         self._observe("penalties", {"reason": reason.code, "fault": reason.fault.value}, 1)
         peer_id = net.PeerId(peer)
-        match self._scores.on_fault(peer_id, reason.fault, PENALTY_POINTS, trio.current_time()):
+        match self._scores.on_fault(peer_id, reason.fault, points_of(reason), trio.current_time()):
             case Verdict.DROP:
+                self._observe("peers_dropped", {"reason": reason.code}, 1)
                 self._network.disconnect(peer_id)
             case Verdict.BAN:
+                self._observe("peers_banned", {"reason": reason.code}, 1)
                 self._network.ban(peer_id, self._scores.parameters.ban_seconds)
 
     async def _ask(self, ask: Ask) -> None:

@@ -47,6 +47,8 @@ COUNTERS = (
     CounterField("chain_halted", "shardnet_chains_halted", "Chains that cannot go on here.", ("chain",)),
     CounterField("builds_failed", "shardnet_builds_failed", "Blocks an executor did not build.", ("shard", "error")),
     CounterField("penalties", "shardnet_peer_penalties", "Rejections held against somebody.", ("reason", "fault")),
+    CounterField("peers_dropped", "shardnet_peers_dropped", "Peers disconnected for what they did, by the last reason.", ("reason",)),
+    CounterField("peers_banned", "shardnet_peers_banned", "Peers kept out for what they did, by the last reason.", ("reason",)),
     CounterField("requests_failed", "shardnet_requests_failed", "Requests to peers without an answer.", ("reason",)),
     CounterField("p2p_messages", "shardnet_messages", "Gossip messages, by kind and chain of the topic.", ("topic", "result")),
     CounterField("p2p_requests", "shardnet_requests", "Requests asked and answered.", ("side", "result")),

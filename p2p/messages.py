@@ -20,6 +20,11 @@ GOSSIP_BYTES_MAX = 256 * 1024
 PROPOSAL_INLINE_BYTES_MAX = 200 * 1024
 """A larger encoded block leaves its proposal's `block` empty."""
 TRANSACTIONS_PER_BATCH_MAX = 512
+CERTIFICATES_PER_BATCH_MAX = 64
+PROPOSALS_PER_BATCH_MAX = 4
+WAKES_PER_BATCH_MAX = 16
+CONSENSUS_MESSAGES_MAX = CERTIFICATES_PER_BATCH_MAX + PROPOSALS_PER_BATCH_MAX + COMMITTEE_SIZE_MAX + WAKES_PER_BATCH_MAX
+"""In one batch."""
 CHAINS_MAX = 33
 BLOCKS_PER_RESPONSE_MAX = 64
 BLOCKS_RESPONSE_BYTES_MAX = 6 * 1024 * 1024
@@ -34,10 +39,10 @@ class ConsensusBatch(Container):
 
     encoded_bytes_max: ClassVar[int] = GOSSIP_BYTES_MAX
 
-    certificates: Annotated[tuple[Certificate, ...], Repeated(64)]
-    proposals: Annotated[tuple[Proposal, ...], Repeated(4)]
+    certificates: Annotated[tuple[Certificate, ...], Repeated(CERTIFICATES_PER_BATCH_MAX)]
+    proposals: Annotated[tuple[Proposal, ...], Repeated(PROPOSALS_PER_BATCH_MAX)]
     votes: Annotated[tuple[Vote, ...], Repeated(COMMITTEE_SIZE_MAX)]
-    wakes: Annotated[tuple[Wake, ...], Repeated(16)]
+    wakes: Annotated[tuple[Wake, ...], Repeated(WAKES_PER_BATCH_MAX)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +141,7 @@ class BundleByNonce(Container):
 
 
 GossipPayload = ConsensusBatch | TransactionBatch | Bundle
+GOSSIP_TYPES = (ConsensusBatch, TransactionBatch, Bundle)
 Request = Status | BlocksByRange | BlocksByRoot | CertificatesByView | BundleByNonce
 Response = Status | Blocks | Certificates | Bundle
 
@@ -170,15 +176,21 @@ def encode_request(request: Request) -> bytes:
     return bytes([_REQUESTS.index(type(request))]) + request.encode()
 
 
+def request_type(payload: bytes) -> type[Request] | None:
+    """What an encoded request claims to be; None for no known kind."""
+    return _REQUESTS[payload[0]] if payload and payload[0] < len(_REQUESTS) else None
+
+
 def decode_request(payload: bytes) -> Request:
     """The request a peer sent.
 
     Raises:
         InvalidEncoding: an unknown kind, or bytes that are not it.
     """
-    if not payload or payload[0] >= len(_REQUESTS):
+    kind = request_type(payload)
+    if kind is None:
         raise InvalidEncoding(EncodingReason.UNKNOWN_KIND, f"request kind {payload[:1].hex() or 'missing'}")
-    return _REQUESTS[payload[0]].decode(payload[1:])
+    return kind.decode(payload[1:])
 
 
 def decode_response(request: Request, payload: bytes) -> Response | None:

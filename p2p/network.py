@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from primitives.errors import ShardnetError, StartupRefused
+from primitives.errors import Reason, ShardnetError, StartupRefused
 
 GOSSIP_BYTES_MAX: Final = 256 * 1024
 """Largest payload of one gossip message; anything larger is announced by hash and pulled."""
@@ -41,6 +41,8 @@ TOPIC_CHARACTERS_MAX: Final = 128
 """Longest topic name taken from a peer."""
 CONNECTIONS_MAX: Final = 128
 """Connections held at once, both ways together."""
+STRANGERS_PER_ADDRESS_MAX: Final = 16
+"""Peers connected at once from one address that this node was not told to keep."""
 INBOUND_STREAMS_PER_PEER_MAX: Final = 64
 """Streams a peer may have open towards us at once."""
 KEPT_PEERS_MAX: Final = 256
@@ -66,12 +68,15 @@ class PeerAddress:
 
 @dataclass(frozen=True)
 class GossipReceived:
-    """A message that passed its topic's validator, delivered once, never one of our own."""
+    """A message of the right form, delivered once, never one of our own."""
 
     peer: PeerId
     """Who wrote and signed it, which need not be who delivered it."""
     topic: str
-    payload: bytes
+    message: object
+    """What the topic's decoder made of it."""
+    size_bytes: int
+    """Of its payload."""
 
 
 @dataclass(frozen=True)
@@ -90,10 +95,13 @@ class PeerDisconnected:
 
 NetworkEvent = GossipReceived | PeerConnected | PeerDisconnected
 
-Validator = Callable[[PeerId, bytes], bool]
-"""Synchronous and cheap: size, decoding, duplicates. False, or an exception, drops the message."""
+Decoder = Callable[[bytes], object]
+"""Synchronous and cheap: what a payload holds, decoded once for all that follows. A `Rejection` is held against whoever
+delivered the message, for an honest peer checks the form before it passes anything on."""
 RequestHandler = Callable[[PeerId, bytes], Awaitable[bytes]]
 """Answers one encoded request; a `Rejection` refuses it."""
+Report = Callable[[PeerId, Reason], None]
+"""Takes what a peer is to blame for; may disconnect or ban it at once."""
 Observe = Callable[[str, Mapping[str, str], float], None]
 """Takes a metric's name, its labels and a value (an increment, or the level of a gauge)."""
 

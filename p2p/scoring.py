@@ -5,11 +5,26 @@ Pure: time is an argument. Source: LIBP2P ("scoring weights are all zero: keep y
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
 from p2p.network import PeerId
-from primitives.errors import Fault
+from primitives.errors import Fault, PeerReason, Reason
+
+POINTS = 10.0
+"""Cost of one rejected message that was the peer's fault."""
+POINTS_OF_REASON: Mapping[Reason, float] = {
+    PeerReason.OVER_RATE: 1.0,  # a hundred messages past an allowance that is already generous
+    PeerReason.MALFORMED_FRAME: 50.0,
+    PeerReason.FORGED_MESSAGE: 50.0,
+}
+"""Where one case says less, or more, than a rejected message does."""
+
+
+def points_of(reason: Reason) -> float:
+    """What one case of `reason` costs a peer."""
+    return POINTS_OF_REASON.get(reason, POINTS)
 
 
 class Verdict(Enum):

@@ -117,6 +117,17 @@ class InvalidEncoding(Rejection):
     """Bytes that do not decode; see `EncodingReason`."""
 
 
+class PeerReason(Reason):
+    """What a peer did on its streams that no honest peer does; reported, not raised (design page LIBP2P)."""
+
+    OVER_RATE = ("over_rate", Fault.PEER)
+    """More messages or bytes of a kind than `p2p.limits` allows."""
+    MALFORMED_FRAME = ("malformed_frame", Fault.PEER)
+    """Bytes on a gossip stream that are no frame."""
+    FORGED_MESSAGE = ("forged_message", Fault.PEER)
+    """A gossip message whose author did not sign it."""
+
+
 class SignatureReason(Reason):
     """Why a key or signature is refused."""
 

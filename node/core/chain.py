@@ -21,7 +21,7 @@ from node.core.ranges import Ranges, check_range, is_far
 from node.core.records import HeadRecord, body_key, certificate_key, engine_key, head_key
 from node.core.tree import BlockTree, Held, Status
 from p2p.messages import Blocks, BlocksByRange, BlocksByRoot, CertificatesByView
-from primitives.errors import BlockReason, InvalidBlock, InvalidConsensusMessage, InvalidEncoding
+from primitives.errors import BlockReason, Fault, InvalidBlock, InvalidConsensusMessage, InvalidEncoding
 from primitives.types import Root, View
 from primitives.votes import Certificate, Instance, VoteKind
 
@@ -202,6 +202,9 @@ class Chain(ABC, Generic[Outcome]):
                     self.context.want(need, CertificatesByView(self.instance, first, last))
                 case simplex.Penalize(peer, reason):
                     self.context.penalize(peer, reason)
+                    if reason.fault is Fault.PEER:
+                        # one check a turn is what a liar can cost: what else it said in this turn is not heard
+                        self._inbox = deque(event for event in self._inbox if getattr(event, "peer", None) != peer)
                 case simplex.EvidenceFound(evidence):
                     self.context.observe("equivocations", chain=str(self.number), validator=str(evidence.first.validator))
                 case simplex.Observe(name, value, labels):

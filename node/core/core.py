@@ -34,10 +34,9 @@ from node.core.ranges import is_far
 from node.core.shard_chain import ShardChain
 from node.core.speech import consensus_batches, transaction_batches
 from node.core.tree import Held
-from p2p.messages import GOSSIP_BYTES_MAX, Blocks, Certificates, ChainStatus, ConsensusBatch, Status, TransactionBatch, decode_gossip
+from p2p.messages import GOSSIP_BYTES_MAX, Blocks, Certificates, ChainStatus, ConsensusBatch, GossipPayload, Status, TransactionBatch
 from p2p.topics import Topic, TopicKind
 from primitives.blocks import BeaconBlock, Crosslink
-from primitives.errors import InvalidEncoding
 from primitives.genesis import Genesis
 from primitives.receipts import Bundle
 from primitives.types import Address, ValidatorIndex, View
@@ -115,8 +114,8 @@ class Core:
         match event:
             case Tick():
                 self._tick()
-            case GossipReceived(peer, topic, payload):
-                self._gossip(peer, topic, payload)
+            case GossipReceived(peer, topic, message):
+                self._gossip(peer, topic, message)
             case PeerConnected(peer):
                 self.context.fetcher.connect(peer)
                 self._next_status_ms = min(self._next_status_ms, now.monotonic_ms)
@@ -194,12 +193,7 @@ class Core:
             self._next_status_ms = now_ms + interval
             self.context.want(("status",), self.status(), interval_ms=interval // 2)
 
-    def _gossip(self, peer: str, topic: Topic, payload: bytes) -> None:
-        try:
-            message = decode_gossip(topic.kind, payload)
-        except InvalidEncoding as error:
-            self.context.penalize(peer, error.reason)
-            return
+    def _gossip(self, peer: str, topic: Topic, message: GossipPayload) -> None:
         if isinstance(message, ConsensusBatch):
             self._consensus(peer, topic.chain, message)
         elif isinstance(message, TransactionBatch):

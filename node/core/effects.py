@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from p2p.messages import Request, Response
+from p2p.messages import GossipPayload, Request, Response
 from p2p.topics import Topic
 from primitives.blocks import ShardReference
 from primitives.errors import InvalidBlock, Reason
@@ -37,11 +37,11 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class GossipReceived:
-    """A payload on a subscribed topic, written and signed by `peer` (who need not have delivered it)."""
+    """A message on a subscribed topic, written and signed by `peer` (who need not have delivered it)."""
 
     peer: Peer
     topic: Topic
-    payload: bytes
+    message: GossipPayload
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from node.core.core import Core
 from node.hosting import genesis_of_shards
 from node.serving import Server
 from node.simulator.storage import CrashingDatabase, SimulatedStore
-from p2p.messages import decode_response, encode_request
+from p2p.messages import decode_gossip, decode_response, encode_request
 from primitives.errors import InvalidBlock, InvalidTransaction
 from primitives.receipts import Bundle
 from primitives.types import Address, ValidatorIndex
@@ -178,7 +178,7 @@ class SimulatedNode:
     def _carry_out_one(self, effect: fx.Effect) -> None:
         match effect:
             case fx.Publish(topic, payload):
-                self.world.gossip(self.index, fx.GossipReceived(self.name, topic, payload))
+                self.world.gossip(self.index, fx.GossipReceived(self.name, topic, decode_gossip(topic.kind, payload)))
             case fx.Ask(request_id, peer, request):
                 self.world.ask(self.index, int(peer.removeprefix("node-")), request_id, request)
             case fx.Admit(shard, _, transactions):

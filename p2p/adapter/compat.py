@@ -34,7 +34,7 @@ _METHODS: Final[tuple[tuple[type[Any], tuple[str, ...]], ...]] = (
     (AutoConnector, ("maybe_connect",)),
     (SwarmConn, ("close",)),
     (NetStream, ("read", "write", "close", "reset")),
-    (Yamux, ("_read_data_body", "_write_frame")),
+    (Yamux, ("_read_data_body", "_write_frame", "get_remote_address")),
     (YamuxStream, ("_auto_tune_and_send_window_update", "send_window_update")),
     (TCPListener, ("close", "get_addrs")),
     (MessageCache, ("put", "get", "window", "shift")),

@@ -28,7 +28,7 @@ class EventQueue:
             self._bytes -= self._sizes.popleft()
         size = 0
         if isinstance(event, GossipReceived):
-            size = len(event.payload)
+            size = event.size_bytes
             if self._bytes + size > EVENT_BYTES_MAX:
                 self._observe("p2p_limit_hits", {"limit": "event_bytes"}, 1)
                 return

@@ -25,7 +25,9 @@ from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.pubsub import Pubsub
 from libp2p.pubsub.validators import PUBSUB_SIGNING_PREFIX
 
+from p2p import limits
 from p2p.adapter.frames import FrameReader, MalformedFrameError, OutboundQueue, StreamEndedError, frame_of
+from p2p.adapter.guard import Guard
 from p2p.adapter.identity import peer_id_from
 from p2p.adapter.router import Router, SeenMessages
 from p2p.network import (
@@ -33,18 +35,20 @@ from p2p.network import (
     TOPIC_CHARACTERS_MAX,
     TOPICS_MAX,
     WAITING_MESSAGES_MAX,
+    Decoder,
     GossipReceived,
     NetworkSettings,
     Observe,
     PayloadTooLarge,
-    PeerId,
-    Validator,
 )
+from primitives.errors import EncodingReason, PeerReason, Rejection
 
 log = logging.getLogger(__name__)
 
-RPC_BYTES_MAX: Final = GOSSIP_BYTES_MAX + 64 * 1024
+RPC_BYTES_MAX: Final = limits.FRAME_LIMIT.bytes_max
 """Largest pubsub frame: one message with its envelope, or one control message."""
+MESSAGES_BETWEEN_PAUSES_MAX: Final = 16
+"""Messages of one frame checked before others have their turn."""
 _SIGNATURE_BYTES_MAX: Final = 128
 _SEQUENCE_BYTES: Final = 8
 _SIGNING_PREFIX: Final = PUBSUB_SIGNING_PREFIX.encode()
@@ -53,8 +57,8 @@ _RESET_SECONDS: Final = 1.0
 
 @dataclass(frozen=True)
 class _Topic:
-    limit_bytes: int
-    validator: Validator
+    limit: limits.MessageLimit
+    decoder: Decoder
 
 
 @dataclass(frozen=True)
@@ -68,11 +72,12 @@ class GossipPorts:
     """What gossip needs of the host it is part of."""
 
     deliver: Callable[[GossipReceived], None]
+    guard: Guard
     observe: Observe
     on_activity: Callable[[ID], None]
     """A peer showed that it lives."""
     on_malformed: Callable[[ID], None]
-    """A peer sent what no honest peer sends."""
+    """A peer sent what no honest peer sends; its connections are to be cut."""
     known_peers: Callable[[], bool]
     """Whether there is, or is to be, anybody to talk to."""
 
@@ -102,10 +107,11 @@ class Gossip(Pubsub):  # type: ignore[misc,unused-ignore]
 
     # Subscribing
 
-    def add_topic(self, topic: str, limit_bytes: int, validator: Validator) -> None:
+    def add_topic(self, topic: str, limit: limits.MessageLimit, decoder: Decoder) -> None:
         """Take messages of `topic` from now on; `join_topic` tells the peers."""
         assert topic in self._topics or len(self._topics) < TOPICS_MAX, "more topics than TOPICS_MAX"
-        self._topics[topic] = _Topic(min(limit_bytes, GOSSIP_BYTES_MAX), validator)
+        assert limit.bytes_max <= GOSSIP_BYTES_MAX, "a frame holds a message of GOSSIP_BYTES_MAX"
+        self._topics[topic] = _Topic(limit, decoder)
 
     async def join_topic(self, topic: str) -> None:
         """Announce the subscription and join the mesh."""
@@ -137,7 +143,7 @@ class Gossip(Pubsub):  # type: ignore[misc,unused-ignore]
             PayloadTooLarge: it is over the limit of gossip, or of the topic.
         """
         subscribed = self._topics.get(topic)
-        limit = GOSSIP_BYTES_MAX if subscribed is None else subscribed.limit_bytes
+        limit = GOSSIP_BYTES_MAX if subscribed is None else subscribed.limit.bytes_max
         if len(payload) > limit:
             raise PayloadTooLarge(len(payload), limit)
         if self._has_takers(topic) or not self._ports.known_peers():
@@ -200,6 +206,7 @@ class Gossip(Pubsub):  # type: ignore[misc,unused-ignore]
         except (MalformedFrameError, DecodeError) as error:
             log.debug("malformed_frame peer=%s error=%s", peer, error)
             self._ports.observe("p2p_messages", {"topic": "", "result": "malformed"}, 1)
+            self._ports.guard.blame(peer, PeerReason.MALFORMED_FRAME)
             self._ports.on_malformed(peer)
         except (StreamEndedError, IOException) as error:
             log.debug("stream_ended peer=%s error=%r", peer, error)
@@ -213,12 +220,19 @@ class Gossip(Pubsub):  # type: ignore[misc,unused-ignore]
                     members.discard(peer)
 
     async def _on_frame(self, peer: ID, content: bytes) -> None:
+        if not self._ports.guard.allows(peer, limits.FRAME_LIMIT, len(content)):
+            await trio.lowlevel.checkpoint()
+            return
         rpc = rpc_pb2.RPC()
         rpc.ParseFromString(content)
         self._ports.on_activity(peer)
         for subscription in rpc.subscriptions[:TOPICS_MAX]:
             await self._on_subscription(peer, subscription)
-        for message in rpc.publish:
+        for number, message in enumerate(rpc.publish):
+            if number % MESSAGES_BETWEEN_PAUSES_MAX == 0:
+                await trio.lowlevel.checkpoint()
+                if self._ports.guard.is_banned(peer):
+                    return
             await self.push_msg(peer, message)
         if rpc.HasField("control"):
             await self.router.handle_rpc(rpc, peer)
@@ -246,41 +260,55 @@ class Gossip(Pubsub):  # type: ignore[misc,unused-ignore]
         self.flush_waiting()
 
     async def push_msg(self, msg_forwarder: ID, msg: Any) -> None:
-        """Check one message, deliver it and pass it on."""
+        """Check one message, deliver it and pass it on.
+
+        The cheapest checks come first. Form is answered for by whoever delivered the message, for every honest peer checks it
+        before passing on; what a message says by whoever wrote it, since those who pass it on cannot know all that we check later.
+        """
+        guard = self._ports.guard
         topic = msg.topicIDs[0] if len(msg.topicIDs) == 1 else ""
         subscribed = self._topics.get(topic)
         if subscribed is None:
+            guard.allows(msg_forwarder, limits.FOREIGN_LIMIT, len(msg.data))
+            return
+        if not guard.allows(msg_forwarder, subscribed.limit, len(msg.data), topic):
+            self._count(topic, "over_rate")
             return
         message_id = self.get_message_id(msg)
         if self.seen_messages.has(message_id):
             self._count(topic, "duplicate")
             return
-        if len(msg.data) > subscribed.limit_bytes:
+        if len(msg.data) > subscribed.limit.bytes_max:
             self._count(topic, "too_large")
+            guard.blame(msg_forwarder, EncodingReason.TOO_LARGE)
+            return
+        if not guard.hears(msg_forwarder, ID(msg.from_id)):
+            self._count(topic, "author_refused")
             return
         if not _is_authentic(msg):
             self._count(topic, "bad_signature")
+            guard.blame(msg_forwarder, PeerReason.FORGED_MESSAGE)
             self._ports.on_malformed(msg_forwarder)
             return
         # Only an authentic id is remembered, else anybody could make us deaf to somebody else's messages.
         self.seen_messages.add(message_id)
-        sender = peer_id_from(msg_forwarder)
-        if msg.from_id == self.my_id.to_bytes() or not self._is_valid(topic, subscribed.validator, sender, msg.data):
-            self._count(topic, "rejected")
+        if msg.from_id == self.my_id.to_bytes():
+            self._count(topic, "own")
             return
-        self._count(topic, "accepted")
-        # What a message says is answered for by whoever wrote it: those who pass it on cannot know all that we check later.
-        self._ports.deliver(GossipReceived(peer_id_from(ID(msg.from_id)), topic, msg.data))
-        await self.router.publish(msg_forwarder, msg)
-
-    def _is_valid(self, topic: str, validator: Validator, sender: PeerId, payload: bytes) -> bool:
         try:
-            return validator(sender, payload)
+            content = subscribed.decoder(msg.data)
+        except Rejection as error:
+            self._count(topic, "bad_form")
+            guard.blame(msg_forwarder, error.reason)
+            return
         except Exception:
             # The bug is ours, but it must not let one message end the node (trap 3).
-            log.exception("validator_failed topic=%s peer=%s", topic, sender)
-            self._count(topic, "validator_failed")
-            return False
+            log.exception("decoder_failed topic=%s peer=%s", topic, msg_forwarder)
+            self._count(topic, "decoder_failed")
+            return
+        self._count(topic, "accepted")
+        self._ports.deliver(GossipReceived(peer_id_from(ID(msg.from_id)), topic, content, len(msg.data)))
+        await self.router.publish(msg_forwarder, msg)
 
     def _count(self, topic: str, result: str) -> None:
         self._ports.observe("p2p_messages", {"topic": topic, "result": result}, 1)

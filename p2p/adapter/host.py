@@ -30,24 +30,26 @@ from p2p.adapter.compat import check_libp2p, install_patches
 from p2p.adapter.dialing import Connectivity, keep_connected
 from p2p.adapter.events import EventQueue
 from p2p.adapter.gossip import Gossip, GossipPorts
+from p2p.adapter.guard import Guard
 from p2p.adapter.identity import identity_of, load_key_pair, load_or_create_identity, peer_id_from
 from p2p.adapter.requests import Requests
 from p2p.adapter.transport import BoundedYamux, NoAutoConnector, SocketTcp, bind_exclusively, cut
+from p2p.limits import STREAM_LIMIT, MessageLimit, request_limit
 from p2p.network import (
-    BANNED_PEERS_MAX,
     CONNECTIONS_MAX,
     INBOUND_STREAMS_PER_PEER_MAX,
     KEPT_PEERS_MAX,
+    Decoder,
     NetworkSettings,
     Observe,
     PeerAddress,
     PeerConnected,
     PeerDisconnected,
     PeerId,
+    Report,
     RequestFailed,
     RequestFailure,
     RequestHandler,
-    Validator,
 )
 
 log = logging.getLogger(__name__)
@@ -69,8 +71,13 @@ class Network:
         handler: RequestHandler,
         observe: Observe,
         settings: NetworkSettings | None = None,
+        *,
+        report: Report = lambda peer, reason: None,
+        limit_of: Callable[[bytes], MessageLimit] = request_limit,
     ) -> None:
         """Nothing is opened yet; `port` 0 takes any free one, told by `port` once `run` is ready.
+
+        `report` hears what peers are to blame for, `limit_of` tells what an encoded request may cost.
 
         Raises:
             UnsupportedLibp2p: another libp2p is installed.
@@ -86,9 +93,10 @@ class Network:
         self._settings = settings or NetworkSettings()
         self._queue = EventQueue(observe)
         self.events = self._queue.events
-        self._topics: dict[str, tuple[int, Validator]] = {}
+        self._topics: dict[str, tuple[MessageLimit, Decoder]] = {}
         self._kept: dict[PeerId, PeerAddress] = {}
-        self._banned: dict[ID, float] = {}
+        self._limit_of = limit_of
+        self._guard = Guard(observe, report, lambda peer: peer_id_from(peer) in self._kept)
         self._streams: dict[ID, int] = {}
         self._heard: set[ID] = set()
         self._connectivity = Connectivity()
@@ -100,11 +108,11 @@ class Network:
 
     # What the node calls
 
-    def subscribe(self, topic: str, limit_bytes: int, validator: Validator) -> None:
-        """Take messages of `topic` of at most `limit_bytes` that `validator` lets through, before or during `run`."""
-        self._topics[topic] = (limit_bytes, validator)
+    def subscribe(self, topic: str, limit: MessageLimit, decoder: Decoder) -> None:
+        """Take messages of `topic` within `limit` that `decoder` understands, before or during `run`."""
+        self._topics[topic] = (limit, decoder)
         if self._gossip is not None:
-            self._gossip.add_topic(topic, limit_bytes, validator)
+            self._gossip.add_topic(topic, limit, decoder)
             self._spawn(self._gossip.join_topic, topic)
 
     def unsubscribe(self, topic: str) -> None:
@@ -155,11 +163,7 @@ class Network:
     def ban(self, peer: PeerId, seconds: float) -> None:
         """Disconnect the peer and refuse its connections for `seconds`."""
         identity = identity_of(peer)
-        self._banned.pop(identity, None)
-        if len(self._banned) >= BANNED_PEERS_MAX:
-            self._observe("p2p_limit_hits", {"limit": "banned_peers"}, 1)
-            del self._banned[min(self._banned, key=self._banned.__getitem__)]
-        self._banned[identity] = trio.current_time() + seconds
+        self._guard.ban(identity, seconds)
         self._spawn(self._cut_peer, identity)
 
     def peers(self) -> list[PeerId]:
@@ -175,7 +179,7 @@ class Network:
             PortInUse: somebody else listens on the port.
         """
         listening = bind_exclusively(self.host, self.port)
-        transport = SocketTcp(listening)
+        transport = SocketTcp(listening, self._guard.accepts)
         self.port = listening.getsockname()[1]
         try:
             async with trio.open_nursery() as nursery:
@@ -214,15 +218,17 @@ class Network:
     async def _services(self, transport: SocketTcp) -> AsyncIterator[None]:
         address = Multiaddr(f"/{'ip6' if ':' in self.host else 'ip4'}/{self.host}/tcp/{self.port}")
         host = self._build_host(transport)
-        requests = Requests(host, self._handler, self._observe, self._on_heard, self._settings.answer_timeout_seconds)
-        ports = GossipPorts(self._queue.put, self._observe, self._on_heard, self._on_malformed, self._has_known_peers)
+        requests = Requests(
+            host, self._handler, self._guard, self._limit_of, self._observe, self._on_heard, self._settings.answer_timeout_seconds
+        )
+        ports = GossipPorts(self._queue.put, self._guard, self._observe, self._on_heard, self._on_malformed, self._has_known_peers)
         gossip = Gossip(host, self._settings, ports)
         router: Any = gossip.router
         network = host.get_network()
         network.notifees[:] = [notifee for notifee in network.notifees if isinstance(notifee, PubsubNotifee)]
         network.register_notifee(_Notifee(self))
-        for topic, (limit_bytes, validator) in self._topics.items():
-            gossip.add_topic(topic, limit_bytes, validator)
+        for topic, (limit, decoder) in self._topics.items():
+            gossip.add_topic(topic, limit, decoder)
         async with host.run([address]), background_trio_service(gossip), background_trio_service(router):
             await gossip.wait_until_ready()
             for topic in self._topics:
@@ -265,7 +271,10 @@ class Network:
         async def guarded(stream: INetStream) -> None:
             peer = stream.muxed_conn.peer_id
             count = self._streams.get(peer, 0)
-            if count >= INBOUND_STREAMS_PER_PEER_MAX or self._is_unwelcome(peer):
+            if self._is_unwelcome(peer) or not self._guard.allows(peer, STREAM_LIMIT, 0):
+                await stream.reset()
+                return
+            if count >= INBOUND_STREAMS_PER_PEER_MAX:
                 self._observe("p2p_limit_hits", {"limit": "inbound_streams"}, 1)
                 await stream.reset()
                 return
@@ -297,8 +306,7 @@ class Network:
             async with trio.open_nursery() as nursery:
                 for peer in silent:
                     nursery.start_soon(self._ping, peer, misses)
-            now = trio.current_time()
-            self._banned = {peer: until for peer, until in self._banned.items() if until > now}
+            self._guard.lift_bans()
             if self._gossip is not None:
                 self._gossip.flush_waiting()
 
@@ -317,8 +325,8 @@ class Network:
 
     # What libp2p tells us
 
-    def _on_connected(self, peer: ID) -> None:
-        if self._is_unwelcome(peer):
+    def _on_connected(self, peer: ID, address: str) -> None:
+        if self._is_unwelcome(peer) or not self._guard.admits(peer, address):
             self._observe("p2p_peers_refused", {}, 1)
             self._spawn(self._cut_peer, peer)
         elif self._connectivity.set_connected(peer, connected=True):
@@ -329,6 +337,7 @@ class Network:
         if not remaining and self._connectivity.set_connected(peer, connected=False):
             if self._requests is not None:
                 self._requests.forget(peer)
+            self._guard.forget(peer)
             self._queue.put(PeerDisconnected(peer_id_from(peer)))
             self._observe("p2p_peers", {}, len(self._connectivity.peers()))
 
@@ -339,7 +348,7 @@ class Network:
         self._spawn(self._cut_peer, peer)
 
     def _is_unwelcome(self, peer: ID) -> bool:
-        return peer == self._libp2p_id() or self._banned.get(peer, 0.0) > trio.current_time()
+        return peer == self._libp2p_id() or self._guard.is_banned(peer)
 
     def _libp2p_id(self) -> ID:
         return ID.from_pubkey(self._key_pair.public_key)
@@ -379,7 +388,9 @@ class _Notifee(INotifee):
         self._network = network
 
     async def connected(self, network: INetwork, conn: INetConn) -> None:
-        self._network._on_connected(conn.muxed_conn.peer_id)
+        muxed: Any = conn.muxed_conn
+        endpoint = muxed.get_remote_address()
+        self._network._on_connected(muxed.peer_id, endpoint[0] if endpoint else "")
 
     async def disconnected(self, network: INetwork, conn: INetConn) -> None:
         peer = conn.muxed_conn.peer_id

@@ -22,7 +22,9 @@ from libp2p.protocol_muxer.multiselect_client import MultiselectClient
 from libp2p.protocol_muxer.multiselect_communicator import MultiselectCommunicator
 
 from p2p.adapter.frames import FrameReader, MalformedFrameError, StreamEndedError, frame_of
+from p2p.adapter.guard import Guard
 from p2p.adapter.identity import peer_id_from
+from p2p.limits import MessageLimit
 from p2p.network import (
     REQUEST_BYTES_MAX,
     REQUESTS_PER_PEER_MAX,
@@ -32,7 +34,7 @@ from p2p.network import (
     RequestFailure,
     RequestHandler,
 )
-from primitives.errors import Rejection
+from primitives.errors import EncodingReason, PeerReason, Rejection
 
 log = logging.getLogger(__name__)
 
@@ -46,9 +48,17 @@ class Requests:
     """Both sides of the request protocol of one host."""
 
     def __init__(
-        self, host: IHost, handler: RequestHandler, observe: Observe, on_activity: Callable[[ID], None], answer_timeout_seconds: float
+        self,
+        host: IHost,
+        handler: RequestHandler,
+        guard: Guard,
+        limit_of: Callable[[bytes], MessageLimit],
+        observe: Observe,
+        on_activity: Callable[[ID], None],
+        answer_timeout_seconds: float,
     ) -> None:
         self._host = host
+        self._guard, self._limit_of = guard, limit_of
         self._handler = handler
         self._observe = observe
         self._on_activity = on_activity
@@ -133,15 +143,25 @@ class Requests:
     async def _answer(self, peer: ID, stream: INetStream) -> str:
         try:
             request = await FrameReader(stream, REQUEST_BYTES_MAX).read_frame()
+            limit = self._limit_of(request)
+            if len(request) > limit.bytes_max + 1:
+                # The kind takes a byte of its own.
+                self._guard.blame(peer, EncodingReason.TOO_LARGE)
+                return "too_large"
+            if not self._guard.allows(peer, limit, len(request)):
+                return "over_rate"
             self._on_activity(peer)
             response = await self._handler(peer_id_from(peer), request) if request else b""
             if len(response) > RESPONSE_BYTES_MAX:
                 self._observe("p2p_limit_hits", {"limit": "response_bytes"}, 1)
                 return "too_large"
+            self._guard.charge(peer, limit, len(response))
             await stream.write(frame_of(response))
         except Rejection as error:
+            self._guard.blame(peer, error.reason)
             return error.reason.code
         except MalformedFrameError:
+            self._guard.blame(peer, PeerReason.MALFORMED_FRAME)
             return "malformed"
         except (StreamEndedError, IOException):
             return "aborted"

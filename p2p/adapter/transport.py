@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import logging
 import socket
+from collections.abc import Callable
 from typing import Any, Final
 
 import trio
@@ -51,9 +52,10 @@ def bind_exclusively(host: str, port: int) -> socket.socket:
 class SocketTcp(TCP):  # type: ignore[misc,unused-ignore]
     """TCP that listens on a socket bound beforehand, and knows every socket it ever opened."""
 
-    def __init__(self, listening: socket.socket) -> None:
+    def __init__(self, listening: socket.socket, accepts: Callable[[str], bool]) -> None:
         super().__init__()
         self._listening = listening
+        self._accepts = accepts
         self._dialled: set[trio.SocketStream] = set()
 
     async def dial(self, maddr: Multiaddr) -> RawConnection:
@@ -76,7 +78,7 @@ class SocketTcp(TCP):  # type: ignore[misc,unused-ignore]
 
     def create_listener(self, handler_function: THandler) -> TCPListener:
         """A listener on the socket."""
-        return _SocketListener(handler_function, self._listening)
+        return _SocketListener(handler_function, self._listening, self._accepts)
 
 
 class _SocketListener(TCPListener):  # type: ignore[misc,unused-ignore]
@@ -85,9 +87,10 @@ class _SocketListener(TCPListener):  # type: ignore[misc,unused-ignore]
     background_nursery: trio.Nursery
     """Set by libp2p before it calls `listen`."""
 
-    def __init__(self, handler_function: THandler, listening: socket.socket) -> None:
+    def __init__(self, handler_function: THandler, listening: socket.socket, accepts: Callable[[str], bool]) -> None:
         super().__init__(handler_function)
         self._listening = listening
+        self._accepts = accepts
 
     async def listen(self, maddr: Multiaddr) -> None:
         """Start serving; `maddr` only names the socket."""
@@ -104,6 +107,14 @@ class _SocketListener(TCPListener):  # type: ignore[misc,unused-ignore]
 
     async def _handle(self, socket_stream: trio.SocketStream) -> None:
         """Run a connection; the library's handler would wait for the end of the process and hold a place until then."""
+        try:
+            address = socket_stream.socket.getpeername()[0]
+        except OSError as error:
+            log.debug("inbound_gone error=%r", error)
+            address = ""
+        if not address or not self._accepts(address):
+            await trio.aclose_forcefully(socket_stream)
+            return
         stream = _WatchedStream(socket_stream)
         try:
             async with trio.open_nursery() as nursery:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import threading
 from collections import defaultdict
@@ -13,7 +14,8 @@ import trio
 
 from p2p.adapter.host import Network
 from p2p.adapter.identity import load_or_create_identity
-from p2p.messages import GOSSIP_BYTES_MAX, ConsensusBatch, decode_gossip
+from p2p.limits import GOSSIP_LIMITS
+from p2p.messages import ConsensusBatch, decode_gossip
 from p2p.network import GossipReceived, PeerAddress, PeerId
 from p2p.topics import TopicKind, topics_of
 from primitives import bls
@@ -62,7 +64,7 @@ class Observer:
         network = Network(self._identity, "127.0.0.1", 0, answer, ignore)
         topics = [t for t in topics_of(self._genesis.parameters.shard_count) if t.kind is TopicKind.CONSENSUS]
         for topic in topics:
-            network.subscribe(topic.name(self._genesis.root), GOSSIP_BYTES_MAX, lambda peer, payload: True)
+            network.subscribe(topic.name(self._genesis.root), GOSSIP_LIMITS[topic.kind], functools.partial(decode_gossip, topic.kind))
         network.keep(self._addresses)
         with self._scope:
             async with trio.open_nursery() as nursery:
@@ -70,10 +72,9 @@ class Observer:
                 self.is_listening.set()
                 async for event in network.events:
                     if isinstance(event, GossipReceived):
-                        self.hear(event.payload)
+                        self.hear(event.message)
 
-    def hear(self, payload: bytes) -> None:
-        batch = decode_gossip(TopicKind.CONSENSUS, payload)
+    def hear(self, batch: object) -> None:
         assert isinstance(batch, ConsensusBatch)
         with self._lock:
             for vote in (*batch.votes, *(proposal.vote for proposal in batch.proposals)):

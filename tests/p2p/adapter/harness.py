@@ -21,6 +21,7 @@ from p2p.adapter.frames import frame_of
 from p2p.adapter.host import Network
 from p2p.adapter.identity import identity_of, peer_id_from
 from p2p.adapter.transport import SocketTcp, bind_exclusively
+from p2p.limits import MessageLimit, Rate
 from p2p.network import GossipReceived, NetworkSettings, PeerAddress, PeerId
 
 TOPIC = "/shardnet/test"
@@ -32,17 +33,28 @@ async def echo(peer, request):
     return b"echo:" + request
 
 
-def accept_all(peer, payload):
-    return True
+def as_it_is(payload):
+    return payload
+
+
+ROOMY = Rate(1e9, 1e9)
+
+
+def roomy_limit(bytes_max=256 * 1024):
+    return MessageLimit("test", bytes_max, 0, 0, ROOMY, ROOMY, "")
 
 
 class Node:
     """A network under test, what it observed and what it received."""
 
-    def __init__(self, identity_path, *, settings=FAST, handler=echo, port=0):
+    def __init__(self, identity_path, *, settings=FAST, handler=echo, port=0, request_limit=None):
         self.counts = Counter()
         self._changed = trio.Event()
-        self.network = Network(identity_path, "127.0.0.1", port, handler, self._observe, settings)
+        self.blamed = []
+        limit = request_limit or roomy_limit(1 << 20)
+        self.network = Network(
+            identity_path, "127.0.0.1", port, handler, self._observe, settings, report=self._blame, limit_of=lambda request: limit
+        )
         self.received = []
 
     @property
@@ -55,6 +67,10 @@ class Node:
 
     def _observe(self, name, labels, value):
         self.counts[name, *sorted(labels.items())] += value
+        self.changed()
+
+    def _blame(self, peer, reason):
+        self.blamed.append((peer, reason))
         self.changed()
 
     def changed(self):
@@ -86,7 +102,7 @@ class Node:
                         await router.wait_for_mesh(identity, TOPIC, timeout=PATIENCE_SECONDS)
 
     def payloads(self):
-        return [event.payload for event in self.received if isinstance(event, GossipReceived)]
+        return [event.message for event in self.received if isinstance(event, GossipReceived)]
 
     async def _collect(self):
         async for event in self.network.events:
@@ -109,9 +125,9 @@ def nodes_in(folder, count, **options):
     return [Node(folder / f"node{index}.key", **options) for index in range(count)]
 
 
-def subscribe(*nodes, validator=accept_all, limit_bytes=256 * 1024):
+def subscribe(*nodes, decoder=as_it_is, limit=None):
     for node in nodes:
-        node.network.subscribe(TOPIC, limit_bytes, validator)
+        node.network.subscribe(TOPIC, limit or roomy_limit(), decoder)
 
 
 def keep_each_other(*nodes):
@@ -124,7 +140,7 @@ class Attacker:
 
     def __init__(self):
         self.key_pair = create_new_key_pair()
-        self.transport = SocketTcp(bind_exclusively("127.0.0.1", 0))
+        self.transport = SocketTcp(bind_exclusively("127.0.0.1", 0), lambda address: True)
         self.host = new_host(
             key_pair=self.key_pair,
             sec_opt={NOISE_PROTOCOL: NoiseTransport(self.key_pair, noise_privkey=create_noise_key_pair().private_key)},

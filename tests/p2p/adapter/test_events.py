@@ -20,7 +20,7 @@ def queue_and_counts():
 async def test_gossip_leaves_room_for_news_of_peers():
     queue, counts = queue_and_counts()
     for _ in range(EVENTS_MAX):
-        queue.put(GossipReceived(PEER, "topic", b""))
+        queue.put(GossipReceived(PEER, "topic", b"", 0))
     assert counts["events"] == PEER_EVENTS_RESERVED
     for _ in range(PEER_EVENTS_RESERVED + 1):
         queue.put(PeerConnected(PEER))
@@ -29,7 +29,7 @@ async def test_gossip_leaves_room_for_news_of_peers():
 
 async def test_payload_bytes_are_bounded_and_freed_by_reading():
     queue, counts = queue_and_counts()
-    half = GossipReceived(PEER, "topic", b"x" * (EVENT_BYTES_MAX // 2))
+    half = GossipReceived(PEER, "topic", b"", EVENT_BYTES_MAX // 2)
     for _ in range(3):
         queue.put(half)
     assert counts["event_bytes"] == 1

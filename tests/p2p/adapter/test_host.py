@@ -4,7 +4,7 @@ import pytest
 
 from p2p.adapter.identity import identity_of
 from p2p.network import GossipReceived, PayloadTooLarge, PeerConnected, PeerDisconnected, RequestFailed, RequestFailure
-from tests.p2p.adapter.harness import TOPIC, keep_each_other, nodes_in, running, subscribe
+from tests.p2p.adapter.harness import TOPIC, keep_each_other, nodes_in, roomy_limit, running, subscribe
 
 pytestmark = pytest.mark.network
 
@@ -63,7 +63,7 @@ async def test_peers_are_told_of_connection_and_disconnection(tmp_path):
 
 async def test_payload_over_the_limit_is_refused_by_the_publisher(tmp_path):
     (node,) = nodes_in(tmp_path, 1)
-    subscribe(node, limit_bytes=100)
+    subscribe(node, limit=roomy_limit(100))
     async with running(node):
         with pytest.raises(PayloadTooLarge):
             node.network.publish(TOPIC, b"x" * 101)

@@ -8,6 +8,7 @@ from libp2p.pubsub.pb import rpc_pb2
 from p2p.adapter.frames import frame_of
 from p2p.adapter.requests import SYNC_PROTOCOL
 from p2p.network import PeerConnected, PeerDisconnected
+from primitives.errors import EncodingReason, InvalidEncoding
 from tests.p2p.adapter.harness import TOPIC, Node, attacking, hello, keep_each_other, nodes_in, rpc, running, subscribe
 
 pytestmark = pytest.mark.network
@@ -136,14 +137,16 @@ async def test_trap_2_frame_over_the_limit_and_foreign_protocol_end_only_the_str
         assert await asker.network.request(victim.peer_id, b"?", 10) == b"echo:?"
 
 
-async def test_trap_3_failing_validator_drops_the_message_and_nothing_else(tmp_path):
-    def validator(peer, payload):
+async def test_trap_3_failing_decoder_drops_the_message_and_nothing_else(tmp_path):
+    def decoder(payload):
         if payload == b"poison":
-            raise ZeroDivisionError("a bug in the validator")
-        return payload != b"bad"
+            raise ZeroDivisionError("a bug in the decoder")
+        if payload == b"bad":
+            raise InvalidEncoding(EncodingReason.MALFORMED, "bad")
+        return payload
 
     victim, sender = nodes_in(tmp_path, 2)
-    subscribe(victim, validator=validator)
+    subscribe(victim, decoder=decoder)
     subscribe(sender)
     async with running(victim, sender):
         keep_each_other(victim, sender)
@@ -152,8 +155,9 @@ async def test_trap_3_failing_validator_drops_the_message_and_nothing_else(tmp_p
             sender.network.publish(TOPIC, payload)
         await victim.until_received(b"good")
         assert victim.payloads() == [b"good"]
-        assert victim.count("p2p_messages", topic=TOPIC, result="validator_failed") == 1
-        assert victim.count("p2p_messages", topic=TOPIC, result="rejected") == 2
+        assert victim.count("p2p_messages", topic=TOPIC, result="decoder_failed") == 1
+        assert victim.count("p2p_messages", topic=TOPIC, result="bad_form") == 1
+        assert victim.blamed == [(sender.peer_id, EncodingReason.MALFORMED)]
         assert PeerDisconnected(sender.peer_id) not in victim.received
 
 
