@@ -15,6 +15,7 @@ from node import wiring
 from node.admission import Admission
 from node.backend import NodeBackend
 from node.config import NodeConfig
+from node.explorer.site import Site
 from node.executors.executor import Executor
 from node.http_metrics import serve_metrics
 from node.logs import QueuedLines, logging_to
@@ -123,7 +124,9 @@ async def _run_node(config: NodeConfig, log: QueuedLines, serving: trio.CancelSc
                     allowed_hosts=config.allowed_hosts, observe=metrics,
                 )
             )
-            await nursery.start(serve_metrics, backend, metrics, config.listen_host, config.metrics_port)
+            ports = {shard: config.rpc_port + shard for shard in every_shard}
+            site = Site(genesis, ports, version("shardnet"), config.allowed_hosts)
+            await nursery.start(serve_metrics, backend, metrics, site, config.listen_host, config.metrics_port)
             for shard in links:
                 nursery.start_soon(admission.run, shard)
             _LOG.info("started peer_id=%s validators=%s rpc_port=%d", network.peer_id, list(identity.local), config.rpc_port)

@@ -1,4 +1,4 @@
-"""The metrics port: GET /metrics, /health and /ready, on h11, apart from JSON-RPC so that a busy wallet hides nothing."""
+"""The metrics port: the explorer, /metrics, /health and /ready, on h11, apart from JSON-RPC so that a busy wallet hides nothing."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import errno
 import functools
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
 
 import h11
 import trio
 from trio_typing import TaskStatus
 
+from node.explorer.site import Answer, Site
 from node.metrics import NodeMetrics
 from node.rpc.backend import NetworkBackend
 from primitives.errors import StartupRefused
@@ -25,13 +28,24 @@ IDLE_SECONDS_MAX = 60.0
 WRITE_SECONDS_MAX = 10.0
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
-Answer = tuple[int, str, bytes]
-"""Status, content type, body."""
+_PLAIN = "text/plain; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    method: bytes
+    path: str
+    """Without query."""
+    headers: dict[bytes, bytes]
+
+    def header(self, name: bytes) -> str:
+        return self.headers.get(name, b"").decode("latin-1")
 
 
 async def serve_metrics(
-    backend: NetworkBackend, metrics: NodeMetrics, host: str, port: int, *, task_status: TaskStatus[None] = trio.TASK_STATUS_IGNORED
-) -> None:
+    backend: NetworkBackend, metrics: NodeMetrics, site: Site, host: str, port: int,
+    *, task_status: TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:  # fmt: skip
     """Serves until cancelled.
 
     Raises:
@@ -43,28 +57,32 @@ async def serve_metrics(
         in_use = error.errno == errno.EADDRINUSE
         why = "is in use by another program" if in_use else f"cannot be opened ({error.strerror})"
         raise StartupRefused(f"metrics port {port} on {host} {why}: choose another with metrics_port") from error
-    handler = functools.partial(_bounded, functools.partial(_answer, backend, metrics), metrics, trio.CapacityLimiter(CONNECTIONS_MAX))
+    answer = functools.partial(_answer, backend, metrics, site)
+    handler = functools.partial(_bounded, answer, metrics, trio.CapacityLimiter(CONNECTIONS_MAX))
     async with trio.open_nursery() as nursery:
         await nursery.start(trio.serve_listeners, handler, listeners)
         task_status.started()
 
 
-def _answer(backend: NetworkBackend, metrics: NodeMetrics, path: str) -> Answer:
-    match path:
+def _answer(backend: NetworkBackend, metrics: NodeMetrics, site: Site, question: _Question) -> Answer:
+    if question.method not in (b"GET", b"HEAD"):
+        return Answer(405, _PLAIN, b"GET only\n", (("allow", "GET, HEAD"),))
+    match question.path:
         case "/metrics":
-            return 200, _TEXT, metrics.render()
+            return Answer(200, _TEXT, metrics.render())
         case "/ready":
             ready = backend.is_ready()
-            return (200 if ready else 503), "application/json", json.dumps({"ready": ready}).encode()
+            return Answer(200 if ready else 503, "application/json", json.dumps({"ready": ready}).encode())
         case "/health":
             problems = backend.health()
             status = {"status": "unhealthy" if problems else "ok", "problems": problems, "peers": backend.peers()}
-            return (503 if problems else 200), "application/json", json.dumps(status).encode()
-    return 404, "text/plain", b"no such address: there are /metrics, /health and /ready\n"
+            return Answer(503 if problems else 200, "application/json", json.dumps(status).encode())
+    page = site.answer(question.path, question.header(b"host") or "localhost", question.header(b"if-none-match"))
+    return page or Answer(404, _PLAIN, b"no such address: the explorer is at /, and there are /metrics, /health and /ready\n")
 
 
 async def _bounded(
-    answer: Callable[[str], Answer], metrics: NodeMetrics, limiter: trio.CapacityLimiter, stream: trio.SocketStream
+    answer: Callable[[_Question], Answer], metrics: NodeMetrics, limiter: trio.CapacityLimiter, stream: trio.SocketStream
 ) -> None:
     """A connection, if there is room: those that wait would hold the files that the node itself needs."""
     try:
@@ -79,7 +97,7 @@ async def _bounded(
         limiter.release()
 
 
-async def _connection(answer: Callable[[str], Answer], stream: trio.SocketStream) -> None:
+async def _connection(answer: Callable[[_Question], Answer], stream: trio.SocketStream) -> None:
     http = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_BYTES_MAX)
     try:
         while await _exchange(answer, http, stream):
@@ -90,16 +108,18 @@ async def _connection(answer: Callable[[str], Answer], stream: trio.SocketStream
         await trio.aclose_forcefully(stream)
 
 
-async def _exchange(answer: Callable[[str], Answer], http: h11.Connection, stream: trio.SocketStream) -> bool:
+async def _exchange(answer: Callable[[_Question], Answer], http: h11.Connection, stream: trio.SocketStream) -> bool:
     """One request and its answer; False when the connection ends."""
-    target, method, is_whole = "", b"", False
+    question = _Question(b"", "", {})
+    is_whole = False
     with trio.move_on_after(IDLE_SECONDS_MAX):
         while True:
             event = http.next_event()
             if event is h11.NEED_DATA:
                 http.receive_data(await stream.receive_some(HEAD_BYTES_MAX))
             elif isinstance(event, h11.Request):
-                target, method = event.target.decode("ascii", "replace").partition("?")[0], event.method
+                path = event.target.decode("ascii", "replace").partition("?")[0]
+                question = _Question(event.method, path, dict(event.headers))
             elif isinstance(event, h11.EndOfMessage):
                 is_whole = True
                 break
@@ -107,11 +127,11 @@ async def _exchange(answer: Callable[[str], Answer], http: h11.Connection, strea
                 return False
     if not is_whole:
         return False
-    status, content_type, body = answer(target) if method in (b"GET", b"HEAD") else (405, "text/plain", b"GET only\n")
-    headers = [("content-type", content_type), ("content-length", str(len(body)))]
-    data = http.send(h11.Response(status_code=status, headers=headers)) or b""
-    if method != b"HEAD":
-        data += http.send(h11.Data(data=body)) or b""
+    given = answer(question)
+    headers = [("content-type", given.content_type), ("content-length", str(len(given.body))), *given.headers]
+    data = http.send(h11.Response(status_code=given.status, headers=headers)) or b""
+    if question.method != b"HEAD" and given.status != HTTPStatus.NOT_MODIFIED:
+        data += http.send(h11.Data(data=given.body)) or b""
     data += http.send(h11.EndOfMessage()) or b""
     with trio.move_on_after(WRITE_SECONDS_MAX) as scope:
         await stream.send_all(data)

@@ -6,9 +6,11 @@ import json
 import pytest
 import trio
 
+from node.explorer.site import Site
 from node.http_metrics import CONNECTIONS_MAX, serve_metrics
 from node.metrics import NodeMetrics
 from primitives.errors import StartupRefused
+from tests.node.rpc.fake import GENESIS
 from tests.node.support import make_core
 
 
@@ -34,6 +36,10 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def make_site() -> Site:
+    return Site(GENESIS, {0: 8545, 1: 8546}, "1.2.3", ["node.example"])
+
+
 async def ask(port, method, path, **headers):
     def blocking():
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
@@ -50,7 +56,7 @@ async def ask(port, method, path, **headers):
 @pytest.fixture
 async def served(nursery):
     backend, port = Backend(), free_port()
-    await nursery.start(serve_metrics, backend, NodeMetrics(make_core()), "127.0.0.1", port)
+    await nursery.start(serve_metrics, backend, NodeMetrics(make_core()), make_site(), "127.0.0.1", port)
     return backend, port
 
 
@@ -72,9 +78,30 @@ async def test_health_and_readiness_tell_what_is_wrong(served):
 
 
 async def test_other_addresses_and_methods_are_told_so(served):
-    assert (await ask(served[1], "GET", "/"))[0] == 404
+    assert (await ask(served[1], "GET", "/nothing"))[0] == 404
     assert (await ask(served[1], "POST", "/metrics"))[0] == 405
     assert await ask(served[1], "HEAD", "/metrics") == (200, b"")
+
+
+async def test_the_page_comes_with_its_guards_and_is_asked_again_by_its_tag(served):
+    def blocking(method, **headers):
+        connection = http.client.HTTPConnection("127.0.0.1", served[1], timeout=10)
+        try:
+            connection.request(method, "/?anything", headers=headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read(), answer.headers
+        finally:
+            connection.close()
+
+    status, body, headers = await trio.to_thread.run_sync(lambda: blocking("GET"))
+    assert (status, headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert "default-src 'none'" in headers["content-security-policy"]
+    assert await trio.to_thread.run_sync(lambda: blocking("HEAD")[:2]) == (200, b"")
+    tagged = {"If-None-Match": headers["etag"]}
+    assert await trio.to_thread.run_sync(lambda: blocking("GET", **tagged)[:2]) == (304, b"")
+    rebound = {"Host": "evil.example"}
+    assert (await trio.to_thread.run_sync(lambda: blocking("GET", **rebound)))[0] == 403
+    assert body.lower().startswith(b"<!doctype html>")
 
 
 async def test_garbage_ends_its_connection_and_nothing_else(served):
@@ -93,7 +120,7 @@ async def test_garbage_ends_its_connection_and_nothing_else(served):
 
 async def test_a_port_in_use_is_refused_with_a_sentence(served):
     with pytest.raises(StartupRefused, match="is in use by another program"):
-        await serve_metrics(served[0], NodeMetrics(make_core()), "127.0.0.1", served[1])
+        await serve_metrics(served[0], NodeMetrics(make_core()), make_site(), "127.0.0.1", served[1])
 
 
 async def test_a_connection_too_many_is_closed_and_counted(served):

@@ -1,0 +1,118 @@
+// The live state of the network: heads, supply and the newest blocks of every chain, asked again each second while the page is seen.
+
+import { OUTBOX, SENT_TOPIC, sentOf } from "./decode.js";
+import { int } from "./format.js";
+
+const POLL_MS = 1000;
+const RETRY_MS_MAX = 5000;
+const BLOCKS_KEPT = 40;
+const RATE_SECONDS = 30;
+const MESSAGE_BLOCKS = 500, MESSAGES_KEPT = 100;
+
+export class Network {
+  constructor(rpc, config) {
+    this.rpc = rpc;
+    this.config = config;
+    this.shardCount = config.shards.length;
+    this.status = null;
+    this.supply = null;
+    this.blocks = config.shards.map(() => []);
+    this.beaconBlocks = [];
+    this.messages = [];
+    this.pending = 0;
+    this.failures = 0;
+    this.lastGrowth = Date.now();
+    this.heights = "";
+    this.listeners = new Set();
+  }
+
+  /** Runs `listener` after each poll; returns how to stop that. */
+  watch(listener) {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  start() {
+    const again = async () => {
+      if (!document.hidden) await this.poll();
+      const pause = this.failures ? Math.min(POLL_MS * 2 ** (this.failures - 1), RETRY_MS_MAX) : POLL_MS;
+      this.timer = setTimeout(again, pause);
+    };
+    document.addEventListener("visibilitychange", () => {
+      if (document.hidden) return;
+      clearTimeout(this.timer);
+      again();
+    });
+    return again();
+  }
+
+  async poll() {
+    try {
+      const [status, supply] = await Promise.all([this.rpc.beacon("shard_getNetwork"), this.rpc.beacon("shard_getSupply")]);
+      await Promise.all([...status.shards.map((entry) => this.fetchBlocks(entry)), this.fetchBeacon(int(status.beacon.head.number))]);
+      this.status = status;
+      this.supply = supply;
+      this.failures = 0;
+      this.error = null;
+      const heights = JSON.stringify([status.beacon.head, status.shards.map((entry) => entry.latest)]);
+      if (heights !== this.heights) this.lastGrowth = Date.now();
+      this.heights = heights;
+    } catch (error) {
+      this.failures += 1;
+      this.error = error;
+    }
+    for (const listener of [...this.listeners]) listener();
+  }
+
+  async fetchBlocks(entry) {
+    if (!entry.latest) return;
+    const shard = int(entry.shard);
+    const head = int(entry.latest.number);
+    const seen = this.blocks[shard].length ? int(this.blocks[shard][0].number) : Math.max(-1, head - MESSAGE_BLOCKS);
+    if (head > seen) await this.fetchMessages(shard, seen + 1, head);
+    this.blocks[shard] = await this.extend(this.blocks[shard], head, (number) =>
+      this.rpc.shard(shard, "eth_getBlockByNumber", `0x${number.toString(16)}`, false));
+  }
+
+  async fetchMessages(shard, first, last) {
+    const range = { address: OUTBOX, topics: [SENT_TOPIC], fromBlock: `0x${first.toString(16)}`, toBlock: `0x${last.toString(16)}` };
+    const logs = await this.rpc.shard(shard, "eth_getLogs", range);
+    const found = logs.map((log) => ({ ...sentOf(log), source: shard })).reverse();
+    const known = new Set(this.messages.map((message) => message.id));
+    this.messages = [...found.filter((message) => !known.has(message.id)), ...this.messages].slice(0, MESSAGES_KEPT);
+  }
+
+  async fetchBeacon(head) {
+    this.beaconBlocks = await this.extend(this.beaconBlocks, head, (number) => this.rpc.beacon("beacon_getBlock", `0x${number.toString(16)}`));
+  }
+
+  /** The newest blocks, newest first, with those that are missing up to `head`. */
+  async extend(known, head, ask) {
+    const top = known.length ? int(known[0].number) : -1;
+    if (head < top) known = [];
+    const first = Math.max(0, head - BLOCKS_KEPT + 1, head < top ? 0 : top + 1);
+    const wanted = [];
+    for (let number = head; number >= first; number--) wanted.push(ask(number));
+    const found = (await Promise.all(wanted)).filter(Boolean);
+    return [...found, ...known].slice(0, BLOCKS_KEPT);
+  }
+
+  /** Transactions a second over the newest blocks of a shard, or of all. */
+  rate(shard = null) {
+    const blocks = shard === null ? this.blocks.flat() : this.blocks[shard];
+    const now = Date.now() / 1000;
+    const recent = blocks.filter((block) => now - int(block.timestamp) <= RATE_SECONDS);
+    return recent.reduce((sum, block) => sum + block.transactions.length, 0) / RATE_SECONDS;
+  }
+
+  /** The entry of shard_getNetwork for a shard, once known. */
+  shard(shard) {
+    return this.status?.shards[shard] ?? null;
+  }
+
+  /** How final a block of a shard is: `finalized` (crosslinked in a final beacon block) or `safe` (final by the shard's committee). */
+  finality(shard, number) {
+    const finalized = this.shard(shard)?.finalized;
+    return finalized && number <= int(finalized.number) ? "finalized" : "safe";
+  }
+}

@@ -1,0 +1,54 @@
+// Cross-shard messages: the newest, and the life of one drawn as a line.
+
+import { h, slot } from "../lib/dom.js";
+import { coins, count, int } from "../lib/format.js";
+import { kindName } from "../lib/decode.js";
+import { addressLink, amount, blockLink, bytes, chainName, copyButton, facts, heading, messageLink, panel, pill, table, transactionLink } from "../lib/parts.js";
+import { lifeline } from "../lib/lifeline.js";
+
+const STATES = { sent: ["wait", "Sent"], crosslinked: ["wait", "On its way"], delivered: ["good", "Delivered"], refunded: ["bad", "Refunded"] };
+
+export function messageTable(messages, nothing) {
+  return table(["Message", "Kind", "From", "To", "Amount"], messages.map((one) => [messageLink(one.id), kindName(one.kind),
+    h("span", { class: "hop" }, chainName(one.source, false), " ", blockLink(one.source, one.block)), chainName(one.destination, false),
+    h("span", { class: "num", title: `${one.amount} wei` }, coins(one.amount, 6))]), nothing);
+}
+
+export async function messagesView(app) {
+  const { network } = app;
+  const list = slot(h("div"));
+  const element = h("div", { class: "view" }, heading("Between shards", "Messages"),
+    h("p", { class: "lead" }, "A message leaves a shard through its Outbox, is crosslinked by the beacon chain, and is carried out on its destination exactly once. These are the newest; the search finds older ones by id or transaction."),
+    panel(null, list.element));
+  const update = () => list.set(network.messages.map((one) => one.id).join(), () => messageTable(network.messages, "No message has left a shard lately. Send one: shardnet send --from 0 --to 1 --value 1.5 --shard 0 --to-shard 1"));
+  return { title: "Messages", element, update };
+}
+
+export async function messageView(app, id) {
+  const { rpc } = app;
+  const state = slot(h("span")), picture = slot(h("div")), body = slot(h("div"));
+  const element = h("div", { class: "view" }, heading("Message between shards", "A message's life", state.element),
+    h("p", { class: "whole mono" }, id, copyButton(id, "the id")), panel(null, picture.element), panel("What it carries", body.element));
+  const update = async () => {
+    const found = await rpc.beacon("shard_getCrossShardTransaction", id);
+    const life = found?.receipts.find((one) => one.id === id) ?? found?.receipts[0];
+    if (!life) {
+      state.set("unknown", () => pill("bad", "Unknown"));
+      return picture.set("none", () => h("p", { class: "empty" }, "No shard that this node hosts has sent such a message. If it was sent just now, it shows up here by itself."));
+    }
+    const hasFailed = life.delivery && life.delivery.status !== "0x1";
+    const back = hasFailed ? (await rpc.beacon("shard_getCrossShardTransaction", life.delivery.transactionHash))?.receipts[0] ?? null : null;
+    const name = hasFailed ? (back?.delivery ? "refunded" : "delivered") : life.state;
+    const [tone, word] = hasFailed && !back?.delivery ? ["bad", "Failed"] : STATES[name] ?? ["plain", name];
+    state.set(name + word, () => pill(tone, word));
+    picture.set(JSON.stringify([life, back, app.width()]), () => lifeline(life, back, app.width()));
+    body.set(life.id, () => facts([
+      ["Kind", kindName(int(life.kind))], ["Way", [chainName(int(life.source)), " → ", chainName(int(life.destination))]],
+      ["Amount", amount(life.amount)], ["Sender", addressLink(life.sender, true)], ["Receiver", addressLink(life.to, true)],
+      ["Sent by", transactionLink(int(life.source), life.sent.transactionHash, true)],
+      ["Place in its channel", count(int(life.nonce))],
+      ["Gas", int(life.kind) === 0 ? null : count(int(life.gasLimit))], ["Fee paid in advance", int(life.kind) === 0 ? null : amount(life.fee)],
+      ["Refund to", int(life.kind) === 0 ? null : addressLink(life.refundTo, true)], ["Data", life.data === "0x" ? null : bytes(life.data)]]));
+  };
+  return { title: "Message", element, update };
+}
