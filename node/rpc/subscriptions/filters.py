@@ -1,0 +1,124 @@
+"""Filters that are polled: places in the chain or in the order of pooled transactions, so that they hold nothing themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import msgspec
+import trio
+
+from node.rpc.backend import RpcObserver, ShardBackend
+from node.rpc.errors import BUSY, SERVER, RpcError
+from node.rpc.limits import FILTER_HASHES_MAX, FILTER_SECONDS_MAX, FILTERS_MAX
+from node.rpc.subscriptions.session import new_id
+from node.rpc.subscriptions.stream import ShardStream
+from primitives.errors import InvalidQuery, QueryReason
+from shard.views import LogFilter, LogView
+
+
+@dataclass(slots=True)
+class Filter:
+    """One filter: of logs if `wanted` is set, of blocks or of pooled transactions otherwise."""
+
+    wanted: LogFilter | None
+    of_pool: bool
+    next: int
+    """Height, or place among the pooled transactions, from which on nothing was told yet."""
+    used: float = field(default_factory=trio.current_time)
+    """When it was last asked for its changes."""
+
+
+class Filters:
+    """The filters of one shard, of all clients."""
+
+    def __init__(self, shard: ShardBackend, stream: ShardStream, observe: RpcObserver) -> None:
+        self._shard, self._stream, self._observe = shard, stream, observe
+        self._filters: dict[str, Filter] = {}
+
+    def add(self, *, wanted: LogFilter | None = None, of_pool: bool = False) -> str:
+        """A new filter; its id.
+
+        Raises:
+            RpcError: there are too many.
+        """
+        self._expire()
+        if len(self._filters) >= FILTERS_MAX:
+            self._observe.limit_hit("filters_max")
+            raise RpcError(BUSY, f"busy: {FILTERS_MAX} filters are in use, try again or subscribe over a WebSocket")
+        start = self._stream.pooled.end if of_pool else self._shard.heads().latest.number + 1
+        id = new_id()
+        self._filters[id] = Filter(wanted, of_pool, start)
+        return id
+
+    def remove(self, id: str) -> bool:
+        """Ends a filter; False if there is none of that id."""
+        self._expire()
+        return self._filters.pop(id, None) is not None
+
+    def get(self, id: str) -> Filter:
+        """A filter, in use from now.
+
+        Raises:
+            RpcError: there is none of that id.
+        """
+        self._expire()
+        found = self._filters.get(id)
+        if found is None:
+            raise RpcError(SERVER, "filter not found")
+        found.used = trio.current_time()
+        return found
+
+    async def hashes(self, asked: Filter) -> list[bytes]:
+        """Hashes of blocks or pooled transactions that were not told yet, at most `FILTER_HASHES_MAX`."""
+        if asked.of_pool:
+            found = self._stream.pooled.since(asked.next)
+            asked.next = self._stream.pooled.end
+            return [pooled.hash for pooled in found]
+        first, last = asked.next, min(self._shard.heads().latest.number, asked.next + FILTER_HASHES_MAX - 1)
+        with _claimed(asked, last):
+            return [known for number in range(first, last + 1) if (known := await self._stream.block_hash(number)) is not None]
+
+    async def logs(self, id: str, asked: Filter) -> tuple[LogView, ...]:
+        """Logs that were not told yet; of more than one answer may hold, those of the first blocks.
+
+        Raises:
+            InvalidQuery: one block alone has more than that; the filter is gone then.
+        """
+        wanted = asked.wanted
+        assert wanted is not None
+        first, last = asked.next, self._shard.heads().latest.number
+        if isinstance(wanted.first, int):
+            first = max(first, wanted.first)
+        if isinstance(wanted.last, int):
+            last = min(last, wanted.last)
+        while first <= last:
+            try:
+                with _claimed(asked, last):
+                    return await self._shard.logs(msgspec.structs.replace(wanted, first=first, last=last))
+            except InvalidQuery as error:
+                if error.reason is not QueryReason.OVER_LIMIT:
+                    raise
+                if first == last:
+                    self._filters.pop(id, None)
+                    raise
+                last = (first + last) // 2
+        return ()
+
+    def _expire(self) -> None:
+        oldest = trio.current_time() - FILTER_SECONDS_MAX
+        for id in [id for id, held in self._filters.items() if held.used < oldest]:
+            self._observe.limit_hit("filter_seconds_max")
+            del self._filters[id]
+
+
+@contextmanager
+def _claimed(asked: Filter, last: int) -> Iterator[None]:
+    """Has nobody else told of the blocks up to `last`, unless this fails."""
+    before, asked.next = asked.next, max(asked.next, last + 1)
+    try:
+        yield
+    except BaseException:
+        asked.next = before
+        raise
