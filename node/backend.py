@@ -13,12 +13,14 @@ from node.core.records import crosslink_key
 from node.core.shard_chain import ShardChain
 from node.executors.executor import Executor
 from node.executors.link import ExecutorLink
-from node.rpc.backend import BeaconHead, BlockRef, Crossing, CrosslinkView, Heads, PoolCounts, PooledTransaction, SupplyTerms
+from node.rpc.backend import BeaconHead, BlockRef, Crossing, CrosslinkView, Heads, PoolCounts, PooledTransaction, PoolView, SupplyTerms
 from node.store import NodeStore
 from primitives.blocks import BeaconBlock
 from primitives.genesis import Genesis
 from primitives.types import Address
+from shard.pool import PoolTransaction
 from shard.views import (
+    AccessOutcome,
     AccountView,
     BalancePage,
     BlockSelector,
@@ -81,11 +83,19 @@ class ShardReads:
     async def pooled_transaction(self, hash: bytes) -> PooledTransaction | None:
         """See `ShardBackend`."""
         held = self._chain.pool.get(hash)
-        return None if held is None else PooledTransaction(held.transaction.raw, held.sender)
+        return None if held is None else _pooled(held)
 
     async def receipt(self, hash: bytes) -> ReceiptView | None:
         """See `ShardBackend`."""
         return await self._link.receipt(hash)
+
+    async def transaction_at(self, selector: BlockSelector, index: int) -> TransactionView | None:
+        """See `ShardBackend`."""
+        return await self._link.transaction_at(self._resolve(selector), index)
+
+    async def block_receipts(self, selector: BlockSelector) -> tuple[ReceiptView, ...] | None:
+        """See `ShardBackend`."""
+        return await self._link.block_receipts(self._resolve(selector))
 
     async def logs(self, wanted: LogFilter) -> tuple[LogView, ...]:
         """See `ShardBackend`."""
@@ -106,6 +116,10 @@ class ShardReads:
     async def call(self, request: CallRequest, selector: BlockSelector) -> CallOutcome | None:
         """See `ShardBackend`."""
         return await self._link.call(self._resolve(selector), request)
+
+    async def create_access_list(self, request: CallRequest, selector: BlockSelector) -> AccessOutcome | None:
+        """See `ShardBackend`."""
+        return await self._link.create_access_list(self._resolve(selector), request)
 
     async def estimate_gas(self, request: CallRequest, selector: BlockSelector) -> Estimate | None:
         """See `ShardBackend`."""
@@ -134,6 +148,11 @@ class ShardReads:
         """See `ShardBackend`."""
         return PoolCounts(*self._chain.pool.counts())
 
+    def pool_content(self, sender: bytes | None) -> PoolView:
+        """See `ShardBackend`."""
+        content = self._chain.pool.content(None if sender is None else Address(sender))
+        return PoolView(_listed(content.pending), _listed(content.queued))
+
     async def outgoing_receipt(self, id: bytes) -> OutgoingReceipt | None:
         """See `ShardBackend`."""
         return await self._link.outgoing_receipt(id)
@@ -145,6 +164,14 @@ class ShardReads:
     async def delivered_receipt(self, id: bytes) -> ReceiptView | None:
         """See `ShardBackend`."""
         return await self._link.receipt(id)
+
+
+def _pooled(held: PoolTransaction) -> PooledTransaction:
+    return PooledTransaction(held.transaction.raw, held.sender)
+
+
+def _listed(senders: Mapping[Address, tuple[PoolTransaction, ...]]) -> dict[bytes, dict[int, PooledTransaction]]:
+    return {sender: {held.transaction.nonce: _pooled(held) for held in waiting} for sender, waiting in senders.items()}
 
 
 class NodeBackend:

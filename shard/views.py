@@ -10,6 +10,8 @@ import msgspec
 
 Big = bytes
 """A 256-bit quantity: big-endian bytes without leading zeros (empty for 0)."""
+AccessList = tuple[tuple[bytes, tuple[bytes, ...]], ...]
+"""EIP-2930: (address, storage keys of 32 bytes) pairs."""
 BlockSelector = int | bytes | str
 """A height, a block hash, or one of `earliest latest safe finalized` (`pending` reads as `latest`)."""
 
@@ -51,6 +53,8 @@ class TransactionView(msgspec.Struct, frozen=True):
     index: int
     base_fee: Big
     """Of its block, wei a gas."""
+    timestamp: int
+    """Of its block, seconds since 1970."""
 
 
 class ReceiptView(msgspec.Struct, frozen=True):
@@ -88,6 +92,30 @@ class AccountView(msgspec.Struct, frozen=True):
     """Code other than an EIP-7702 delegation: such an account cannot send transactions (EIP-3607)."""
 
 
+class AccountOverride(msgspec.Struct, frozen=True):
+    """What an account is taken to be in a simulated call; None where it is as the state has it."""
+
+    address: bytes
+    balance: Big | None = None
+    nonce: int | None = None
+    code: bytes | None = None
+    words: tuple[tuple[bytes, bytes], ...] = ()
+    """(slot, word) pairs, 32 bytes each."""
+    is_whole_storage: bool = False
+    """`words` are all of the account's storage, and not changes to it."""
+
+
+class SignedAuthorization(msgspec.Struct, frozen=True):
+    """A signed delegation of an account to code (EIP-7702)."""
+
+    chain_id: Big
+    address: bytes
+    nonce: int
+    y_parity: int
+    r: Big
+    s: Big
+
+
 class CallRequest(msgspec.Struct, frozen=True):
     """A message call to simulate; None where the caller left it out."""
 
@@ -98,7 +126,10 @@ class CallRequest(msgspec.Struct, frozen=True):
     """Wei a gas the sender pays; 0 skips the base fee check."""
     value: Big
     data: bytes
-    access_list: tuple[tuple[bytes, tuple[bytes, ...]], ...] = ()
+    access_list: AccessList = ()
+    authorizations: tuple[SignedAuthorization, ...] = ()
+    overrides: tuple[AccountOverride, ...] = ()
+    """At most one an address; they hold before the call."""
 
 
 class CallOutcome(msgspec.Struct, frozen=True):
@@ -130,6 +161,13 @@ class Estimate(msgspec.Struct, frozen=True):
     gas: int | None
     failure: CallOutcome | None
     """How it fails with all the gas it may have."""
+
+
+class AccessOutcome(msgspec.Struct, frozen=True):
+    """What a simulated call accesses, and what it does when that is its access list."""
+
+    access_list: AccessList
+    outcome: CallOutcome
 
 
 class LogFilter(msgspec.Struct, frozen=True):

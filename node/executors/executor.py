@@ -21,6 +21,7 @@ from primitives.receipts import Bundle, CrossShardReceipt
 from shard.executor.context import BuildContext
 from shard.results import BlockResult, Built, FinalizedBlock, HeadInfo
 from shard.views import (
+    AccessOutcome,
     AccountView,
     BalancePage,
     BlockSelector,
@@ -136,6 +137,11 @@ class Executor(ABC):
         found: TransactionView | None = await self._ask("transaction", transaction_hash)
         return found
 
+    async def transaction_at(self, selector: BlockSelector, index: int) -> TransactionView | None:
+        """See `ShardReader.transaction_at`."""
+        found: TransactionView | None = await self._ask("transaction_at", to_selector(selector), index)
+        return found
+
     async def receipt(self, transaction_hash: bytes) -> ReceiptView | None:
         """See `ShardReader.receipt`."""
         found: ReceiptView | None = await self._ask("receipt", transaction_hash)
@@ -187,6 +193,11 @@ class Executor(ABC):
         """See `Simulator.call`; raises InvalidTransaction."""
         outcome: CallOutcome = await self._ask("call", to_selector(selector), request)
         return outcome
+
+    async def create_access_list(self, selector: BlockSelector, request: CallRequest) -> AccessOutcome:
+        """See `Simulator.create_access_list`; raises InvalidTransaction."""
+        found: AccessOutcome = await self._ask("create_access_list", to_selector(selector), request)
+        return found
 
     async def estimate_gas(self, selector: BlockSelector, request: CallRequest) -> Estimate:
         """See `Simulator.estimate_gas`; raises InvalidTransaction."""

@@ -14,6 +14,7 @@ import msgspec
 
 from shard.results import BlockResult, Built, FinalizedBlock, HeadInfo
 from shard.views import (
+    AccessOutcome,
     AccountView,
     BalancePage,
     Big,
@@ -98,6 +99,7 @@ OPERATIONS = {
     "header": Operation(Lane.READ, tuple[Selector], bytes | None),
     "block": Operation(Lane.READ, tuple[Selector], BlockView | None),
     "transaction": Operation(Lane.READ, tuple[bytes], TransactionView | None),
+    "transaction_at": Operation(Lane.READ, tuple[Selector, int], TransactionView | None),
     "receipt": Operation(Lane.READ, tuple[bytes], ReceiptView | None),
     "block_receipts": Operation(Lane.READ, tuple[Selector], tuple[ReceiptView, ...] | None),
     "block_logs": Operation(Lane.READ, tuple[bytes], tuple[LogView, ...]),
@@ -108,6 +110,7 @@ OPERATIONS = {
     "outgoing_of": Operation(Lane.READ, tuple[bytes], tuple[OutgoingReceipt, ...]),
     "logs": Operation(Lane.CALL, tuple[Selector, Selector, bytes | None, tuple[bytes, ...], Topics], tuple[LogView, ...]),
     "call": Operation(Lane.CALL, tuple[Selector, CallRequest], CallOutcome),
+    "create_access_list": Operation(Lane.CALL, tuple[Selector, CallRequest], AccessOutcome),
     "estimate_gas": Operation(Lane.CALL, tuple[Selector, CallRequest], Estimate),
     "fee_history": Operation(Lane.CALL, tuple[int, Selector, tuple[float, ...]], tuple[FeeHistoryBlock, ...]),
     "page": Operation(Lane.READ, tuple[Selector, bytes | None, int], BalancePage),

@@ -19,7 +19,7 @@ from shard.executor.reads import ShardReader
 from shard.executor.schema import StateReader
 from shard.executor.simulation import Simulator
 from shard.results import BlockResult, Built
-from shard.views import BalancePage, CallOutcome, CallRequest, Estimate, FeeHistoryBlock, LogFilter, LogView, small
+from shard.views import AccessOutcome, BalancePage, CallOutcome, CallRequest, Estimate, FeeHistoryBlock, LogFilter, LogView, small
 
 
 class Service:
@@ -53,6 +53,7 @@ class Service:
             "header": self._header,
             "block": lambda selector: reader.block(from_selector(selector)),
             "transaction": reader.transaction,
+            "transaction_at": lambda selector, index: reader.transaction_at(from_selector(selector), index),
             "receipt": reader.receipt,
             "block_receipts": lambda selector: reader.block_receipts(from_selector(selector)),
             "block_logs": reader.block_logs,
@@ -63,6 +64,7 @@ class Service:
             "outgoing_of": reader.outgoing_of,
             "logs": self._logs,
             "call": self._call,
+            "create_access_list": self._create_access_list,
             "estimate_gas": self._estimate_gas,
             "fee_history": self._fee_history,
             "page": self._page,
@@ -125,6 +127,9 @@ class Service:
 
     def _call(self, selector: Selector, request: CallRequest) -> CallOutcome:
         return self._simulator.call(from_selector(selector), request, self._gate.meter())
+
+    def _create_access_list(self, selector: Selector, request: CallRequest) -> AccessOutcome:
+        return self._simulator.create_access_list(from_selector(selector), request, self._gate.meter())
 
     def _estimate_gas(self, selector: Selector, request: CallRequest) -> Estimate:
         return self._simulator.estimate_gas(from_selector(selector), request, self._gate.meter())

@@ -7,12 +7,13 @@ be asked now (answered -32005, busy).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from primitives.genesis import Genesis
 from shard.views import (
+    AccessOutcome,
     AccountView,
     BalancePage,
     BlockSelector,
@@ -58,6 +59,16 @@ class PooledTransaction:
     raw: bytes
     """Signed bytes."""
     sender: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PoolView:
+    """Transactions of a pool by sender, each sender's by rising nonce."""
+
+    pending: Mapping[bytes, Mapping[int, PooledTransaction]]
+    """Executable now."""
+    queued: Mapping[bytes, Mapping[int, PooledTransaction]]
+    """Behind a nonce gap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +169,14 @@ class ShardBackend(Protocol):
         """What the EVM left for a transaction of a finalized block."""
         ...
 
+    async def transaction_at(self, selector: BlockSelector, index: int) -> TransactionView | None:
+        """A transaction by its place in a block."""
+        ...
+
+    async def block_receipts(self, selector: BlockSelector) -> tuple[ReceiptView, ...] | None:
+        """What the EVM left for each transaction of a block, in order."""
+        ...
+
     async def logs(self, wanted: LogFilter) -> tuple[LogView, ...]:
         """Logs that match, oldest first.
 
@@ -184,6 +203,15 @@ class ShardBackend(Protocol):
         Raises:
             InvalidTransaction: the sender cannot pay, or the fee is below the base fee.
             Interrupted: it ran into its deadline (PROTOCOL 5).
+        """
+        ...
+
+    async def create_access_list(self, request: CallRequest, selector: BlockSelector) -> AccessOutcome | None:
+        """What the call accesses, and what it does when that is its access list.
+
+        Raises:
+            InvalidTransaction: as for `call`.
+            Interrupted: as for `call`.
         """
         ...
 
@@ -222,6 +250,10 @@ class ShardBackend(Protocol):
 
     def pool_counts(self) -> PoolCounts:
         """What the pool holds; never waits."""
+        ...
+
+    def pool_content(self, sender: bytes | None) -> PoolView:
+        """All transactions of the pool, or those of one sender; never waits."""
         ...
 
     async def outgoing_receipt(self, id: bytes) -> OutgoingReceipt | None:

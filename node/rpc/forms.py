@@ -1,4 +1,4 @@
-"""The forms of JSON-RPC values: quantities in minimal hex, data in whole bytes, block parameters, call objects.
+"""The forms of JSON-RPC values: quantities in minimal hex, data in whole bytes, block parameters, filters.
 
 Parsing is strict and says in geth's manner which argument is wrong and why.
 Source: the Ethereum execution API specification; EIP-1898 for block parameters.
@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import re
 
-from node.rpc.errors import SERVER, RpcError, invalid_params
-from node.rpc.limits import ACCESS_LIST_ENTRIES_MAX, LOGS_ADDRESSES_MAX, LOGS_TOPICS_MAX, TOPIC_POSITIONS_MAX
-from shard.views import BlockSelector, CallRequest, LogFilter, big
+from node.rpc.errors import invalid_params
+from node.rpc.limits import LOGS_ADDRESSES_MAX, LOGS_TOPICS_MAX, TOPIC_POSITIONS_MAX
+from shard.views import BlockSelector, LogFilter
 
 TAGS = frozenset({"latest", "safe", "finalized", "earliest", "pending"})
 _QUANTITY = re.compile(r"0x(?:0|[1-9a-fA-F][0-9a-fA-F]*)", re.ASCII)
 _HEX = re.compile(r"0x[0-9a-fA-F]*", re.ASCII)
 _SHOWN_CHARACTERS_MAX = 80
 
-AccessList = tuple[tuple[bytes, tuple[bytes, ...]], ...]
 
 
 def quantity(value: bytes) -> str:
@@ -31,11 +30,12 @@ def data(value: bytes) -> str:
 
 
 def _shown(value: object) -> str:
-    text = f'"{value}"' if isinstance(value, str) else _kind(value)
+    text = f'"{value}"' if isinstance(value, str) else kind_of(value)
     return text if len(text) <= _SHOWN_CHARACTERS_MAX else text[:_SHOWN_CHARACTERS_MAX] + '..."'
 
 
-def _kind(value: object) -> str:
+def kind_of(value: object) -> str:
+    """What a value of JSON is, for a sentence."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -48,7 +48,7 @@ def _kind(value: object) -> str:
 def parse_quantity(value: object, where: str, bits: int = 256) -> int:
     """An unsigned integer of at most `bits` bits."""
     if not isinstance(value, str):
-        raise invalid_params(f"invalid {where}: a quantity is a hex string, this is {_kind(value)}")
+        raise invalid_params(f"invalid {where}: a quantity is a hex string, this is {kind_of(value)}")
     if not _QUANTITY.fullmatch(value):
         if not value.startswith("0x"):
             why = "hex string without 0x prefix"
@@ -67,7 +67,7 @@ def parse_quantity(value: object, where: str, bits: int = 256) -> int:
 def parse_data(value: object, where: str, size: int | None = None, noun: str = "data") -> bytes:
     """Bytes; exactly `size` of them if given."""
     if not isinstance(value, str):
-        raise invalid_params(f"invalid {where}: {noun} is a hex string, this is {_kind(value)}")
+        raise invalid_params(f"invalid {where}: {noun} is a hex string, this is {kind_of(value)}")
     if not value.startswith("0x"):
         raise invalid_params(f"invalid {where}: hex string without 0x prefix: {_shown(value)}")
     if size is not None and len(value) != 2 + 2 * size:
@@ -92,7 +92,7 @@ def parse_hash(value: object, where: str) -> bytes:
 def parse_slot(value: object, where: str) -> int:
     """A storage key: hex of at most 32 bytes, padded or not."""
     if not isinstance(value, str):
-        raise invalid_params(f"invalid {where}: a storage key is a hex string, this is {_kind(value)}")
+        raise invalid_params(f"invalid {where}: a storage key is a hex string, this is {kind_of(value)}")
     if not _HEX.fullmatch(value) or value == "0x":
         raise invalid_params(f"invalid {where}: invalid hex in storage key: {_shown(value)}")
     if len(value) > 66:
@@ -105,7 +105,7 @@ def parse_bool(value: object, where: str) -> bool:
     if value is None:
         return False
     if not isinstance(value, bool):
-        raise invalid_params(f"invalid {where}: want true or false, this is {_kind(value)}")
+        raise invalid_params(f"invalid {where}: want true or false, this is {kind_of(value)}")
     return value
 
 
@@ -135,86 +135,10 @@ def parse_block(value: object, where: str) -> BlockSelector:
     return parse_number_or_tag(value, where)
 
 
-def _access_list(value: object, where: str) -> AccessList:
-    if not isinstance(value, list):
-        raise invalid_params(f"invalid {where}: want an array, this is {_kind(value)}")
-    entries, count = [], 0
-    for i, entry in enumerate(value):
-        keys = entry.get("storageKeys") if isinstance(entry, dict) else None
-        if not isinstance(entry, dict) or not isinstance(keys, list | None):
-            raise invalid_params(f"invalid {where}[{i}]: want an object with address and storageKeys")
-        keys = keys or []
-        count += 1 + len(keys)
-        if count > ACCESS_LIST_ENTRIES_MAX:
-            raise invalid_params(f"invalid {where}: over {ACCESS_LIST_ENTRIES_MAX} addresses and keys")
-        address = parse_address(entry.get("address"), f"{where}[{i}].address")
-        entries.append((address, tuple(parse_hash(key, f"{where}[{i}].storageKeys[{k}]") for k, key in enumerate(keys))))
-    return tuple(entries)
-
-
-_CALL_NUMBERS = {
-    "gas": 64, "gasPrice": 256, "maxFeePerGas": 256, "maxPriorityFeePerGas": 256, "value": 256, "chainId": 256, "nonce": 64, "type": 8,
-}  # fmt: skip
-"""Quantities of a call object, and their bits."""
-_NOT_SIMULATED = ("authorizationList", "blobVersionedHashes", "blobs", "maxFeePerBlobGas")
-
-
-def parse_call(value: object, where: str, chain_id: int, base_fee: int) -> CallRequest:
-    """A call object.
-
-    Args:
-        value: the argument.
-        where: what to call it in an error.
-        chain_id: that a `chainId` in it must equal.
-        base_fee: wei a gas, from which the effective price of EIP-1559 fields follows.
-    """
-    if not isinstance(value, dict):
-        raise invalid_params(f"invalid {where}: want a call object, this is {_kind(value)}")
-    for name in _NOT_SIMULATED:
-        if value.get(name):
-            raise invalid_params(f"invalid {where}, field {name}: calls with it are not simulated here")
-    numbers: dict[str, int | None] = {}
-    for name, bits in _CALL_NUMBERS.items():
-        given = value.get(name)
-        numbers[name] = None if given is None else parse_quantity(given, f"{where}, field {name}", bits)
-    if numbers["chainId"] not in (None, chain_id):
-        raise RpcError(SERVER, f"chainId does not match node's (have={numbers['chainId']}, want={chain_id})")
-    sender, to, access_list = value.get("from"), value.get("to"), value.get("accessList")
-    return CallRequest(
-        sender=bytes(20) if sender is None else parse_address(sender, f"{where}, field from"),
-        to=None if to is None else parse_address(to, f"{where}, field to"),
-        gas=numbers["gas"],
-        gas_price=big(_price(numbers, base_fee)),
-        value=big(numbers["value"] or 0),
-        data=_input(value, where),
-        access_list=() if access_list is None else _access_list(access_list, f"{where}, field accessList"),
-    )
-
-
-def _input(value: dict[str, object], where: str) -> bytes:
-    given = [parse_data(value[name], f"{where}, field {name}") for name in ("input", "data") if value.get(name) is not None]
-    if len(given) == 2 and given[0] != given[1]:
-        raise RpcError(SERVER, 'both "data" and "input" are set and not equal. Please use "input" to pass transaction call data')
-    return given[0] if given else b""
-
-
-def _price(numbers: dict[str, int | None], base_fee: int) -> int:
-    price, fee, tip = numbers["gasPrice"], numbers["maxFeePerGas"], numbers["maxPriorityFeePerGas"]
-    if price is not None:
-        if fee is not None or tip is not None:
-            raise RpcError(SERVER, "both gasPrice and (maxFeePerGas or maxPriorityFeePerGas) specified")
-        return price
-    if not fee:
-        return 0
-    if (tip or 0) > fee:
-        raise RpcError(SERVER, f"max priority fee per gas higher than max fee per gas: maxPriorityFeePerGas: {tip}, maxFeePerGas: {fee}")
-    return min(fee, base_fee + (tip or 0))
-
-
 def parse_filter(value: object, where: str) -> LogFilter:
     """A log filter: a range of blocks or one block's hash, addresses, topics by position."""
     if not isinstance(value, dict):
-        raise invalid_params(f"invalid {where}: want a filter object, this is {_kind(value)}")
+        raise invalid_params(f"invalid {where}: want a filter object, this is {kind_of(value)}")
     first, last, block_hash = value.get("fromBlock"), value.get("toBlock"), value.get("blockHash")
     if block_hash is not None and (first is not None or last is not None):
         raise invalid_params("cannot specify both BlockHash and FromBlock/ToBlock, choose one or the other")
@@ -223,7 +147,7 @@ def parse_filter(value: object, where: str) -> LogFilter:
     if len(addresses) > LOGS_ADDRESSES_MAX:
         raise invalid_params(f"invalid {where}, field address: over {LOGS_ADDRESSES_MAX} addresses")
     if not isinstance(topics, list | None):
-        raise invalid_params(f"invalid {where}, field topics: want an array, this is {_kind(topics)}")
+        raise invalid_params(f"invalid {where}, field topics: want an array, this is {kind_of(topics)}")
     if len(topics or []) > TOPIC_POSITIONS_MAX:
         raise invalid_params(f"invalid {where}, field topics: a log has at most {TOPIC_POSITIONS_MAX} topics")
     return LogFilter(

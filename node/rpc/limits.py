@@ -53,6 +53,12 @@ FEE_HISTORY_BLOCKS_MAX = 1024
 FEE_HISTORY_PERCENTILES_MAX = 100
 ACCESS_LIST_ENTRIES_MAX = 10_000
 """Addresses and storage keys together in a call object."""
+AUTHORIZATIONS_MAX = 1_000
+"""EIP-7702 authorizations of a call object."""
+OVERRIDE_ENTRIES_MAX = 10_000
+"""Accounts and storage words together in the state overrides of a call."""
+OVERRIDE_BYTES_MAX = 1024 * 1024
+"""Code in the state overrides of a call, all accounts together."""
 FAUCET_WINDOW_SECONDS = 60.0
 """Over which the faucet counts what it gave."""
 FAUCET_GRANTS_MAX = 120
@@ -63,7 +69,9 @@ FAUCET_NONCE_TRIES_MAX = 4
 """Times a grant is signed again because its nonce went to another transaction meanwhile."""
 CROSSINGS_PER_TRANSACTION_MAX = 64
 """Cross-shard receipts of one transaction that shard_getCrossShardTransaction tells of."""
-TIMESTAMPS_CACHED_MAX = 4096
-"""Block hashes whose timestamp is remembered, per shard."""
+POOL_LISTED_MAX = 5_000
+"""Transactions that txpool_content and txpool_inspect list; of a fuller pool they answer -32003."""
+INDEX_BITS = 32
+"""Of a transaction's position in a block."""
 ACCOUNTS_PER_PAGE_MAX = 1_000
 """Accounts of one answer of shard_getAccountsPage."""

@@ -28,12 +28,12 @@ def transaction_type(raw: bytes) -> int:
     return raw[0] if raw[0] < 0xC0 else 0
 
 
-def render_transaction(view: TransactionView, timestamp: int) -> Json:
-    """A transaction of a block whose time is `timestamp` (seconds since 1970)."""
+def render_transaction(view: TransactionView) -> Json:
+    """A transaction of a block."""
     place: Json = {
         "blockHash": data(view.block_hash),
         "blockNumber": hex(view.block_number),
-        "blockTimestamp": hex(timestamp),
+        "blockTimestamp": hex(view.timestamp),
         "transactionIndex": hex(view.index),
         "from": data(view.sender),
         "hash": data(view.hash),
@@ -157,13 +157,18 @@ async def render_receipt(view: ReceiptView) -> Json:
     }
 
 
+async def render_receipts(views: Sequence[ReceiptView]) -> list[Json]:
+    """What the EVM left for each transaction of a block."""
+    return [await render_receipt(view) for view in views]
+
+
 async def render_block(view: BlockView, full: bool) -> Json:
     """A block with the hashes of its transactions, or with the transactions themselves."""
     header = ShardHeader.decode(view.header)
     transactions: list[object] = []
     for start in range(0, len(view.transactions), ITEMS_PER_TURN):
         part = view.transactions[start : start + ITEMS_PER_TURN]
-        transactions.extend(render_transaction(t, header.timestamp) if full else data(t.hash) for t in part)
+        transactions.extend(render_transaction(t) if full else data(t.hash) for t in part)
         if full:
             await trio.lowlevel.checkpoint()
     return {

@@ -14,7 +14,7 @@ from primitives.blocks import ShardReference
 from primitives.genesis import GenesisAccount
 from primitives.receipts import CrossShardReceipt, Summary
 from shard.transactions import Transaction
-from shard.views import CallOutcome, CallRequest
+from shard.views import AccessOutcome, CallOutcome, CallRequest
 
 Meter = Callable[[], None]
 """Called at every jump, call, hash, storage access and other dear step; raises `Interrupted` to stop the work."""
@@ -169,11 +169,19 @@ class Engine(Protocol):
     def call(self, state_root: bytes, context: BlockContext, request: CallRequest, meter: Meter | None = None) -> CallOutcome:
         """Simulates a message call or creation on a state; leaves no trace.
 
-        Gas left out of the request is the block's gas limit; more is cut to it. With a gas price of 0 fees are not looked at.
+        The request's overrides hold before it. Gas left out of it is the block's gas limit; more is cut to that. With a gas price of
+        0 fees are not looked at.
 
         Raises:
-            InvalidTransaction: INSUFFICIENT_FUNDS, FEE_BELOW_BASE, INTRINSIC_GAS or INIT_CODE_SIZE.
+            InvalidTransaction: INSUFFICIENT_FUNDS, FEE_BELOW_BASE, INTRINSIC_GAS, INIT_CODE_SIZE or AUTHORIZATION_LIST.
             Interrupted: raised by `meter`.
+        """
+
+    def access_list(self, state_root: bytes, context: BlockContext, request: CallRequest, meter: Meter | None = None) -> AccessOutcome:
+        """As `call`; tells besides what was accessed, the request's own access list included, apart from what is warm anyway.
+
+        Raises:
+            InvalidTransaction, Interrupted: as for `call`.
         """
 
     def account(self, state_root: bytes, address: bytes) -> AccountState:

@@ -76,6 +76,12 @@ class ShardReader:
         found = self._locate(transaction_hash)
         return None if found is None else _transaction_view(*found)
 
+    def transaction_at(self, selector: BlockSelector, index: int) -> TransactionView | None:
+        """A transaction by its place in a block."""
+        block = self.resolve(selector)
+        transaction = None if block is None else self._store.transaction(block.result.hash, index)
+        return None if block is None or transaction is None else _transaction_view(block, index, transaction)
+
     def receipt(self, transaction_hash: bytes) -> ReceiptView | None:
         """What a transaction, or a delivered cross-shard receipt by its id, left."""
         found = self._locate(transaction_hash)
@@ -180,7 +186,10 @@ class ShardReader:
 
 def _transaction_view(block: StoredBlock, index: int, transaction: StoredTransaction) -> TransactionView:
     result = block.result
-    return TransactionView(transaction.hash, transaction.raw, transaction.sender, result.number, result.hash, index, result.base_fee)
+    return TransactionView(
+        transaction.hash, transaction.raw, transaction.sender, result.number, result.hash, index, result.base_fee,
+        result.timestamp,
+    )  # fmt: skip
 
 
 def _log_views(block: StoredBlock, index: int, transaction: StoredTransaction) -> tuple[LogView, ...]:

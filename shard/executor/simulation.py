@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
+
 from primitives.blocks import ChannelTerms, ShardReference
 from primitives.errors import InvalidQuery, InvalidTransaction, QueryReason, TransactionReason
 from primitives.headers import ShardHeader
@@ -14,7 +16,7 @@ from shard.executor.executor import ShardExecutor
 from shard.executor.reads import ShardReader
 from shard.executor.schema import StoredBlock
 from shard.transactions.model import TRANSACTION_GAS
-from shard.views import BlockSelector, CallOutcome, CallRequest, Estimate, FeeHistoryBlock, big, small
+from shard.views import AccessOutcome, BlockSelector, CallOutcome, CallRequest, Estimate, FeeHistoryBlock, big, small
 
 FEE_HISTORY_BLOCKS_MAX = 1024
 FEE_HISTORY_PERCENTILES_MAX = 100
@@ -72,6 +74,21 @@ class Simulator:
             return Estimate(None, best if reverted or allowed == header.gas_limit else _over_allowance(allowed))
         return Estimate(_least(attempt, best.gas_used, allowed), None)
 
+    def create_access_list(self, selector: BlockSelector, request: CallRequest, meter: Meter) -> AccessOutcome:
+        """What a call accesses when what it accesses is its access list, as geth finds it: again and again until nothing is added.
+
+        Raises:
+            InvalidQuery: UNKNOWN_BLOCK.
+            InvalidTransaction: what `Engine.call` says.
+            Interrupted: raised by `meter`, which alone bounds the number of runs.
+        """
+        header, context = self._context(selector)
+        while True:
+            found = self._executor.engine.access_list(header.state_root, context, request, meter)
+            if found.access_list == request.access_list:
+                return found
+            request = msgspec.structs.replace(request, access_list=found.access_list)
+
     def fee_history(self, count: int, newest: BlockSelector, percentiles: tuple[float, ...], meter: Meter) -> tuple[FeeHistoryBlock, ...]:
         """Fees of up to `count` blocks that end in `newest`, oldest first.
 
@@ -109,7 +126,9 @@ class Simulator:
         )  # fmt: skip
 
     def _affordable(self, header: ShardHeader, request: CallRequest) -> int:
-        balance = self._executor.engine.account(header.state_root, request.sender).balance
+        overridden = next((o.balance for o in request.overrides if o.address == request.sender), None)
+        stored = self._executor.engine.account(header.state_root, request.sender).balance
+        balance = stored if overridden is None else small(overridden)
         value = small(request.value)
         if value > balance:
             raise InvalidTransaction(TransactionReason.INSUFFICIENT_FUNDS, "insufficient funds for transfer", balance=balance, cost=value)
@@ -148,7 +167,7 @@ def _over_allowance(gas: int) -> CallOutcome:
 
 
 def _with_gas(request: CallRequest, gas: int) -> CallRequest:
-    return CallRequest(request.sender, request.to, gas, request.gas_price, request.value, request.data, request.access_list)
+    return msgspec.structs.replace(request, gas=gas)
 
 
 def _least(attempt: Callable[[int], CallOutcome | None], gas_used: int, allowed: int) -> int:

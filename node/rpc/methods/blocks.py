@@ -1,10 +1,11 @@
-"""eth: blocks, transactions, receipts and logs. What is unknown is null."""
+"""eth: blocks and logs. What is unknown is null."""
 
 from __future__ import annotations
 
-from node.rpc.forms import parse_bool, parse_filter, parse_hash, parse_number_or_tag
+from node.rpc.forms import parse_bool, parse_filter, parse_hash, parse_number_or_tag, parse_quantity
+from node.rpc.limits import INDEX_BITS
 from node.rpc.methods.context import Context, Method
-from node.rpc.render import render_block, render_logs, render_pooled, render_receipt, render_transaction
+from node.rpc.render import render_block, render_logs
 from shard.views import BlockSelector, BlockView
 
 
@@ -57,23 +58,18 @@ async def uncle_count_by_hash(context: Context, arguments: list[object]) -> obje
     return None if await _by_hash(context, arguments[0]) is None else hex(0)
 
 
-async def get_transaction_by_hash(context: Context, arguments: list[object]) -> object:
-    """eth_getTransactionByHash; one that waits in the pool has no block."""
-    wanted, shard = parse_hash(arguments[0], "argument 0"), context.shard()
-    view = await shard.transaction(wanted)
-    if view is None:
-        pooled = await shard.pooled_transaction(wanted)
-        if pooled is not None:
-            return render_pooled(pooled)
-        # It may have left the pool for a block between the two questions.
-        view = await shard.transaction(wanted)
-    return None if view is None else render_transaction(view, await context.timestamp_of(view))
+async def uncle_by_number(context: Context, arguments: list[object]) -> object:
+    """eth_getUncleByBlockNumberAndIndex: there are none."""
+    parse_number_or_tag(arguments[0], "argument 0")
+    parse_quantity(arguments[1], "argument 1", INDEX_BITS)
+    return None
 
 
-async def get_transaction_receipt(context: Context, arguments: list[object]) -> object:
-    """eth_getTransactionReceipt."""
-    view = await context.shard().receipt(parse_hash(arguments[0], "argument 0"))
-    return None if view is None else await render_receipt(view)
+async def uncle_by_hash(context: Context, arguments: list[object]) -> object:
+    """eth_getUncleByBlockHashAndIndex: there are none."""
+    parse_hash(arguments[0], "argument 0")
+    parse_quantity(arguments[1], "argument 1", INDEX_BITS)
+    return None
 
 
 async def get_logs(context: Context, arguments: list[object]) -> object:
@@ -88,7 +84,7 @@ METHODS = {
     "eth_getBlockTransactionCountByHash": Method(count_by_hash, 1),
     "eth_getUncleCountByBlockNumber": Method(uncle_count_by_number, 1),
     "eth_getUncleCountByBlockHash": Method(uncle_count_by_hash, 1),
-    "eth_getTransactionByHash": Method(get_transaction_by_hash, 1),
-    "eth_getTransactionReceipt": Method(get_transaction_receipt, 1),
+    "eth_getUncleByBlockNumberAndIndex": Method(uncle_by_number, 2),
+    "eth_getUncleByBlockHashAndIndex": Method(uncle_by_hash, 2),
     "eth_getLogs": Method(get_logs, 1),
 }

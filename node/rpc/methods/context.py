@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from node.rpc.backend import NetworkBackend, RpcObserver, ShardBackend
 from node.rpc.errors import BUSY, SERVER, RpcError
 from node.rpc.faucet import Faucet
-from node.rpc.limits import EXECUTIONS_QUEUED_MAX, TIMESTAMPS_CACHED_MAX
-from primitives.headers import ShardHeader
-from shard.views import TransactionView
+from node.rpc.limits import EXECUTIONS_QUEUED_MAX
 
 Handler = Callable[["Context", list[object]], Awaitable[object]]
 """Takes the arguments, padded with None to the method's most; raises RpcError."""
@@ -31,9 +29,7 @@ class ShardMemory:
     """What the server remembers of one shard between calls."""
 
     executions: int = 0
-    """eth_call and eth_estimateGas that run or wait."""
-    timestamps: dict[bytes, int] = field(default_factory=dict)
-    """By block hash."""
+    """Simulated calls that run or wait."""
     tip: tuple[bytes, int] | None = None
     """Suggested tip, and the hash of the head it was worked out at."""
     starting_block: int | None = None
@@ -89,22 +85,3 @@ class Context:
             yield
         finally:
             self.memory.executions -= 1
-
-    async def timestamp_of(self, view: TransactionView) -> int:
-        """Time of a transaction's block, seconds since 1970."""
-        known = self.memory.timestamps.get(view.block_hash)
-        if known is not None:
-            return known
-        block = await self.shard().block(view.block_hash)
-        if block is None:
-            raise RpcError(SERVER, "header not found")
-        timestamp = ShardHeader.decode(block.header).timestamp
-        self.remember(view.block_hash, timestamp)
-        return timestamp
-
-    def remember(self, block_hash: bytes, timestamp: int) -> None:
-        """Keeps a block's time for `timestamp_of`."""
-        timestamps = self.memory.timestamps
-        if len(timestamps) >= TIMESTAMPS_CACHED_MAX:
-            del timestamps[next(iter(timestamps))]
-        timestamps[block_hash] = timestamp

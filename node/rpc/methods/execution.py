@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from node.rpc.calls import parse_call
 from node.rpc.errors import SERVER, RpcError, header_not_found, invalid_params, of_outcome
-from node.rpc.forms import data, parse_block, parse_call, parse_data, parse_number_or_tag, parse_quantity, quantity
+from node.rpc.forms import data, parse_block, parse_data, parse_number_or_tag, parse_quantity, quantity
 from node.rpc.limits import FEE_HISTORY_BLOCKS_MAX, FEE_HISTORY_PERCENTILES_MAX
 from node.rpc.methods.context import Context, Method
 from shard.views import BlockSelector, CallRequest, small
@@ -14,14 +15,13 @@ TIP_SUGGESTED_MAX_WEI = 500_000_000_000
 TIP_BLOCKS = 20
 """Recent blocks the suggested tip is taken from."""
 TIP_PERCENTILE = 60.0
+BLOB_BASE_FEE_WEI = 1
+"""Of a chain that never had a blob (EIP-4844, MIN_BASE_FEE_PER_BLOB_GAS)."""
 
 
 def _prepare(context: Context, arguments: list[object]) -> tuple[CallRequest, BlockSelector]:
-    request = parse_call(arguments[0], "argument 0", context.chain_id, context.shard().heads().base_fee)
-    selector = parse_block(arguments[1], "argument 1")
-    if arguments[2]:
-        raise invalid_params("invalid argument 2: state overrides are not simulated here")
-    return request, selector
+    request = parse_call(arguments[0], "argument 0", context.chain_id, context.shard().heads().base_fee, arguments[2])
+    return request, parse_block(arguments[1], "argument 1")
 
 
 async def call(context: Context, arguments: list[object]) -> object:
@@ -49,6 +49,20 @@ async def estimate_gas(context: Context, arguments: list[object]) -> object:
     return hex(estimate.gas)
 
 
+async def create_access_list(context: Context, arguments: list[object]) -> object:
+    """eth_createAccessList: what a call accesses, and the gas it uses when that is its access list."""
+    request, selector = _prepare(context, arguments)
+    with context.execution():
+        found = await context.shard().create_access_list(request, selector)
+    if found is None:
+        raise header_not_found()
+    entries = [{"address": data(address), "storageKeys": [data(key) for key in keys]} for address, keys in found.access_list]
+    answer: dict[str, object] = {"accessList": entries, "gasUsed": hex(found.outcome.gas_used)}
+    if not found.outcome.success:
+        answer["error"] = of_outcome(found.outcome).message
+    return answer
+
+
 async def _suggested_tip(context: Context) -> int:
     """The median over recent blocks with transactions of a percentile of the tips paid in them."""
     shard, memory = context.shard(), context.memory
@@ -71,6 +85,11 @@ async def gas_price(context: Context, arguments: list[object]) -> object:
 async def max_priority_fee_per_gas(context: Context, arguments: list[object]) -> object:
     """eth_maxPriorityFeePerGas: the suggested tip."""
     return hex(await _suggested_tip(context))
+
+
+async def blob_base_fee(context: Context, arguments: list[object]) -> object:
+    """eth_blobBaseFee: the least there is, as there are no blobs."""
+    return hex(BLOB_BASE_FEE_WEI)
 
 
 def _count(value: object) -> int:
@@ -121,7 +140,7 @@ async def fee_history(context: Context, arguments: list[object]) -> object:
         "oldestBlock": hex(blocks[0].number),
         "baseFeePerGas": fees,
         "gasUsedRatio": [block.gas_used / block.gas_limit for block in blocks],
-        "baseFeePerBlobGas": [hex(0)] * len(fees),
+        "baseFeePerBlobGas": [hex(BLOB_BASE_FEE_WEI)] * len(fees),
         "blobGasUsedRatio": [0.0] * len(blocks),
     }
     if percentiles:
@@ -137,8 +156,10 @@ async def send_raw_transaction(context: Context, arguments: list[object]) -> obj
 METHODS = {
     "eth_call": Method(call, 1, 2),
     "eth_estimateGas": Method(estimate_gas, 1, 2),
+    "eth_createAccessList": Method(create_access_list, 1, 2),
     "eth_gasPrice": Method(gas_price),
     "eth_maxPriorityFeePerGas": Method(max_priority_fee_per_gas),
+    "eth_blobBaseFee": Method(blob_base_fee),
     "eth_feeHistory": Method(fee_history, 2, 1),
     "eth_sendRawTransaction": Method(send_raw_transaction, 1),
 }

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from node.rpc.methods import blocks, dev, execution, general, network, state
-from node.rpc.methods.context import Method
+from node.rpc.methods import blocks, debug, dev, execution, general, network, pool, state, transactions
+from node.rpc.methods.context import Context, Method
 
-EVERYWHERE: dict[str, Method] = general.METHODS | network.METHODS | dev.METHODS
+MODULE_VERSION = "1.0"
+
+
+async def modules(context: Context, arguments: list[object]) -> object:
+    """rpc_modules: the families of methods that answer at this address."""
+    table = EVERYWHERE if context.chain == context.backend.genesis.parameters.beacon else SHARD
+    return {name.partition("_")[0]: MODULE_VERSION for name in sorted(table)}
+
+
+EVERYWHERE: dict[str, Method] = {"rpc_modules": Method(modules)} | general.METHODS | network.METHODS | dev.METHODS
 """At every address, the beacon chain's too."""
-SHARD: dict[str, Method] = EVERYWHERE | state.METHODS | blocks.METHODS | execution.METHODS
+SHARD: dict[str, Method] = (
+    EVERYWHERE | state.METHODS | blocks.METHODS | transactions.METHODS | execution.METHODS | pool.METHODS | debug.METHODS
+)
 """At the address of a shard."""

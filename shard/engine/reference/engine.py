@@ -10,12 +10,13 @@ from primitives.parameters import Parameters
 from primitives.receipts import Summary
 from shard import system
 from shard.engine.interface import AccountState, BlockContext, GenesisState, Meter, NodeReader
+from shard.engine.reference.accesses import Accesses
 from shard.engine.reference.accounts import EMPTY_CODE_HASH, Accounts, decode_account, is_delegation
 from shard.engine.reference.block import ReferenceBlock
-from shard.engine.reference.calls import simulate
+from shard.engine.reference.calls import simulate, simulate_accesses
 from shard.engine.reference.state import ShardState
 from shard.engine.trie import MissingNodeError, Trie
-from shard.views import CallOutcome, CallRequest
+from shard.views import AccessOutcome, CallOutcome, CallRequest
 
 
 class ReferenceEngine:
@@ -56,6 +57,12 @@ class ReferenceEngine:
     def call(self, state_root: bytes, context: BlockContext, request: CallRequest, meter: Meter | None = None) -> CallOutcome:
         """See `Engine.call`."""
         return simulate(self._state(state_root, context), request, meter)
+
+    def access_list(self, state_root: bytes, context: BlockContext, request: CallRequest, meter: Meter | None = None) -> AccessOutcome:
+        """See `Engine.access_list`."""
+        state, accesses = self._state(state_root, context), Accesses(self._reader, state_root)
+        state.use_accounts(accesses)
+        return simulate_accesses(state, accesses, request, meter)
 
     def account(self, state_root: bytes, address: bytes) -> AccountState:
         """See `Engine.account`."""

@@ -18,10 +18,8 @@ class ShardState(PragueState):
 
     def __init__(self, reader: NodeReader, context: BlockContext, chain_id: int, state_root: bytes) -> None:
         self.context = context
-        self.accounts = Accounts(reader, state_root)
+        self.use_accounts(Accounts(reader, state_root))
         self.meter: Meter | None = None
-        # The library's own constructor builds its account database and rewrites the system contracts' code.
-        self._account_db = cast(Any, self.accounts)
         self.execution_context = ExecutionContext(
             coinbase=Address(context.coinbase),
             timestamp=context.timestamp,
@@ -34,6 +32,12 @@ class ShardState(PragueState):
             base_fee_per_gas=context.base_fee,
             excess_blob_gas=0,
         )
+
+    def use_accounts(self, accounts: Accounts) -> None:
+        """Has computations from here on work on `accounts`."""
+        self.accounts = accounts
+        # The library's own constructor builds its account database and rewrites the system contracts' code.
+        self._account_db = cast(Any, accounts)
 
     def use_meter(self, meter: Meter | None) -> None:
         """Has computations from here on ask `meter`."""

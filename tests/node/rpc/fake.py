@@ -7,7 +7,7 @@ import trio
 from eth_account import Account
 
 from node.rpc.app import Application
-from node.rpc.backend import BeaconHead, BlockRef, Crossing, CrosslinkView, Heads, PoolCounts, PooledTransaction, SupplyTerms
+from node.rpc.backend import BeaconHead, BlockRef, Crossing, CrosslinkView, Heads, PoolCounts, PooledTransaction, PoolView, SupplyTerms
 from primitives.blocks import ExtraData
 from primitives.errors import InvalidQuery, QueryReason
 from primitives.genesis import Genesis, GenesisValidator
@@ -16,6 +16,7 @@ from primitives.parameters import Parameters
 from primitives.receipts import CrossShardReceipt
 from shard.transactions import decode_transaction
 from shard.views import (
+    AccessOutcome,
     AccountView,
     BalancePage,
     BlockView,
@@ -93,6 +94,7 @@ class FakeShard:
         self.gate: trio.Event | None = None
         self.waiting = trio.Event()
         """Set once a question waits at the gate."""
+        self.pool = PoolCounts(3, 1)
         self.outgoing: dict[bytes, OutgoingReceipt] = {}
         for number in range(11):
             view = header(number, 500_000 if number == 5 else 0)
@@ -102,10 +104,11 @@ class FakeShard:
 
     @staticmethod
     def _transactions(block: ShardHeader) -> tuple[TransactionView, ...]:
-        place = (block.number, block.hash())
-        delivered = TransactionView(RECEIPT_ID, RECEIPT.transaction_bytes(CHAIN_ID), RECEIPT.sender, *place, 0, big(BASE_FEE))
+        place, rest = (block.number, block.hash()), (big(BASE_FEE), block.timestamp)
+        delivered = TransactionView(RECEIPT_ID, RECEIPT.transaction_bytes(CHAIN_ID), RECEIPT.sender, *place, 0, *rest)
         users = [
-            TransactionView(decode_transaction(raw).hash, raw, ALICE, *place, i, big(BASE_FEE)) for i, raw in enumerate(SIGNED.values(), 1)
+            TransactionView(decode_transaction(raw).hash, raw, ALICE, *place, i, *rest)
+            for i, raw in enumerate(SIGNED.values(), 1)
         ]
         return (delivered, *users)
 
@@ -150,6 +153,16 @@ class FakeShard:
         await self._ask()
         return self.receipts.get(hash)
 
+    async def transaction_at(self, selector, index) -> TransactionView | None:
+        await self._ask((selector, index))
+        block = self._find(selector)
+        return block.transactions[index] if block is not None and index < len(block.transactions) else None
+
+    async def block_receipts(self, selector) -> tuple[ReceiptView, ...] | None:
+        await self._ask(selector)
+        block = self._find(selector)
+        return None if block is None else tuple(self.receipts[t.hash] for t in block.transactions)
+
     async def logs(self, wanted) -> tuple[LogView, ...]:
         await self._ask(wanted)
         if isinstance(wanted.last, int) and wanted.last > 10:
@@ -174,6 +187,10 @@ class FakeShard:
         await self._ask(request)
         return None if self._find(selector) is None else self.outcome
 
+    async def create_access_list(self, request, selector) -> AccessOutcome | None:
+        await self._ask(request)
+        return None if self._find(selector) is None else AccessOutcome(((CONTRACT, (bytes(32),)),), self.outcome)
+
     async def estimate_gas(self, request, selector) -> Estimate | None:
         await self._ask(request)
         return None if self._find(selector) is None else self.estimate
@@ -194,7 +211,10 @@ class FakeShard:
         return 9
 
     def pool_counts(self) -> PoolCounts:
-        return PoolCounts(3, 1)
+        return self.pool
+
+    def pool_content(self, sender) -> PoolView:
+        return PoolView({ALICE: {5: PooledTransaction(POOLED, ALICE)}}, {}) if sender in (None, ALICE) else PoolView({}, {})
 
     async def outgoing_receipt(self, id) -> OutgoingReceipt | None:
         return self.outgoing.get(id)

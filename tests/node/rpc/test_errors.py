@@ -205,8 +205,24 @@ BAD = {
     "bad key": ("eth_getStorageAt", [TO, "0xasdf"], "invalid argument 1: invalid hex in storage key"),
     "call": ("eth_call", ["0x"], "invalid argument 0: want a call object, this is a string"),
     "call field": ("eth_call", [{"to": TO, "gas": "0x0f"}], "invalid argument 0, field gas: hex number with leading zero"),
-    "overrides": ("eth_call", [{"to": TO}, "latest", {TO: {"balance": "0x1"}}], "invalid argument 2: state overrides"),
-    "authorizations": ("eth_call", [{"to": TO, "authorizationList": [{}]}], "invalid argument 0, field authorizationList"),
+    "overrides": ("eth_call", [{"to": TO}, "latest", []], "invalid argument 2: state overrides are an object of accounts by address"),
+    "override": ("eth_call", [{"to": TO}, "latest", {TO: 1}], f"invalid argument 2, account {TO}: want an object, this is a number"),
+    "overridden address": ("eth_estimateGas", [{"to": TO}, "latest", {"0x12": {}}], "invalid argument 2: hex string has length 2, want 40"),
+    "overridden twice": ("eth_call", [{"to": TO}, None, {"0x" + "aa" * 20: {}, "0x" + "AA" * 20: {}}], "invalid argument 2: an address"),
+    "override field": ("eth_call", [{}, None, {TO: {"blance": "0x1"}}], f"invalid argument 2, account {TO}: no field blance: there are"),
+    "override value": ("eth_call", [{}, None, {TO: {"nonce": "0x01"}}], f"invalid argument 2, account {TO}, field nonce: hex number with"),
+    "state and stateDiff": ("eth_call", [{}, None, {TO: {"state": {}, "stateDiff": {}}}], f"invalid argument 2, account {TO}: both state"),
+    "override slot": ("eth_call", [{}, None, {TO: {"state": {"0x1": "0x1"}}}], f"invalid argument 2, account {TO}, field state: hex"),
+    "moved precompile": (
+        "eth_createAccessList", [{}, None, {TO: {"movePrecompileToAddress": TO}}],
+        f"invalid argument 2, account {TO}: movePrecompileToAddress is not supported",
+    ),
+    "code of a precompile": (
+        "eth_call", [{}, None, {"0x" + "01".rjust(40, "0"): {"code": "0x00"}}],
+        f"invalid argument 2, account 0x{'01'.rjust(40, '0')}: the code of a built-in contract cannot be replaced",
+    ),
+    "authorizations": ("eth_call", [{"to": TO, "authorizationList": {}}], "invalid argument 0, field authorizationList: want an array"),
+    "authorization": ("eth_call", [{"to": TO, "authorizationList": [{}]}], "invalid argument 0, field authorizationList[0].chainId"),
     "access list": (
         "eth_call",
         [{"accessList": [{"address": TO, "storageKeys": ["0x1"]}]}],
@@ -220,7 +236,7 @@ BAD = {
     "falling": ("eth_feeHistory", ["0x1", "latest", [5, 4]], "invalid argument 2[1]: invalid reward percentile"),
     "negative": ("eth_feeHistory", [-1, "latest", []], "invalid argument 0: a block count is not negative"),
     "height of every shard": ("shard_getBalances", [TO, "0x1"], "invalid argument 1: heights differ from shard to shard"),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("row", BAD)

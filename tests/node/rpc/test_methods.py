@@ -84,7 +84,7 @@ async def test_transactions_of_each_type():
     assert found["dynamic fee"]["accessList"] == [{"address": "0x" + "33" * 20, "storageKeys": ["0x" + "44" * 32]}]
     assert found["set code"]["authorizationList"][0]["address"] == "0x" + "55" * 20
     assert {t["blockTimestamp"] for t in found.values()} == {hex(GENESIS_TIME + 5)}
-    assert client.shard.asked.count(client.shard.blocks[5].hash) == 1
+    assert len(client.shard.asked) == len(found)
 
 
 async def test_pooled_and_unknown_transactions():
