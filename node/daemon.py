@@ -17,6 +17,7 @@ from node.backend import NodeBackend
 from node.config import NodeConfig
 from node.explorer.site import Site
 from node.executors.executor import Executor
+from node.executors.link import ExecutorLink
 from node.http_metrics import serve_metrics
 from node.logs import QueuedLines, logging_to
 from node.loop import CoreLoop, clocks
@@ -98,6 +99,7 @@ async def _run_node(config: NodeConfig, log: QueuedLines, serving: trio.CancelSc
             core = wiring.make_core(identity, heads, store, config.pool_limits())
             metrics = NodeMetrics(core)
             log.on_drop = metrics.limit_hit
+            metrics.usage.executors = {shard: link for shard, link in links.items() if isinstance(link, ExecutorLink)}
             server = Server(core, store, links)
 
             async def answer(peer: PeerId, payload: bytes) -> bytes:

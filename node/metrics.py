@@ -5,16 +5,20 @@ Counters and histograms are fed by `Observe`; what is a state of the core is rea
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import permutations
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, disable_created_metrics, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from consensus.beacon.supply import imbalance
 from node.core.core import Core
+from node.flights import Flights
 from node.logs import log_observation
+from node.usage import UsageCollector
 from p2p.topics import topics_of
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
@@ -59,6 +63,7 @@ COUNTERS = (
     CounterField("p2p_peers_refused", "shardnet_peers_refused", "Connections of banned peers refused.", ()),
     CounterField("limit_hits", "shardnet_limit_hits", "Times a named limit was met.", ("limit",)),
 )
+VIEW_OUTCOMES = ("notarized", "nullified", "finalized")
 LIMIT_OBSERVATIONS = ("simplex_limit_hits_total", "p2p_limit_hits")
 """Limits of other components that count under the same metric."""
 STATES = frozenset({"simplex_view", "p2p_peers"})
@@ -88,12 +93,17 @@ class NodeMetrics:
         self._calls = Counter("shardnet_rpc_requests", "JSON-RPC calls, by method and outcome (ok or error code).",
                               ("method", "outcome"), registry=self.registry)
         self._connections = 0
+        self._core, self.flights, self.usage = core, Flights(), UsageCollector()
         for shard in core.shards:
             self._transactions.labels(str(shard))
             self._execution.labels(str(shard))
         for chain in core.chains:
             self._finality.labels(str(chain.number))
+            for outcome in VIEW_OUTCOMES:
+                self._counters["simplex_views_total"][1].labels(str(chain.number), outcome)
         self.registry.register(_CoreCollector(core, self))
+        self.registry.register(self.usage)
+        ProcessCollector(registry=self.registry)
 
     @property
     def open_connections(self) -> int:
@@ -111,12 +121,20 @@ class NodeMetrics:
             self.limit_hit(labels["limit"])
         elif name == "finality_seconds":
             self._finality.labels(labels["chain"]).observe(value)
+            if labels["chain"] == str(self._core.beacon.number):
+                self.note_flights()
         elif name == "block_execution_seconds":
             self._execution.labels(labels["shard"]).observe(value)
         elif name == "block_final":
             self._transactions.labels(labels["chain"]).inc(int(labels["transactions"]))
         else:
             assert name in STATES, f"observation {name} has no metric"
+
+    def note_flights(self) -> None:
+        """Looks at what the newest final beacon block records of receipts."""
+        state = self._core.beacon.tree.head.outcome
+        assert state is not None
+        self.flights.note(state)
 
     def request(self, method: str, outcome: str) -> None:
         """See `node.rpc.backend.RpcObserver`."""
@@ -145,6 +163,7 @@ class _CoreCollector(Collector):
         """Heads, pools, receipts in flight, supply, peers."""
         core, state = self._core, self._core.beacon.tree.head.outcome
         assert state is not None
+        self._metrics.note_flights()
         heads = GaugeMetricFamily("shardnet_head_height", "Height of a chain's head, by tag.", labels=("chain", "tag"))
         views = GaugeMetricFamily("shardnet_view", "View the agreement is in.", labels=("chain",))
         pools = GaugeMetricFamily("shardnet_pool_transactions", "Transactions in the pool, by state.", labels=("shard", "state"))
@@ -160,12 +179,17 @@ class _CoreCollector(Collector):
         flights = GaugeMetricFamily(
             "shardnet_receipts_in_flight", "Receipts recorded as sent and not as taken in.", labels=("source", "destination")
         )
-        for source in range(state.beacon + 1):
-            for destination in range(state.beacon + 1):
-                if source != destination:
-                    sent, taken = state.recorded_out(source, destination).count, state.recorded_in(source, destination).count
-                    flights.add_metric((str(source), str(destination)), sent - taken)
-        yield from (heads, views, pools, flights)
+        oldest = GaugeMetricFamily(
+            "shardnet_oldest_undelivered_receipt_seconds", "Age of the oldest of them, by the time of the beacon block that recorded it.",
+            labels=("source", "destination"),
+        )  # fmt: skip
+        now = time.time()
+        for source, destination in permutations(range(state.beacon + 1), 2):
+            sent, taken = state.recorded_out(source, destination).count, state.recorded_in(source, destination).count
+            names = (str(source), str(destination))
+            flights.add_metric(names, sent - taken)
+            oldest.add_metric(names, self._metrics.flights.oldest_seconds(source, destination, now))
+        yield from (heads, views, pools, flights, oldest)
         yield GaugeMetricFamily("shardnet_supply_imbalance_wei", "What exists less what should, in wei.", value=imbalance(state))
         yield GaugeMetricFamily("shardnet_peers", "Connected peers.", value=self._metrics.peers())
         yield GaugeMetricFamily("shardnet_rpc_connections", "Open JSON-RPC connections.", value=self._metrics.open_connections)

@@ -60,7 +60,7 @@ def published(service: dict[str, Any]) -> dict[int, int]:
 
 
 def test_services(compose: dict[str, Any], nodes: dict[str, Any]) -> None:
-    assert set(compose["services"]) == {"genesis", "prometheus", *(f"node-{i}" for i in range(NODES))}
+    assert set(compose["services"]) == {"genesis", "prometheus", "grafana", *(f"node-{i}" for i in range(NODES))}
     for service in (*nodes.values(), compose["services"]["genesis"]):
         assert service["image"] == "shardnet:latest"
         assert service["build"] == {"context": str(ROOT), "dockerfile": "docker/Dockerfile"}
@@ -108,6 +108,17 @@ def test_nodes_find_each_other_by_service_name(nodes: dict[str, Any], written: P
         text = (written / nodes[f"node-{i}"]["command"][2]).read_text()
         assert all(other in text for other in nodes if other != f"node-{i}")
         assert "0.0.0.0" in text
+
+
+def test_what_runs_for_long_is_started_again_when_it_ends(compose: dict[str, Any]) -> None:
+    for name, service in compose["services"].items():
+        assert service.get("restart") == (None if name == "genesis" else "unless-stopped"), name
+
+
+def test_no_two_services_want_one_port(compose: dict[str, Any]) -> None:
+    ports = [port for service in compose["services"].values() for port in published({"ports": service.get("ports", [])})]
+    assert len(ports) == len(set(ports))
+    assert {3000, 9090} <= set(ports)
 
 
 def test_genesis_runs_once(compose: dict[str, Any], written: Path) -> None:

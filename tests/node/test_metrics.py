@@ -1,5 +1,6 @@
 """Metrics: every observation has one, and docs/metrics.md lists what a scrape holds, both ways."""
 
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +17,15 @@ ROOT = Path(__file__).parents[2]
 HISTOGRAMS = {"finality_seconds", "block_execution_seconds", "block_final"}
 
 
+class Own:
+    """Stands for an executor: this very process."""
+
+    process_id: int | None = os.getpid()
+    restarts = 2
+
+
 def documented() -> dict[str, tuple[str, set[str]]]:
-    rows = re.findall(r"^\| `(shardnet_\w+)` \| (\w+) \| (.*?) \|", (ROOT / "docs" / "metrics.md").read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| `((?:shardnet|process)_\w+)` \| (\w+) \| (.*?) \|", (ROOT / "docs" / "metrics.md").read_text(), re.MULTILINE)
     return {name: (kind, set(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
 
 
@@ -26,6 +34,7 @@ def scraped(core: Core) -> dict[str, tuple[str, set[str]]]:
     for field in COUNTERS:
         metrics.observe(field.observation, dict.fromkeys(field.labels, "x"), 1)
     metrics.request("eth_chainId", "ok")
+    metrics.usage.executors = {0: Own()}
     found: dict[str, tuple[str, set[str]]] = {}
     for family in text_string_to_metric_families(metrics.render().decode()):
         name = family.name + ("_total" if family.type == "counter" else "")
@@ -109,6 +118,48 @@ def test_observations_reach_their_metric_under_the_short_name_of_a_topic() -> No
     assert (found["finality_seconds_sum chain=2"], found["finality_seconds_count chain=0"]) == (0.3, 0)
     assert found["block_execution_seconds_sum shard=1"] == 0.2
     assert (found["transactions_total shard=1"], found["transactions_total shard=0"]) == (9, 0)
+
+
+def send_receipts(core: Core, count: int, timestamp: int, taken: int = 0) -> None:
+    """Makes the beacon head say that shard 0 sent so many to shard 1, and that so many were taken in."""
+    head = core.beacon.tree.head
+    assert head.outcome is not None
+    first, second = head.outcome.shards
+    sent, received = list(first.summary.outgoing), list(second.summary.incoming)
+    sent[1], received[0] = replace(sent[1], count=count), replace(received[0], count=taken)
+    shards = (
+        replace(first, summary=replace(first.summary, outgoing=tuple(sent))),
+        replace(second, summary=replace(second.summary, incoming=tuple(received))),
+    )
+    head.outcome = replace(head.outcome, timestamp=timestamp, shards=shards)
+
+
+def test_the_oldest_receipt_that_waits_has_an_age(monkeypatch: pytest.MonkeyPatch) -> None:
+    core = make_core()
+    metrics = NodeMetrics(core)
+    monkeypatch.setattr("node.metrics.time.time", lambda: 1_000.0)
+    name = "oldest_undelivered_receipt_seconds destination=1 source=0"
+    ages = [samples(metrics)[name]]
+    for count, timestamp, taken in ((2, 900, 0), (3, 950, 1), (5, 960, 2), (5, 970, 3), (5, 980, 5), (6, 990, 5)):
+        send_receipts(core, count, timestamp, taken)
+        metrics.observe("finality_seconds", {"chain": str(core.beacon.number)}, 0.1)
+        ages.append(samples(metrics)[name])
+    assert ages == [0, 100, 100, 50, 40, 0, 10]
+
+
+def test_an_executor_that_is_away_has_no_sample() -> None:
+    metrics = NodeMetrics(make_core())
+    away = Own()
+    away.process_id = None
+    gone = Own()
+    gone.process_id = 2**22 + 1
+    metrics.usage.executors = {0: away, 1: gone, 2: Own()}
+    found = samples(metrics)
+    assert found["executor_cpu_seconds_total shard=2"] > 0
+    assert found["executor_resident_memory_bytes shard=2"] > 10**6
+    assert [name for name in found if name.startswith("executor_") and "shard=2" not in name] == [
+        "executor_restarts_total shard=0", "executor_restarts_total shard=1",
+    ]  # fmt: skip
 
 
 def test_an_observation_nobody_knows_is_a_bug() -> None:

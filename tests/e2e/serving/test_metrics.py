@@ -22,7 +22,7 @@ WANTED = {
 
 
 def documented() -> dict[str, tuple[str, set[str]]]:
-    rows = re.findall(r"^\| `(shardnet_\w+)` \| (\w+) \| (.*?) \|", (ROOT / "docs" / "metrics.md").read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| `((?:shardnet|process)_\w+)` \| (\w+) \| (.*?) \|", (ROOT / "docs" / "metrics.md").read_text(), re.MULTILINE)
     return {name: (kind, set(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
 
 
