@@ -39,6 +39,20 @@ class PeerConfig(BaseModel):
     peer_id: Annotated[str, Field(pattern=r"^[1-9A-HJ-NP-Za-km-z]{40,64}$")]
     """Base58, as the peer's log says at its start."""
 
+    @classmethod
+    def parse(cls, text: str) -> PeerConfig:
+        """A peer written as `HOST:PORT:PEERID`; an IPv6 host may stand in brackets.
+
+        Raises:
+            InvalidConfig: it is not.
+        """
+        place, _, peer_id = text.rpartition(":")
+        host, _, port = place.rpartition(":")
+        try:
+            return cls(host=host.removeprefix("[").removesuffix("]"), port=int(port), peer_id=peer_id)
+        except ValueError as error:
+            raise InvalidConfig("peers", f"{text!r} is not a peer: write HOST:PORT:PEERID, as shardnet status shows it") from error
+
 
 class NodeConfig(BaseModel):
     """The settings of one node; paths are absolute once loaded."""
@@ -104,20 +118,20 @@ class NodeConfig(BaseModel):
         )
 
 
-def load_config(path: Path, environment: Mapping[str, str], flags: Mapping[str, object] | None = None) -> NodeConfig:
+def load_config(path: Path | None, environment: Mapping[str, str], flags: Mapping[str, object] | None = None) -> NodeConfig:
     """The configuration in a TOML file, with what the environment and the flags put in its place.
 
     Args:
-        path: the TOML file; relative paths in it are relative to its folder, all others to the working folder.
+        path: the TOML file, if there is one; relative paths in it are relative to its folder, all others to the working folder.
         environment: variables; `SHARDNET_RPC_PORT` sets `rpc_port`, lists are separated by commas, `peers` is JSON.
         flags: settings by name; None leaves a setting alone.
 
     Raises:
         InvalidConfig: names the field and what is wrong with it.
     """
-    settings = _read(path)
+    settings = {} if path is None else _read(path)
     for name in _PATHS:
-        if isinstance(settings.get(name), str) and settings[name]:
+        if path is not None and isinstance(settings.get(name), str) and settings[name]:
             settings[name] = path.parent.absolute() / str(settings[name])
     settings |= _from_environment(environment)
     settings |= {name: value for name, value in (flags or {}).items() if value is not None}

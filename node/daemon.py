@@ -12,9 +12,11 @@ from importlib.metadata import version
 import trio
 
 from node import wiring
+from node.addresses import AddressBook
 from node.admission import Admission
 from node.backend import NodeBackend
 from node.config import NodeConfig
+from node.discovery import Discovery
 from node.explorer.site import Site
 from node.executors.executor import Executor
 from node.executors.link import ExecutorLink
@@ -26,6 +28,7 @@ from node.rpc.server import serve as serve_rpc
 from node.serving import Server
 from node.store import NodeStore
 from p2p.adapter.host import Network
+from p2p.adapter.identity import check_peer_id
 from p2p.limits import GOSSIP_LIMITS
 from p2p.messages import decode_gossip
 from p2p.network import PeerAddress, PeerId
@@ -100,10 +103,9 @@ async def _run_node(config: NodeConfig, log: QueuedLines, serving: trio.CancelSc
             metrics = NodeMetrics(core)
             log.on_drop = metrics.limit_hit
             metrics.usage.executors = {shard: link for shard, link in links.items() if isinstance(link, ExecutorLink)}
-            server = Server(core, store, links)
 
             async def answer(peer: PeerId, payload: bytes) -> bytes:
-                return await server.answer(payload)
+                return await server.answer(peer, payload)
 
             network = Network(
                 config.node_key, config.listen_host, config.p2p_port, answer, metrics.observe,
@@ -112,7 +114,10 @@ async def _run_node(config: NodeConfig, log: QueuedLines, serving: trio.CancelSc
             topics = wiring.topic_names(genesis)
             for name, topic in wiring.heard_topics(identity).items():
                 network.subscribe(name, GOSSIP_LIMITS[topic.kind], functools.partial(decode_gossip, topic.kind))
-            network.keep(PeerAddress(peer.host, peer.port, PeerId(peer.peer_id)) for peer in config.peers)
+            kept = [PeerAddress(peer.host, peer.port, PeerId(peer.peer_id)) for peer in config.peers]
+            network.keep(kept)
+            book = AddressBook(network, kept, check_peer_id)
+            server = Server(core, store, links, book)
             metrics.peers = lambda: len(network.peers())
             loop = CoreLoop(core, store, network, links, topics, metrics.observe, lambda admit: admission.enqueue(admit))
             admission = Admission(core, links, clocks, loop.perform_soon, metrics.observe, loop.penalize)
@@ -133,6 +138,7 @@ async def _run_node(config: NodeConfig, log: QueuedLines, serving: trio.CancelSc
                 nursery.start_soon(admission.run, shard)
             _LOG.info("started peer_id=%s validators=%s rpc_port=%d", network.peer_id, list(identity.local), config.rpc_port)
             nursery.start_soon(loop.run)
+            nursery.start_soon(Discovery(network, book, store, metrics.observe, loop.penalize).run)
     finally:
         store.close()
     _LOG.info("stopped")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
+from node.addresses import AddressBook
 from node.core.core import Core
 from node.core.records import beacon_block_key, beacon_root_key, certificate_key
 from node.executors.executor import Executor
@@ -17,36 +18,53 @@ from p2p.messages import (
     BundleByNonce,
     Certificates,
     CertificatesByView,
+    Peers,
+    RpcCall,
     Status,
     decode_request,
 )
+from p2p.network import PeerId
 from primitives.errors import Unavailable
 from primitives.receipts import BUNDLE_RECEIPTS_MAX
 from primitives.votes import Certificate
+
+AnswerRpc = Callable[[str, int, bytes], Awaitable[bytes]]
+"""Takes the asking peer, a chain and a JSON-RPC request; gives the encoded `RpcAnswer`, or nothing."""
 
 
 class Server:
     """Answers requests; an empty answer means "not here"."""
 
-    def __init__(self, core: Core, store: NodeStore, links: Mapping[int, Executor]) -> None:
+    def __init__(
+        self,
+        core: Core,
+        store: NodeStore,
+        links: Mapping[int, Executor],
+        book: AddressBook | None = None,
+        answer_rpc: AnswerRpc | None = None,
+    ) -> None:
+        """Without `book` it knows no addresses, without `answer_rpc` it takes no JSON-RPC of others."""
         self._core = core
         self._store = store
         self._links = links
+        self._book = book
+        self._answer_rpc = answer_rpc
 
-    async def answer(self, payload: bytes) -> bytes:
-        """The encoded response.
+    async def answer(self, peer: str, payload: bytes) -> bytes:
+        """The encoded response to a peer's request.
 
         Raises:
             InvalidEncoding: not a request.
         """
         try:
-            return await self._answer(payload)
+            return await self._answer(peer, payload)
         except Unavailable:
             return b""  # an executor that is busy or coming back: the peer asks somebody else
 
-    async def _answer(self, payload: bytes) -> bytes:
+    async def _answer(self, peer: str, payload: bytes) -> bytes:
         match decode_request(payload):
-            case Status():
+            case Status(genesis_root, rows):
+                self._core.hear_status(peer, genesis_root, rows)
                 return self._core.status().encode()
             case BlocksByRange(chain, first, count):
                 return await self._range(chain, first, min(count, BLOCKS_PER_RESPONSE_MAX))
@@ -66,6 +84,16 @@ class Server:
                     return b""
                 bundle = await self._links[source].outgoing(destination, first, end - first)
                 return bundle.encode() if bundle is not None and len(bundle.receipts) == end - first else b""
+            case Peers(port):
+                return self._peers(peer, port)
+            case RpcCall(chain, body):
+                return b"" if self._answer_rpc is None else await self._answer_rpc(peer, chain, body)
+
+    def _peers(self, peer: str, port: int) -> bytes:
+        if self._book is None:
+            return b""
+        self._book.announce(PeerId(peer), port)
+        return self._book.known(PeerId(peer)).encode()
 
     async def _blocks(self, chain: int, roots: tuple[bytes, ...]) -> bytes:
         """Blocks by root, as many as fit the bytes of an answer."""

@@ -17,16 +17,20 @@ from p2p.messages import (
     CHAINS_MAX,
     CONSENSUS_MESSAGES_MAX,
     GOSSIP_BYTES_MAX,
+    PEERS_PER_RESPONSE_MAX,
     ROOTS_PER_REQUEST_MAX,
     TRANSACTIONS_PER_BATCH_MAX,
     BlocksByRange,
     BlocksByRoot,
     BundleByNonce,
     CertificatesByView,
+    Peers,
     Request,
+    RpcCall,
     Status,
     request_type,
 )
+from p2p.network import REQUEST_BYTES_MAX
 from p2p.topics import TopicKind
 from primitives.receipts import BUNDLE_RECEIPTS_MAX
 
@@ -100,6 +104,13 @@ REQUEST_LIMITS: Mapping[type[Request], MessageLimit] = {
     BundleByNonce: MessageLimit(
         "bundle_by_nonce", 64, BUNDLE_RECEIPTS_MAX, 1, Rate(64, 512), Rate(8 * MIB, 32 * MIB),
         "one page after the other a channel: 8 channels x 4/s",
+    ),
+    Peers: MessageLimit(
+        "peers", 16, PEERS_PER_RESPONSE_MAX, 1, Rate(1, 8), Rate(16 * KIB, 64 * KIB), "one when connected, then one each 10 s at most",
+    ),
+    RpcCall: MessageLimit(
+        "rpc_call", REQUEST_BYTES_MAX, 1, 1, Rate(256, 1024), Rate(8 * MIB, 64 * MIB),
+        "4 in flight with a peer; what wallets ask of a shard takes 5 ms at least",
     ),
 }  # fmt: skip
 """One row for each type of request."""

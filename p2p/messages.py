@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
+from p2p.network import PEER_ID_CHARACTERS_MAX, REQUEST_BYTES_MAX, RESPONSE_BYTES_MAX
 from p2p.topics import TopicKind
 from primitives.blocks import TRANSACTION_BYTES_MAX
 from primitives.errors import EncodingReason, InvalidEncoding
@@ -31,6 +32,12 @@ BLOCKS_RESPONSE_BYTES_MAX = 6 * 1024 * 1024
 """Where a server stops adding blocks; one block always fits."""
 ROOTS_PER_REQUEST_MAX = 16
 CERTIFICATES_PER_RESPONSE_MAX = 256
+PEERS_PER_RESPONSE_MAX = 32
+HOST_BYTES_MAX = 64
+RPC_BODY_BYTES_MAX = REQUEST_BYTES_MAX - 64
+"""JSON-RPC request that is passed on."""
+RPC_ANSWER_BYTES_MAX = RESPONSE_BYTES_MAX - 64
+"""Its answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,23 +147,74 @@ class BundleByNonce(Container):
     end_nonce: Uint64
 
 
+@dataclass(frozen=True, slots=True)
+class Peers(Container):
+    """Asks for addresses of other nodes, and tells where the asking one listens; its host is what the connection shows."""
+
+    encoded_bytes_max: ClassVar[int] = 16
+
+    listen_port: Uint32
+    """0: it takes no connections."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPeer(Container):
+    """Where a connected node listens, as far as this one knows."""
+
+    host: Annotated[bytes, ByteList(HOST_BYTES_MAX)]
+    """An IP address as text."""
+    port: Uint32
+    peer_id: Annotated[bytes, ByteList(PEER_ID_CHARACTERS_MAX)]
+    """Base58, as text."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPeers(Container):
+    """Answer to `Peers`: nodes the answering one is connected with."""
+
+    encoded_bytes_max: ClassVar[int] = 8 * 1024
+
+    peers: Annotated[tuple[KnownPeer, ...], Repeated(PEERS_PER_RESPONSE_MAX)]
+
+
+@dataclass(frozen=True, slots=True)
+class RpcCall(Container):
+    """A JSON-RPC request for a shard that the asking node does not host."""
+
+    encoded_bytes_max: ClassVar[int] = REQUEST_BYTES_MAX - 1
+
+    chain: Uint32
+    body: Annotated[bytes, ByteList(RPC_BODY_BYTES_MAX)]
+
+
+@dataclass(frozen=True, slots=True)
+class RpcAnswer(Container):
+    """The JSON of the answer."""
+
+    encoded_bytes_max: ClassVar[int] = RESPONSE_BYTES_MAX
+
+    body: Annotated[bytes, ByteList(RPC_ANSWER_BYTES_MAX)]
+
+
 GossipPayload = ConsensusBatch | TransactionBatch | Bundle
 GOSSIP_TYPES = (ConsensusBatch, TransactionBatch, Bundle)
-Request = Status | BlocksByRange | BlocksByRoot | CertificatesByView | BundleByNonce
-Response = Status | Blocks | Certificates | Bundle
+Request = Status | BlocksByRange | BlocksByRoot | CertificatesByView | BundleByNonce | Peers | RpcCall
+Response = Status | Blocks | Certificates | Bundle | KnownPeers | RpcAnswer
 
 _GOSSIP: dict[TopicKind, type[ConsensusBatch] | type[TransactionBatch] | type[Bundle]] = {
     TopicKind.CONSENSUS: ConsensusBatch,
     TopicKind.TRANSACTIONS: TransactionBatch,
     TopicKind.RECEIPTS: Bundle,
 }
-_REQUESTS: tuple[type[Request], ...] = (Status, BlocksByRange, BlocksByRoot, CertificatesByView, BundleByNonce)
+_REQUESTS: tuple[type[Request], ...] = (Status, BlocksByRange, BlocksByRoot, CertificatesByView, BundleByNonce, Peers, RpcCall)
 RESPONSE_TYPES: dict[type[Request], type[Response]] = {
     Status: Status,
     BlocksByRange: Blocks,
     BlocksByRoot: Blocks,
     CertificatesByView: Certificates,
     BundleByNonce: Bundle,
+    Peers: KnownPeers,
+    RpcCall: RpcAnswer,
 }
 
 

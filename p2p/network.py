@@ -47,8 +47,14 @@ INBOUND_STREAMS_PER_PEER_MAX: Final = 64
 """Streams a peer may have open towards us at once."""
 KEPT_PEERS_MAX: Final = 256
 """Static peers, one redial task each."""
+LEARNED_PEERS_MAX: Final = 16
+"""Peers kept besides that other peers told of, one redial task each."""
 BANNED_PEERS_MAX: Final = 1024
 """Peers kept out at once; the ban that ends first makes room."""
+
+
+PEER_ID_CHARACTERS_MAX: Final = 64
+"""Longest name of a peer that is looked at."""
 
 
 class PeerId(str):

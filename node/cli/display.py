@@ -37,6 +37,7 @@ def describe(layout: Layout, options: Options) -> dict[str, Any]:
                 "beacon": options.url(node) + "/beacon",
                 "metrics": options.metrics_url(node),
                 "p2p_port": options.p2p_port + node,
+                "peer": layout.peer_address(options, node),
             }
             for node in range(options.nodes)
         ],
@@ -58,6 +59,8 @@ def print_addresses(layout: Layout, options: Options) -> None:
     click.echo(f"beacon chain: {options.url(0)}/beacon, and at /beacon of every address above")
     for node in network["nodes"]:
         click.echo(f"node {node['index']}  metrics  {node['metrics']}")
+    for node in network["nodes"]:
+        click.echo(f"node {node['index']}  peer address  {node['peer']}")
     click.echo(f"\n{TEST_ACCOUNT_COINS:,} coins on every shard, with keys that everybody knows ({TEST_MNEMONIC}):")
     for account in network["accounts"]:
         click.echo(f"  {account['index']}  {account['address']}  {account['private_key']}")

@@ -63,22 +63,24 @@ def status(data_dir: Path, as_json: bool) -> None:
     pids, supervisor = find_nodes(layout, options), find_supervisor(layout)
     if as_json:
         state = read_state(layout).get("state", "unknown") if supervisor is not None else "stopped"
-        entries = [_entry(options, index, node, pids.get(index)) for index, node in enumerate(statuses)]
+        entries = [_entry(layout, options, index, node, pids.get(index)) for index, node in enumerate(statuses)]
         print_json({"data_dir": str(data_dir), "supervisor": {"pid": supervisor, "state": state}, "nodes": entries})
     else:
-        _print_status(statuses, pids)
+        _print_status(layout, options, statuses, pids)
     if not any(statuses):
         raise UserError(f"no node of {data_dir} answers: start the network with shardnet up")
 
 
-def _entry(options: Options, index: int, status: NodeStatus | None, pid: int | None) -> dict[str, Any]:
-    entry: dict[str, Any] = {"index": index, "pid": pid, "rpc": options.url(index), "answers": status is not None}
+def _entry(layout: Layout, options: Options, index: int, status: NodeStatus | None, pid: int | None) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "index": index, "pid": pid, "rpc": options.url(index), "peer": layout.peer_address(options, index), "answers": status is not None,
+    }  # fmt: skip
     if status is None:
         return entry | {"ready": False, "peers": None, "chains": []}
     return entry | {"ready": status.is_ready, "peers": status.peers, "chains": [asdict(chain) for chain in status.chains]}
 
 
-def _print_status(statuses: list[NodeStatus | None], pids: dict[int, int]) -> None:
+def _print_status(layout: Layout, options: Options, statuses: list[NodeStatus | None], pids: dict[int, int]) -> None:
     from rich.console import Console
 
     table = make_table(statuses)
@@ -86,6 +88,7 @@ def _print_status(statuses: list[NodeStatus | None], pids: dict[int, int]) -> No
     for index, node in enumerate(statuses):
         chains = "" if node is None else "; ".join(f"{c.name} epoch {_or_dash(c.epoch)} view {_or_dash(c.view)}" for c in node.chains)
         click.echo(f"node {index}  process {_or_dash(pids.get(index))}  {'no answer' if node is None else chains}")
+        click.echo(f"node {index}  peer address  {layout.peer_address(options, index)}")
 
 
 def _or_dash(value: int | None) -> str:

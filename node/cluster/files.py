@@ -54,6 +54,7 @@ def write_network(out: Path, options: Options, hosts: Sequence[str] | None = Non
     for node in range(options.nodes):
         layout.node(node).mkdir(parents=True, exist_ok=True)
         peer_ids.append(load_or_create_identity(layout.node(node) / "node.key"))
+        replace_file(layout.peer_id(node), f"{peer_ids[node]}\n")
         own = range(node * options.validators_per_node, (node + 1) * options.validators_per_node)
         entries = [_key_entry(index, secret_keys[index]) for index in own]
         replace_file(layout.node(node) / "validator-keys.json", json.dumps(entries, indent=2) + "\n", mode=0o600)

@@ -143,6 +143,22 @@ class Layout:
         """A node's configuration."""
         return self.node(index) / "node.toml"
 
+    def peer_id(self, index: int) -> Path:
+        """The name that goes with a node's key, for the commands that tell where to join."""
+        return self.node(index) / "node.id"
+
+    def peer_address(self, options: Options, index: int) -> str:
+        """What another node is told to join at this one.
+
+        Raises:
+            StartupRefused: the folder does not say it.
+        """
+        try:
+            peer_id = self.peer_id(index).read_text().strip()
+        except OSError as error:
+            raise StartupRefused(f"{self.peer_id(index)} cannot be read ({error.strerror}): start over with --fresh") from error
+        return f"{_bracketed(options.dial_host)}:{options.p2p_port + index}:{peer_id}"
+
     def log(self, index: int) -> Path:
         """What a node says; its older parts are `node.log.1`, ..."""
         return self.node(index) / "node.log"

@@ -174,6 +174,11 @@ class Core:
         )
         return Status(self.context.genesis.root, rows)
 
+    def hear_status(self, peer: str, genesis_root: bytes, rows: tuple[ChainStatus, ...]) -> None:
+        """A peer tells which chains it follows, asking or answering."""
+        if genesis_root == self.context.genesis.root:
+            self.context.fetcher.tell(peer, frozenset(row.chain for row in rows))
+
     # -- events
 
     def _tick(self) -> None:
@@ -228,7 +233,7 @@ class Core:
             case Status(genesis_root, rows):
                 if genesis_root == self.context.genesis.root:
                     self._has_heard = True
-                    self.context.fetcher.tell(asked.peer, frozenset(row.chain for row in rows))
+                    self.hear_status(asked.peer, genesis_root, rows)
                     for row in rows:
                         if (chain := self.chain(row.chain)) is not None:
                             chain.catch_up(asked.peer, row.height)

@@ -12,6 +12,8 @@ from primitives.votes import Certificate
 
 GENESIS_KEY = b"g"
 """Root of the genesis this store belongs to."""
+LEARNED_PEERS_KEY = b"a"
+"""Addresses of nodes that peers told of: `KnownPeers`."""
 
 
 def _key(kind: bytes, chain: int, rest: bytes = b"") -> bytes:

@@ -216,6 +216,6 @@ class SimulatedNode:
                 whole = bundle if bundle is not None and len(bundle.receipts) == end - first else None
                 self.receive(fx.OutgoingRead(source, destination, whole))
 
-    def answer(self, request: Any) -> Any:
-        """What this node's server says to a request, by the wire."""
-        return decode_response(request, _finish(self.server.answer(encode_request(request))))
+    def answer(self, peer: str, request: Any) -> Any:
+        """What this node's server says to a peer's request, by the wire."""
+        return decode_response(request, _finish(self.server.answer(peer, encode_request(request))))

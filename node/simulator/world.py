@@ -146,7 +146,7 @@ class World:
         asker.later(there, self._serve, asker, server, back, request_id, request)
 
     def _serve(self, asker: SimulatedNode, server: SimulatedNode, back: int, request_id: int, request: Request) -> None:
-        response = server.answer(request) if server.is_alive else None
+        response = server.answer(asker.name, request) if server.is_alive else None
         asker.later(back, asker.receive, fx.ResponseReceived(request_id, response))
 
     # -- faults and users

@@ -39,6 +39,7 @@ from p2p.network import (
     CONNECTIONS_MAX,
     INBOUND_STREAMS_PER_PEER_MAX,
     KEPT_PEERS_MAX,
+    LEARNED_PEERS_MAX,
     Decoder,
     NetworkSettings,
     Observe,
@@ -95,6 +96,7 @@ class Network:
         self.events = self._queue.events
         self._topics: dict[str, tuple[MessageLimit, Decoder]] = {}
         self._kept: dict[PeerId, PeerAddress] = {}
+        self._learned: dict[PeerId, trio.CancelScope] = {}
         self._limit_of = limit_of
         self._guard = Guard(observe, report, lambda peer: peer_id_from(peer) in self._kept)
         self._streams: dict[ID, int] = {}
@@ -155,6 +157,35 @@ class Network:
             self._kept[address.peer_id] = address
             if self._libp2p is not None:
                 self._start_keeping(address)
+
+    def learn(self, address: PeerAddress) -> bool:
+        """Stay connected to a peer that another one told of, until `unlearn`; it has not the standing of one to keep.
+
+        False when `LEARNED_PEERS_MAX` are held, or the peer is kept already.
+        """
+        peer = address.peer_id
+        if peer == self.peer_id or peer in self._kept or peer in self._learned:
+            return False
+        if len(self._learned) >= LEARNED_PEERS_MAX:
+            self._observe("p2p_limit_hits", {"limit": "learned_peers"}, 1)
+            return False
+        self._learned[peer] = trio.CancelScope()
+        self._spawn(self._keep_learned, address, self._learned[peer])
+        return True
+
+    async def _keep_learned(self, address: PeerAddress, scope: trio.CancelScope) -> None:
+        with scope:
+            await keep_connected(self._libp2p, address, self._connectivity, self._settings, self._observe)
+
+    def unlearn(self, peer: PeerId) -> None:
+        """Dial a learned peer no more."""
+        scope = self._learned.pop(peer, None)
+        if scope is not None:
+            scope.cancel()
+
+    def address_of(self, peer: PeerId) -> str | None:
+        """The IP address a connected peer's connection comes from or goes to."""
+        return self._guard.address_of(identity_of(peer))
 
     def disconnect(self, peer: PeerId) -> None:
         """Close every connection with the peer; a kept peer is dialled again."""

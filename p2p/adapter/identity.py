@@ -13,7 +13,12 @@ from libp2p.crypto.secp256k1 import Secp256k1PrivateKey, create_new_key_pair
 from libp2p.identity_utils import load_identity
 from libp2p.peer.id import ID
 
-from p2p.network import InvalidNodeKey, PeerId
+from p2p.network import PEER_ID_CHARACTERS_MAX, InvalidNodeKey, PeerId
+from primitives.errors import EncodingReason, InvalidEncoding
+
+_ID_PREFIX = bytes.fromhex("002508021221")
+"""Of a name that holds a compressed secp256k1 key: identity hash, its length, kind of key, length of the key."""
+_ID_BYTES = 39
 
 
 def load_or_create_identity(path: Path) -> PeerId:
@@ -58,6 +63,21 @@ def load_key_pair(path: Path) -> KeyPair:
     if not isinstance(pair.private_key, Secp256k1PrivateKey):
         raise InvalidNodeKey(f"{path} holds a key of another kind than secp256k1: remove it to get a new one")
     return pair
+
+
+def check_peer_id(text: str) -> PeerId:
+    """A name that a peer or an operator gave for a node.
+
+    Raises:
+        InvalidEncoding: no node can have this name.
+    """
+    try:
+        identity = ID.from_base58(text) if len(text) <= PEER_ID_CHARACTERS_MAX else None
+    except ValueError:
+        identity = None
+    if identity is None or len(identity.to_bytes()) != _ID_BYTES or not identity.to_bytes().startswith(_ID_PREFIX):
+        raise InvalidEncoding(EncodingReason.MALFORMED, "not the name of a node: it is written as 16Uiu2HA and 45 letters and digits")
+    return peer_id_from(identity)
 
 
 def peer_id_from(identity: ID) -> PeerId:

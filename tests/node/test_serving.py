@@ -44,13 +44,13 @@ def server(link=None) -> Server:
     ids=str,
 )  # fmt: skip
 async def test_what_is_not_here_is_an_empty_answer(request_):
-    assert await server().answer(encode_request(request_)) == b""
+    assert await server().answer("peer", encode_request(request_)) == b""
 
 
 @pytest.mark.parametrize("payload", [b"", b"\xff", b"\x00", b"\x01" * 3, b"\x04" + b"\xff" * 24 + b"x"])
 async def test_garbage_is_refused_with_a_type(payload):
     with pytest.raises(InvalidEncoding):
-        await server().answer(payload)
+        await server().answer("peer", payload)
 
 
 async def test_an_executor_that_is_away_is_an_empty_answer():
@@ -58,9 +58,9 @@ async def test_an_executor_that_is_away_is_an_empty_answer():
         async def body(self, root):
             raise ExecutorLost("away")
 
-    assert await server(Away()).answer(encode_request(BlocksByRoot(0, (b"\1" * 32,)))) == b""
+    assert await server(Away()).answer("peer", encode_request(BlocksByRoot(0, (b"\1" * 32,)))) == b""
 
 
 async def test_status_names_every_chain():
-    status = Status.decode(await server().answer(encode_request(Status(b"\0" * 32, ()))))
+    status = Status.decode(await server().answer("peer", encode_request(Status(b"\0" * 32, ()))))
     assert [row.chain for row in status.chains] == [0, 1, 2]
