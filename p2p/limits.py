@@ -109,7 +109,7 @@ REQUEST_LIMITS: Mapping[type[Request], MessageLimit] = {
         "peers", 16, PEERS_PER_RESPONSE_MAX, 1, Rate(1, 8), Rate(16 * KIB, 64 * KIB), "one when connected, then one each 10 s at most",
     ),
     RpcCall: MessageLimit(
-        "rpc_call", REQUEST_BYTES_MAX, 1, 1, Rate(256, 1024), Rate(8 * MIB, 64 * MIB),
+        "rpc_call", REQUEST_BYTES_MAX - 1, 1, 1, Rate(256, 1024), Rate(8 * MIB, 64 * MIB),
         "4 in flight with a peer; what wallets ask of a shard takes 5 ms at least",
     ),
 }  # fmt: skip
