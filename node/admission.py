@@ -10,6 +10,7 @@ from node.core.core import Core
 from node.core.effects import Admit, Effect, Now
 from node.core.shard_chain import ShardChain
 from node.executors.executor import Executor
+from node.rpc.backend import PooledTransaction
 from primitives.errors import Fault, InvalidTransaction, Reason, TransactionReason, Unavailable
 from primitives.hashing import keccak256
 from primitives.types import Address
@@ -35,8 +36,10 @@ class Admission:
         perform: Callable[[list[Effect]], None],
         observe: Callable[[str, Mapping[str, str], float], None],
         penalize: Callable[[str, Reason], None],
+        pooled: Callable[[int, bytes, PooledTransaction], None],
     ) -> None:
         self._core, self._links, self._now, self._perform, self._observe, self._penalize = core, links, now, perform, observe, penalize
+        self._pooled = pooled
         self._accounts: dict[int, tuple[bytes, dict[bytes, tuple[AccountView, bool]]]] = {}
         self._queues = {shard: trio.open_memory_channel[tuple[str, bytes]](GOSSIPED_WAITING_MAX) for shard in links}
 
@@ -61,6 +64,7 @@ class Admission:
         self._check(chain, transaction, account, has_code)
         _, effects = self._core.submit(shard, transaction, sender, (account.nonce, small(account.balance)), self._now(), is_local=is_local)
         self._perform(effects)
+        self._pooled(shard, transaction.hash, PooledTransaction(transaction.raw, sender))
         return transaction.hash
 
     def _check(self, chain: ShardChain, transaction: Transaction, account: AccountView, has_code: bool) -> None:

@@ -13,6 +13,7 @@ from node.core.records import crosslink_key
 from node.core.shard_chain import ShardChain
 from node.executors.executor import Executor
 from node.executors.link import ExecutorLink
+from node.feed import Feed
 from node.rpc.backend import BeaconHead, BlockRef, Crossing, CrosslinkView, Heads, PoolCounts, PooledTransaction, PoolView, SupplyTerms
 from node.store import NodeStore
 from primitives.blocks import BeaconBlock
@@ -37,6 +38,8 @@ from shard.views import (
     small,
 )
 
+ACCOUNTS_PER_READ_MAX = 128
+"""Accounts that an executor is asked for at once, so that others' questions get their turn."""
 Submit = Callable[[int, bytes], Coroutine[Any, Any, bytes]]
 
 
@@ -104,6 +107,22 @@ class ShardReads:
     async def account(self, address: bytes, selector: BlockSelector) -> AccountView | None:
         """See `ShardBackend`."""
         return await self._link.account(self._resolve(selector), address)
+
+    async def accounts(self, wanted: Sequence[tuple[bytes, BlockSelector]]) -> Sequence[AccountView | None]:
+        """See `ShardBackend`."""
+        found: list[AccountView | None] = []
+        for start in range(0, len(wanted), ACCOUNTS_PER_READ_MAX):
+            part = wanted[start : start + ACCOUNTS_PER_READ_MAX]
+            found += await self._link.accounts([(self._resolve(selector), address) for address, selector in part])
+        return found
+
+    async def block_logs(self, block_hash: bytes) -> tuple[LogView, ...]:
+        """See `ShardBackend`."""
+        return await self._link.block_logs(block_hash)
+
+    async def outgoing_in(self, block_hash: bytes) -> tuple[OutgoingReceipt, ...]:
+        """See `ShardBackend`."""
+        return await self._link.outgoing_in(block_hash)
 
     async def code(self, address: bytes, selector: BlockSelector) -> bytes | None:
         """See `ShardBackend`."""
@@ -178,15 +197,20 @@ class NodeBackend:
     """This node, as `node.rpc.backend.NetworkBackend` asks for it."""
 
     def __init__(
-        self, *, core: Core, links: Mapping[int, Executor], store: NodeStore, submit: Submit, peers: Callable[[], int]
+        self, *, core: Core, links: Mapping[int, Executor], store: NodeStore, submit: Submit, peers: Callable[[], int], feed: Feed
     ) -> None:
-        self._core, self._links, self._store, self._peers = core, links, store, peers
+        self._core, self._links, self._store, self._peers, self._feed = core, links, store, peers, feed
         self._shards = {shard: ShardReads(chain, links[shard], submit) for shard, chain in core.shards.items()}
 
     @property
     def genesis(self) -> Genesis:
         """See `NetworkBackend`."""
         return self._core.context.genesis
+
+    @property
+    def feed(self) -> Feed:
+        """See `NetworkBackend`."""
+        return self._feed
 
     def shard(self, shard: int) -> ShardReads | None:
         """See `NetworkBackend`."""

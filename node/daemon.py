@@ -17,9 +17,10 @@ from node.admission import Admission
 from node.backend import NodeBackend
 from node.config import NodeConfig
 from node.discovery import Discovery
-from node.explorer.site import Site
 from node.executors.executor import Executor
 from node.executors.link import ExecutorLink
+from node.explorer.site import Site
+from node.feed import Feed
 from node.http_metrics import serve_metrics
 from node.logs import QueuedLines, logging_to
 from node.loop import CoreLoop, clocks
@@ -119,9 +120,12 @@ async def _run_node(config: NodeConfig, log: QueuedLines, serving: trio.CancelSc
             book = AddressBook(network, kept, check_peer_id)
             server = Server(core, store, links, book)
             metrics.peers = lambda: len(network.peers())
-            loop = CoreLoop(core, store, network, links, topics, metrics.observe, lambda admit: admission.enqueue(admit))
-            admission = Admission(core, links, clocks, loop.perform_soon, metrics.observe, loop.penalize)
-            backend = NodeBackend(core=core, links=links, store=store, submit=admission.submit, peers=lambda: len(network.peers()))
+            feed = Feed(core)
+            loop = CoreLoop(core, store, network, links, topics, metrics.observe, lambda admit: admission.enqueue(admit), feed.after_turn)
+            admission = Admission(core, links, clocks, loop.perform_soon, metrics.observe, loop.penalize, feed.pooled)
+            backend = NodeBackend(
+                core=core, links=links, store=store, submit=admission.submit, peers=lambda: len(network.peers()), feed=feed
+            )
             await nursery.start(network.run)
             every_shard = range(genesis.parameters.shard_count)
             listeners = [(config.listen_host, config.rpc_port + shard, f"/shard/{shard}") for shard in every_shard]

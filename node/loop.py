@@ -71,10 +71,11 @@ class CoreLoop:
         topics: Mapping[str, Topic],
         observe: Callable[[str, Mapping[str, str], float], None],
         admit: Callable[[Admit], None],
+        after_turn: Callable[[], None],
     ) -> None:
         self._core, self._store, self._network, self._links, self._topics = core, store, network, links, topics
         self._names = {topic: name for name, topic in topics.items()}
-        self._observe, self._admit = observe, admit
+        self._observe, self._admit, self._after_turn = observe, admit, after_turn
         self._scores = PeerScores()
         self._send, self._receive = trio.open_memory_channel[Event | None](INBOX_EVENTS_MAX)
         self._extra: list[Effect] = []
@@ -119,6 +120,7 @@ class CoreLoop:
         if now.monotonic_ms >= self._core.deadline_ms:
             effects.extend(self._core.handle(Tick(), now))
         await self._perform(effects)
+        self._after_turn()
         await trio.lowlevel.checkpoint()
 
     async def _forward_network(self) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Annotated, ClassVar
 
+from eth_abi import decode as abi_decode
 from eth_abi import encode as abi_encode
 
 from primitives.hashing import keccak256, sha256
@@ -17,6 +18,8 @@ CHANNELS_MAX = 33
 """Chains a shard may have a channel with: 32 shards and the beacon chain."""
 RECEIPT_DATA_BYTES_MAX = 4096
 """Ceiling of a receipt's calldata; the parameter `data_max` may be lower."""
+RECEIPT_FIXED_BYTES = 384
+"""Counted for every receipt besides its data, by Outbox and in the inbound order: about what the ABI encoding takes."""
 BUNDLE_RECEIPTS_MAX = 64
 """Receipts of one page of a channel."""
 RECEIPT_TRANSACTION_TYPE = 0x7D
@@ -61,6 +64,13 @@ class CrossShardReceipt(Container):
             self.amount, self.gas_limit, self.fee, self.refund_to, self.data,
         )
         return bytes([RECEIPT_TRANSACTION_TYPE]) + abi_encode(_RECEIPT_ABI, fields)
+
+    @classmethod
+    def from_transaction_bytes(cls, raw: bytes, chain_id_base: int) -> CrossShardReceipt:
+        """The receipt that a delivered transaction of a valid block is."""
+        chain_id, source, nonce, kind, sender, to, amount, gas_limit, fee, refund_to, data = abi_decode(_RECEIPT_ABI, raw[1:])
+        sender, to, refund_to = (bytes.fromhex(address[2:]) for address in (sender, to, refund_to))
+        return cls(source, chain_id - chain_id_base, nonce, kind, sender, to, amount, gas_limit, fee, refund_to, data)
 
     def identity(self, chain_id_base: int) -> Root:
         """The receipt's id: keccak of `transaction_bytes`, the hash of the destination's transaction, what Outbox returns."""

@@ -162,6 +162,10 @@ class Executor(ABC):
         found: AccountView | None = await self._ask("account", to_selector(selector), address)
         return found
 
+    async def accounts(self, wanted: Sequence[tuple[BlockSelector, bytes]]) -> list[AccountView | None]:
+        """Many accounts at once, each a block and an address; see `ShardReader.account`."""
+        return list(await self._ask("accounts", tuple((to_selector(selector), address) for selector, address in wanted)))
+
     async def code(self, selector: BlockSelector, address: bytes) -> bytes | None:
         """See `ShardReader.code`."""
         found: bytes | None = await self._ask("code", to_selector(selector), address)
@@ -180,6 +184,11 @@ class Executor(ABC):
     async def outgoing_of(self, transaction_hash: bytes) -> tuple[OutgoingReceipt, ...]:
         """See `ShardReader.outgoing_of`."""
         found: tuple[OutgoingReceipt, ...] = await self._ask("outgoing_of", transaction_hash)
+        return found
+
+    async def outgoing_in(self, block_hash: bytes) -> tuple[OutgoingReceipt, ...]:
+        """See `ShardReader.outgoing_in`."""
+        found: tuple[OutgoingReceipt, ...] = await self._ask("outgoing_in", block_hash)
         return found
 
     async def logs(self, wanted: LogFilter) -> tuple[LogView, ...]:

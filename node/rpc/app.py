@@ -17,6 +17,7 @@ from node.rpc.hosts import HostGuard
 from node.rpc.limits import BODIES_BYTES_MAX, BODY_BYTES_MAX, BODY_DRAINED_BYTES_MAX, BODY_SECONDS_MAX, REQUESTS_IN_FLIGHT_MAX
 from node.rpc.methods.context import Context, ShardMemory
 from node.rpc.methods.registry import EVERYWHERE, SHARD
+from node.rpc.subscriptions.live import Live
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -51,6 +52,10 @@ class Connection(Protocol):
         """The head of a request is complete."""
         ...
 
+    def answer_begins(self) -> None:
+        """The request is read to its end, and about to be answered."""
+        ...
+
     def request_ended(self) -> None:
         """The request is answered."""
         ...
@@ -60,8 +65,8 @@ class Connection(Protocol):
         ...
 
 
-class _HttpError(Exception):
-    """The request is answered by HTTP alone."""
+class HttpError(Exception):
+    """A request that is answered by HTTP alone: status, sentence, headers besides the usual."""
 
     def __init__(self, status: int, sentence: str, *headers: Header) -> None:
         super().__init__(sentence)
@@ -87,9 +92,10 @@ class Application:
         self._shard_count = parameters.shard_count
         self._addresses: dict[str, Dispatcher] = {}
         faucet = Faucet(observe)
+        self.live = Live(backend, observe)
         for chain in range(parameters.shard_count + 1):
             is_beacon = chain == parameters.beacon
-            context = Context(backend, observe, version, chain, ShardMemory(), faucet)
+            context = Context(backend, observe, version, chain, ShardMemory(), faucet, self.live)
             dispatcher = Dispatcher(context, EVERYWHERE if is_beacon else SHARD)
             path = "/beacon" if is_beacon else f"/shard/{chain}"
             self._addresses[path] = self._addresses[path + "/"] = dispatcher
@@ -113,6 +119,7 @@ class Application:
         try:
             status, headers, body = await self._respond(scope, connection, receive)
             headers.append((b"content-length", str(len(body)).encode()))
+            connection.answer_begins()
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": body})
         except _GoneError:
@@ -125,8 +132,7 @@ class Application:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         body = _Body(headers, receive, self._observe)
         try:
-            if not self._hosts.accepts(headers.get(b"host", b"localhost")):
-                raise _HttpError(403, "invalid host: this node answers to its addresses and to the host names it is configured with")
+            self._check_host(headers)
             method, path = scope["method"], scope["path"]
             if method == "POST" and path not in _STATUS_PATHS:
                 dispatcher = self._dispatcher(path, connection)
@@ -134,12 +140,49 @@ class Application:
                 return 200, [_JSON, *_CORS], await dispatcher.answer(await self._read(body))
             await body.drain()
             return self._without_body(method, path, connection)
-        except _HttpError as refused:
+        except HttpError as refused:
             await body.drain()
             return refused.status, [_TEXT, *_CORS, *refused.headers], refused.sentence.encode() + b"\n"
         except RpcError as error:
             await body.drain()
             return 200, [_JSON, *_CORS], error_answer(error)
+
+    def _check_host(self, headers: dict[bytes, bytes]) -> None:
+        if not self._hosts.accepts(headers.get(b"host", b"localhost")):
+            raise HttpError(403, "invalid host: this node answers to its addresses and to the host names it is configured with")
+
+    def websocket(self, headers: dict[bytes, bytes], path: str, connection: Connection) -> Dispatcher:
+        """What answers the messages of a WebSocket connection.
+
+        Raises:
+            HttpError: it is refused.
+        """
+        self._check_host(headers)
+        return self._dispatcher(path, connection)
+
+    def take_bytes(self, count: int) -> bool:
+        """Whether there is room for a part of a WebSocket message; given back by a negative count."""
+        if count > 0 and self._body_bytes + count > BODIES_BYTES_MAX:
+            self._observe.limit_hit("bodies_bytes_max")
+            return False
+        self._body_bytes += count
+        return True
+
+    async def answer_message(self, dispatcher: Dispatcher, message: bytes) -> bytes:
+        """The answer to a WebSocket message; empty when it holds only notifications."""
+        self._in_flight += 1
+        try:
+            self._check_in_flight()
+            return await dispatcher.answer(message)
+        except RpcError as error:
+            return error_answer(error)
+        finally:
+            self._in_flight -= 1
+
+    def _check_in_flight(self) -> None:
+        if self._in_flight > REQUESTS_IN_FLIGHT_MAX:
+            self._observe.limit_hit("requests_in_flight_max")
+            raise RpcError(BUSY, f"busy: {REQUESTS_IN_FLIGHT_MAX} requests are being answered, try again")
 
     def _without_body(self, method: str, path: str, connection: Connection) -> tuple[int, list[Header], bytes]:
         if method == "OPTIONS":
@@ -147,19 +190,19 @@ class Application:
         if path in _STATUS_PATHS:
             return self._status(method, path)
         self._dispatcher(path, connection)
-        raise _HttpError(405, "this is a JSON-RPC address: send a POST with content-type application/json", (b"allow", b"POST, OPTIONS"))
+        raise HttpError(405, "this is a JSON-RPC address: send a POST with content-type application/json", (b"allow", b"POST, OPTIONS"))
 
     def _dispatcher(self, path: str, connection: Connection) -> Dispatcher:
         dispatcher = self._addresses.get(connection.default_path if path == "/" else path)
         if dispatcher is not None:
             return dispatcher
         if _SHARD_PATH.fullmatch(path):
-            raise _HttpError(404, f"no such shard: this network has shards 0 to {self._shard_count - 1}")
-        raise _HttpError(404, "no such address: there are /, /shard/N, /beacon, /health and /ready")
+            raise HttpError(404, f"no such shard: this network has shards 0 to {self._shard_count - 1}")
+        raise HttpError(404, "no such address: there are /, /shard/N, /beacon, /health and /ready")
 
     def _status(self, method: str, path: str) -> tuple[int, list[Header], bytes]:
         if method not in ("GET", "HEAD"):
-            raise _HttpError(405, f"{path} is read with GET", (b"allow", b"GET, HEAD, OPTIONS"))
+            raise HttpError(405, f"{path} is read with GET", (b"allow", b"GET, HEAD, OPTIONS"))
         if path == "/ready":
             ready = self._backend.is_ready()
             return (200 if ready else 503), [_JSON, *_CORS], msgspec.json.encode({"ready": ready})
@@ -171,13 +214,11 @@ class Application:
         """The request's body.
 
         Raises:
-            _HttpError: it is too large.
+            HttpError: it is too large.
             _GoneError: it takes too long, or ends early.
             RpcError: there is no room for it now.
         """
-        if self._in_flight > REQUESTS_IN_FLIGHT_MAX:
-            self._observe.limit_hit("requests_in_flight_max")
-            raise RpcError(BUSY, f"busy: {REQUESTS_IN_FLIGHT_MAX} requests are being answered, try again")
+        self._check_in_flight()
         if body.declared > BODY_BYTES_MAX:
             raise self._too_large()
         chunks: list[bytes] = []
@@ -197,9 +238,9 @@ class Application:
             self._body_bytes -= size
         return b"".join(chunks)
 
-    def _too_large(self) -> _HttpError:
+    def _too_large(self) -> HttpError:
         self._observe.limit_hit("body_bytes_max")
-        return _HttpError(413, f"content length too large: a request has at most {BODY_BYTES_MAX} bytes")
+        return HttpError(413, f"content length too large: a request has at most {BODY_BYTES_MAX} bytes")
 
 
 class _Body:
@@ -245,9 +286,9 @@ class _Body:
 def _check_type(headers: dict[bytes, bytes]) -> None:
     content_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
     if content_type not in _TYPES:
-        raise _HttpError(415, "invalid content type, only application/json is supported")
+        raise HttpError(415, "invalid content type, only application/json is supported")
     if headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
-        raise _HttpError(415, "compressed requests are not supported")
+        raise HttpError(415, "compressed requests are not supported")
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:
@@ -259,5 +300,6 @@ async def _lifespan(receive: Receive, send: Send) -> None:
 
 
 async def _refuse_websocket(receive: Receive, send: Send) -> None:
+    """A handshake that came in the middle of other requests; the server takes all others out before they get here."""
     await receive()
     await send({"type": "websocket.close", "code": 1000})

@@ -7,7 +7,7 @@ be asked now (answered -32005, busy).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -146,6 +146,39 @@ class Crossing:
     """When this node first held the body, seconds since 1970."""
 
 
+@dataclass(frozen=True, slots=True)
+class HeadMoved:
+    """A chain followed here has a new final head; the beacon chain's moves what is finalized on the shards."""
+
+    chain: int
+    number: int
+    hash: bytes
+    header: bytes
+    """RLP of a shard's header; empty for the beacon chain."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionPooled:
+    """A transaction was taken into a shard's pool."""
+
+    shard: int
+    hash: bytes
+    transaction: PooledTransaction
+
+
+FeedEvent = HeadMoved | TransactionPooled
+FeedListener = Callable[[FeedEvent], None]
+"""Called on the event loop; must neither wait nor raise."""
+
+
+class Feed(Protocol):
+    """What goes on in the node, as it happens."""
+
+    def listen(self, listener: FeedListener) -> None:
+        """Has `listener` called with every event from now on."""
+        ...
+
+
 class ShardBackend(Protocol):
     """One hosted shard. A selector that names no block known here makes a read return None."""
 
@@ -185,8 +218,16 @@ class ShardBackend(Protocol):
         """
         ...
 
+    async def block_logs(self, block_hash: bytes) -> tuple[LogView, ...]:
+        """Every log of a finalized block, in order; none for a block not known here."""
+        ...
+
     async def account(self, address: bytes, selector: BlockSelector) -> AccountView | None:
         """An account; one that does not exist has nonce and balance 0."""
+        ...
+
+    async def accounts(self, wanted: Sequence[tuple[bytes, BlockSelector]]) -> Sequence[AccountView | None]:
+        """Many accounts at once, each an address and a block; in order, as `account` gives them."""
         ...
 
     async def code(self, address: bytes, selector: BlockSelector) -> bytes | None:
@@ -264,6 +305,10 @@ class ShardBackend(Protocol):
         """Cross-shard receipts that a transaction of a finalized block sent, in order."""
         ...
 
+    async def outgoing_in(self, block_hash: bytes) -> tuple[OutgoingReceipt, ...]:
+        """Cross-shard receipts that left this shard in a finalized block, in order; none for a block not known here."""
+        ...
+
     async def delivered_receipt(self, id: bytes) -> ReceiptView | None:
         """The transaction receipt of a cross-shard receipt delivered here."""
         ...
@@ -275,6 +320,11 @@ class NetworkBackend(Protocol):
     @property
     def genesis(self) -> Genesis:
         """What the network agreed on."""
+        ...
+
+    @property
+    def feed(self) -> Feed:
+        """Heads and pooled transactions as they come."""
         ...
 
     def shard(self, shard: int) -> ShardBackend | None:

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Awaitable, Sequence
+from dataclasses import replace
+from typing import TypeVar
 
 import msgspec
 import trio
@@ -24,13 +27,24 @@ from node.rpc.errors import (
     of_transaction,
     of_unavailable,
 )
-from node.rpc.limits import BATCH_CALLS_MAX, BATCH_CALLS_PER_TURN, BRACKETS_UNCHECKED_MAX, NESTING_MAX, RESPONSE_BYTES_MAX
+from node.rpc.limits import (
+    BATCH_CALLS_AT_ONCE_MAX,
+    BATCH_CALLS_MAX,
+    BATCH_CALLS_PER_TURN,
+    BRACKETS_UNCHECKED_MAX,
+    NESTING_MAX,
+    RESPONSE_BYTES_MAX,
+)
 from node.rpc.methods.context import Context, Method
+from node.rpc.subscriptions.session import Notifier
 from primitives.errors import Busy, Interrupted, InvalidQuery, InvalidTransaction, QueryReason, Unavailable
 
 _LOG = logging.getLogger(__name__)
 _NULL = b"null"
 _NAME_CHARACTERS_MAX = 100
+_NOT_FOUND = object()
+"""In place of a result that is yet to be found."""
+Result = TypeVar("Result")
 
 
 class _Call(msgspec.Struct):
@@ -112,6 +126,10 @@ class Dispatcher:
         self._methods = methods
         self._observe = context.observe
 
+    def with_notifier(self, notifier: Notifier) -> Dispatcher:
+        """The same for one message of a WebSocket connection, whose calls may subscribe."""
+        return Dispatcher(replace(self._context, notifier=notifier), self._methods)
+
     async def answer(self, body: bytes) -> bytes:
         """The answer to a request's body; empty when it holds only notifications."""
         if await _is_too_deep(body):
@@ -138,25 +156,55 @@ class Dispatcher:
         if len(items) > BATCH_CALLS_MAX:
             self._observe.limit_hit("batch_calls_max")
             return self._refused(RpcError(INVALID_REQUEST, f"batch too large: {len(items)} calls, at most {BATCH_CALLS_MAX}"))
+        calls = [_try_decode(bytes(item)) for item in items]
         answers: list[bytes] = []
         room = RESPONSE_BYTES_MAX
-        for i, item in enumerate(items):
+        found: list[object] = []
+        for i, call in enumerate(calls):
             if i % BATCH_CALLS_PER_TURN == BATCH_CALLS_PER_TURN - 1:
                 await trio.lowlevel.checkpoint()
-            answer, room = await self._item(bytes(item), room)
+            if not found and room > 0:
+                found = await self._many(calls, i)
+            answer, room = await self._item(call, room, found.pop() if found else _NOT_FOUND)
             if answer:
                 answers.append(answer)
         return b"[" + b",".join(answers) + b"]" if answers else b""
 
-    async def _item(self, item: bytes, room: int) -> tuple[bytes, int]:
-        """The answer to one call of a batch, and the bytes left for those after it."""
+    async def _many(self, calls: Sequence[_Call | RpcError], first: int) -> list[object]:
+        """What came of the calls from `first` on that can be answered at once, the first one last; nothing for a call by itself."""
+        call = calls[first]
+        name = call.method if isinstance(call, _Call) else None
+        method = self._methods.get(name) if isinstance(name, str) else None
+        if method is None or method.many is None:
+            return []
+        results: list[object] = []
+        good: list[tuple[int, list[object]]] = []
+        for i in range(first, min(len(calls), first + BATCH_CALLS_AT_ONCE_MAX)):
+            call = calls[i]
+            if not isinstance(call, _Call) or call.method != name:
+                break
+            results.append(None)
+            try:
+                good.append((i - first, self._prepare(call)[1]))
+            except RpcError as error:
+                results[-1] = error
+        if len(results) < 2:
+            return []
         try:
-            call = _decode(item)
+            found = await self._guarded(str(name), method.many(self._context, [arguments for _, arguments in good]))
         except RpcError as error:
-            return self._refused(error), room
+            found = [error] * len(good)
+        for (place, _), result in zip(good, found, strict=True):
+            results[place] = result
+        return results[::-1]
+
+    async def _item(self, call: _Call | RpcError, room: int, found: object) -> tuple[bytes, int]:
+        """The answer to one call of a batch, and the bytes left for those after it."""
+        if isinstance(call, RpcError):
+            return self._refused(call), room
         if room <= 0:
             return (self._too_large(call) if call.id else b""), room
-        answer = await self._call(call)
+        answer = await self._call(call, found)
         if len(answer) + 1 > room:
             return self._too_large(call), 0
         return answer, room - len(answer) - 1
@@ -169,15 +217,19 @@ class Dispatcher:
         self._observe.limit_hit("response_bytes_max")
         return _failure(bytes(call.id), RpcError(RESPONSE_TOO_LARGE, f"response too large: over {RESPONSE_BYTES_MAX} bytes"))
 
-    async def _call(self, call: _Call) -> bytes:
-        """The answer to one call; empty for a notification."""
+    async def _call(self, call: _Call, found: object = _NOT_FOUND) -> bytes:
+        """The answer to one call, whose result or error may have been found already; empty for a notification."""
         identity = bytes(call.id)
         if identity and identity[:1] not in b'"-0123456789n':
             return self._refused(RpcError(INVALID_REQUEST, "invalid request: an id is a string, a number or null"))
         name = call.method
         known = name if isinstance(name, str) and name in self._methods else "unknown"
         try:
-            result = _ENCODER.encode(await self._result(call))
+            if found is _NOT_FOUND:
+                found = await self._result(call)
+            elif isinstance(found, RpcError):
+                raise found
+            result = _ENCODER.encode(found)
         except RpcError as error:
             self._observe.request(known, str(error.code))
             # A request that is not one is answered even without an id (JSON-RPC 2.0, section 5).
@@ -187,7 +239,7 @@ class Dispatcher:
         self._observe.request(known, "ok")
         return b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (identity, result) if identity else b""
 
-    async def _result(self, call: _Call) -> object:
+    def _prepare(self, call: _Call) -> tuple[Method, list[object]]:
         if call.jsonrpc != "2.0":
             raise RpcError(INVALID_REQUEST, 'invalid request: jsonrpc must be "2.0"')
         name = call.method
@@ -196,9 +248,16 @@ class Dispatcher:
         method = self._methods.get(name)
         if method is None:
             raise RpcError(METHOD_NOT_FOUND, f"the method {name[:_NAME_CHARACTERS_MAX]} does not exist/is not available")
-        arguments = _arguments(method, call.params)
+        return method, _arguments(method, call.params)
+
+    async def _result(self, call: _Call) -> object:
+        method, arguments = self._prepare(call)
+        return await self._guarded(str(call.method), method.handler(self._context, arguments))
+
+    async def _guarded(self, name: str, work: Awaitable[Result]) -> Result:
+        """What comes of a handler's work; whatever it raises becomes an error to answer with."""
         try:
-            return await method.handler(self._context, arguments)
+            return await work
         except RpcError:
             raise
         except InvalidTransaction as error:
@@ -218,6 +277,13 @@ class Dispatcher:
             # A fault in answering one reader must not stop a validator: it is logged whole, and told as what it is.
             _LOG.exception("rpc_fault method=%s", name)
             raise RpcError(INTERNAL, "internal error: the node's log tells what happened") from error
+
+
+def _try_decode(item: bytes) -> _Call | RpcError:
+    try:
+        return _decode(item)
+    except RpcError as error:
+        return error
 
 
 def _arguments(method: Method, params: object) -> list[object]:

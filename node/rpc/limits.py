@@ -25,6 +25,8 @@ HEAD_SECONDS_MAX = 10.0
 """From a request's first byte to the end of its headers."""
 IDLE_SECONDS_MAX = 75.0
 """Between two requests of a connection."""
+GONE_SECONDS_MAX = 0.5
+"""From a client's end to that of its connection, for requests that it sent before."""
 WRITE_SECONDS_MAX = 10.0
 """For a client to take `WRITE_CHUNK_BYTES` of an answer."""
 WRITE_CHUNK_BYTES = 256 * 1024
@@ -40,6 +42,8 @@ BRACKETS_UNCHECKED_MAX = 500
 BATCH_CALLS_MAX = 1000
 BATCH_CALLS_PER_TURN = 16
 """Calls of a batch between two turns of the event loop, for calls that never wait by themselves."""
+BATCH_CALLS_AT_ONCE_MAX = 256
+"""Calls of a batch that are answered together where a method can."""
 ITEMS_PER_TURN = 64
 """Transactions or logs written out between two turns of the event loop."""
 RESPONSE_BYTES_MAX = 25 * 1024 * 1024
@@ -75,3 +79,42 @@ INDEX_BITS = 32
 """Of a transaction's position in a block."""
 ACCOUNTS_PER_PAGE_MAX = 1_000
 """Accounts of one answer of shard_getAccountsPage."""
+
+WEBSOCKETS_MAX = 384
+"""WebSocket connections; one above is answered 503. Below `CONNECTIONS_MAX`, so that HTTP always has room."""
+WEBSOCKET_CALLS_MAX = 8
+"""Messages of one WebSocket connection being answered at once; further ones are not read until an answer has been taken."""
+WEBSOCKET_SILENCE_SECONDS_MAX = 75.0
+"""Without a byte of the client, who is pinged: the connection is cut off."""
+WEBSOCKET_PING_SECONDS = 25.0
+WEBSOCKET_CLOSE_SECONDS_MAX = 2.0
+"""For a client to take the close frame, and to send its own."""
+WEBSOCKET_READ_BYTES = 16 * 1024
+WEBSOCKET_FRAMES_PER_TURN = 64
+"""Frames handled between two turns of the event loop."""
+SUBSCRIPTIONS_MAX = 128
+"""Subscriptions of one connection; one above is answered -32005."""
+NOTIFICATIONS_QUEUED_MAX = 4096
+"""Notifications that wait to be taken by one connection; one above closes it with code 1008."""
+NOTIFICATIONS_QUEUED_BYTES_MAX = 8 * 1024 * 1024
+"""Their bytes together; above it the connection is closed with code 1008."""
+HEADS_BEHIND_MAX = 64
+"""Blocks that subscribers are told of late; of more, as while the node catches up, only the newest."""
+POOLED_QUEUED_MAX = 8192
+"""Pooled transactions of one shard that subscribers and filters can still be told of; the oldest make room."""
+BLOCK_HASHES_REMEMBERED_MAX = 1024
+"""Of one shard, for block filters; older ones are read from the shard."""
+LIVE_READ_ATTEMPTS_MAX = 20
+"""Times a shard is asked for what subscribers are to be told of; then they are not told."""
+LIVE_READ_PAUSE_SECONDS = 0.25
+RECEIPTS_REMEMBERED_MAX = 4096
+"""Cross-shard receipts of one source whose crosslink subscribers are to be told of; the oldest make room."""
+LOGS_PER_TURN = 64
+"""Logs matched between two turns of the event loop."""
+
+FILTERS_MAX = 1024
+"""Filters of all clients of one shard; one above is answered -32005."""
+FILTER_SECONDS_MAX = 300.0
+"""Without a question for its changes; then the filter is gone."""
+FILTER_HASHES_MAX = 10_000
+"""Hashes in one answer of eth_getFilterChanges; the rest comes with the next."""

@@ -162,17 +162,10 @@ async def render_receipts(views: Sequence[ReceiptView]) -> list[Json]:
     return [await render_receipt(view) for view in views]
 
 
-async def render_block(view: BlockView, full: bool) -> Json:
-    """A block with the hashes of its transactions, or with the transactions themselves."""
-    header = ShardHeader.decode(view.header)
-    transactions: list[object] = []
-    for start in range(0, len(view.transactions), ITEMS_PER_TURN):
-        part = view.transactions[start : start + ITEMS_PER_TURN]
-        transactions.extend(render_transaction(t) if full else data(t.hash) for t in part)
-        if full:
-            await trio.lowlevel.checkpoint()
+def render_header(block_hash: bytes, header: ShardHeader) -> Json:
+    """The fields of a header."""
     return {
-        "hash": data(view.hash),
+        "hash": data(block_hash),
         "number": hex(header.number),
         "parentHash": data(header.parent_hash),
         "sha3Uncles": data(header.uncles_hash),
@@ -194,6 +187,19 @@ async def render_block(view: BlockView, full: bool) -> Json:
         "excessBlobGas": hex(header.excess_blob_gas),
         "parentBeaconBlockRoot": data(header.parent_beacon_block_root),
         "requestsHash": data(header.requests_hash),
+    }
+
+
+async def render_block(view: BlockView, full: bool) -> Json:
+    """A block with the hashes of its transactions, or with the transactions themselves."""
+    header = ShardHeader.decode(view.header)
+    transactions: list[object] = []
+    for start in range(0, len(view.transactions), ITEMS_PER_TURN):
+        part = view.transactions[start : start + ITEMS_PER_TURN]
+        transactions.extend(render_transaction(t) if full else data(t.hash) for t in part)
+        if full:
+            await trio.lowlevel.checkpoint()
+    return render_header(view.hash, header) | {
         "size": hex(view.size),
         "uncles": [],
         "withdrawals": [],

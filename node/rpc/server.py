@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import logging
 import math
+import re
 import socket
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
@@ -27,6 +28,7 @@ from node.rpc.limits import (
     ACCEPT_BACKLOG_MAX,
     CONNECTION_REQUESTS_MAX,
     CONNECTIONS_MAX,
+    GONE_SECONDS_MAX,
     HEAD_BYTES_MAX,
     HEAD_SECONDS_MAX,
     IDLE_SECONDS_MAX,
@@ -34,9 +36,13 @@ from node.rpc.limits import (
     WRITE_CHUNK_BYTES,
     WRITE_SECONDS_MAX,
 )
+from node.rpc.websocket import WebSockets
 from primitives.errors import StartupRefused
 
 _LOG = logging.getLogger(__name__)
+
+_HEAD_END = b"\r\n\r\n"
+_HANDSHAKE = re.compile(rb"\r\nupgrade:[ \t]*websocket[ \t]*\r\n", re.IGNORECASE)
 
 Listener = tuple[str, int, str]
 """Host, port (0: any free one) and what `/` means there."""
@@ -51,9 +57,14 @@ class _Connection:
     def __init__(self, stream: trio.SocketStream, default_path: str, observe: RpcObserver) -> None:
         self._stream = stream
         self._observe = observe
-        self._in_request = False
+        self._in_request = self._is_ended = False
+        self._answered: trio.Event | None = None
         self._head_deadline = math.inf
         self._read_scope = trio.CancelScope()
+        self.handshake = b""
+        """What came of the client from the head of a WebSocket handshake on; hypercorn does not see it, and is ended."""
+        self.http = trio.CancelScope()
+        """Of hypercorn's part."""
         self.default_path = default_path
         self.scope = trio.CancelScope(shield=True)
         # Shielded: when the server stops, an answer under way is finished, within the bound of `_Server.run`.
@@ -67,12 +78,37 @@ class _Connection:
         """Bytes of the client; empty at their end or when a request's head takes too long."""
         self._read_scope = trio.CancelScope(deadline=self._head_deadline)
         with self._read_scope:
-            received = await self._stream.receive_some(max_bytes)
+            received = bytes(await self._stream.receive_some(max_bytes))
+            if self._answered is not None:
+                await self._answered.wait()  # what comes now belongs to the next request
             if not self._in_request and self._head_deadline == math.inf:
-                self._head_deadline = trio.current_time() + HEAD_SECONDS_MAX
-            return bytes(received)
+                self._head_deadline = self._read_scope.deadline = trio.current_time() + HEAD_SECONDS_MAX
+                if received.startswith(b"GET "):
+                    received = await self._whole_head(received)
+                    if _HANDSHAKE.search(received, 0, received.find(_HEAD_END) + 2):
+                        self.handshake = received
+                        self.http.cancel()
+                        await trio.lowlevel.checkpoint()
+            if not received:
+                self._end_soon()
+            return received
         self._observe.limit_hit("head_seconds_max")
+        self._end_soon()
         return b""
+
+    def _end_soon(self) -> None:
+        # Left alone, hypercorn would keep an ended connection until it counts as idle.
+        self._is_ended = True
+        if not self._in_request:
+            self.http.deadline = trio.current_time() + GONE_SECONDS_MAX
+
+    async def _whole_head(self, received: bytes) -> bytes:
+        while _HEAD_END not in received and len(received) <= HEAD_BYTES_MAX:
+            more = await self._stream.receive_some(HEAD_BYTES_MAX)
+            if not more:
+                break
+            received += more
+        return received
 
     async def send_all(self, data: bytes) -> None:
         """Sends, as long as the client keeps taking.
@@ -91,20 +127,33 @@ class _Connection:
 
     async def send_eof(self) -> None:
         """Tells the client that nothing more comes."""
-        await self._stream.send_eof()
+        if not self.handshake:
+            await self._stream.send_eof()
 
     async def aclose(self) -> None:
         """Closes."""
-        await self._stream.aclose()
+        if not self.handshake:
+            await self._stream.aclose()
+            self.http.cancel()
 
     def request_began(self) -> None:
         """The head of a request is complete."""
         self._in_request = True
+        self.http.deadline = math.inf
         self._head_deadline = self._read_scope.deadline = math.inf
+
+    def answer_begins(self) -> None:
+        """The request is read to its end, and about to be answered."""
+        self._answered = trio.Event()
 
     def request_ended(self) -> None:
         """The request is answered."""
         self._in_request = False
+        if self._answered is not None:
+            self._answered.set()
+            self._answered = None
+        if self._is_ended:
+            self._end_soon()
 
     def abort(self) -> None:
         """Closes at once, whatever is under way; hypercorn shields its writes, so the socket goes first."""
@@ -114,10 +163,11 @@ class _Connection:
 
 class _Server:
     def __init__(self, app: Application, observe: RpcObserver) -> None:
-        self._app = ASGIWrapper(cast(Any, app))
+        self._app, self._live = ASGIWrapper(cast(Any, app)), app.live
         self._observe = observe
         self._config = _config()
         self._context = WorkerContext(None)
+        self._websockets = WebSockets(app, observe, self._context.terminated.wait)
         self._open: set[_Connection] = set()
         self._all_closed = trio.Event()
 
@@ -125,6 +175,7 @@ class _Server:
         async with trio.open_nursery() as connections:
             try:
                 async with trio.open_nursery() as accepting:
+                    accepting.start_soon(self._live.run)
                     for listener, default_path in listeners:
                         accepting.start_soon(self._accept, listener, default_path, connections)
                     task_status.started([listener.socket.getsockname()[1] for listener, _ in listeners])
@@ -153,7 +204,11 @@ class _Server:
         try:
             with connection.scope:
                 state = ConnectionState(cast(Any, {"connection": connection}))
-                await TCPServer(self._app, self._config, self._context, cast(Any, state), cast(Any, connection))
+                with connection.http:
+                    await TCPServer(self._app, self._config, self._context, cast(Any, state), cast(Any, connection))
+                if connection.handshake:
+                    connection.request_began()
+                    await self._websockets.serve(connection, connection.handshake)
         except Exception:
             # Whatever a client provokes in the HTTP library ends its own connection and no other.
             _LOG.exception("rpc_connection_fault")

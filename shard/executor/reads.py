@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from primitives.errors import InvalidQuery, QueryReason
 from primitives.headers import ShardHeader
@@ -120,9 +120,22 @@ class ShardReader:
     def account(self, selector: BlockSelector, address: bytes) -> AccountView | None:
         """An account at a block; None when the block is unknown. An account that does not exist is empty."""
         header = self.header(selector)
-        if header is None:
-            return None
-        account = self._engine.account(header.state_root, address)
+        return None if header is None else self._account(header.state_root, address)
+
+    def accounts(self, wanted: Iterable[tuple[BlockSelector, bytes]]) -> tuple[AccountView | None, ...]:
+        """Many accounts, each at a block of its own; a block is looked up once."""
+        roots: dict[BlockSelector, bytes | None] = {}
+        found: list[AccountView | None] = []
+        for selector, address in wanted:
+            if selector not in roots:
+                header = self.header(selector)
+                roots[selector] = None if header is None else header.state_root
+            root = roots[selector]
+            found.append(None if root is None else self._account(root, address))
+        return tuple(found)
+
+    def _account(self, state_root: bytes, address: bytes) -> AccountView:
+        account = self._engine.account(state_root, address)
         return AccountView(account.nonce, big(account.balance), account.code_hash, account.has_contract_code)
 
     def code(self, selector: BlockSelector, address: bytes) -> bytes | None:
@@ -146,6 +159,11 @@ class ShardReader:
         if place is None:
             return ()
         return tuple(_outgoing_view(sent) for sent in self._store.block_outgoing(place[0]) if sent.transaction_hash == transaction_hash)
+
+    def outgoing_in(self, block_hash: bytes) -> tuple[OutgoingReceipt, ...]:
+        """Cross-shard receipts that a canonical block sent, in order; none for a block not known here."""
+        block = self.resolve(block_hash)
+        return () if block is None else tuple(_outgoing_view(sent) for sent in self._store.block_outgoing(block.result.hash))
 
     def _locate(self, transaction_hash: bytes) -> tuple[StoredBlock, int, StoredTransaction] | None:
         place = self._store.locate(transaction_hash)

@@ -9,6 +9,7 @@ from node.core.effects import Persist
 from node.core.records import beacon_block_key, crosslink_key
 from node.executors.inline import InlineExecutor
 from node.executors.link import ExecutorLink
+from node.feed import Feed
 from node.rpc.backend import BlockRef, PoolCounts
 from node.store import NodeStore
 from primitives.blocks import BeaconBlock
@@ -35,7 +36,9 @@ class Node:
         self.store = NodeStore(MemoryDatabase(), self.core.context.genesis.root, "memory")
         self.core.context.read = self.store.read
         self.sent = []
-        self.backend = NodeBackend(core=self.core, links=links or {0: None, 1: None}, store=self.store, submit=self.submit, peers=lambda: 3)
+        self.backend = NodeBackend(
+            core=self.core, links=links or {0: None, 1: None}, store=self.store, submit=self.submit, peers=lambda: 3, feed=Feed(self.core)
+        )
 
     async def submit(self, shard, raw):
         if not raw:

@@ -10,9 +10,14 @@ from node.rpc.backend import NetworkBackend, RpcObserver, ShardBackend
 from node.rpc.errors import BUSY, SERVER, RpcError
 from node.rpc.faucet import Faucet
 from node.rpc.limits import EXECUTIONS_QUEUED_MAX
+from node.rpc.subscriptions.live import Live
+from node.rpc.subscriptions.session import Notifier
 
 Handler = Callable[["Context", list[object]], Awaitable[object]]
 """Takes the arguments, padded with None to the method's most; raises RpcError."""
+
+ManyHandler = Callable[["Context", list[list[object]]], Awaitable[list[object]]]
+"""Takes the arguments of many calls; for each, in order, the result or the RpcError it failed with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +27,8 @@ class Method:
     handler: Handler
     required: int = 0
     optional: int = 0
+    many: ManyHandler | None = None
+    """Answers calls that follow one another in a batch, where that is quicker than one by one."""
 
 
 @dataclass(slots=True)
@@ -49,6 +56,10 @@ class Context:
     memory: ShardMemory
     faucet: Faucet
     """The node's, the same at every address."""
+    live: Live
+    """What goes on in the node; the same at every address."""
+    notifier: Notifier | None = None
+    """Where the call may subscribe; None over HTTP."""
 
     @property
     def chain_id(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from node.rpc.methods import blocks, debug, dev, execution, general, network, pool, state, transactions
+from node.rpc.methods import blocks, debug, dev, execution, filters, general, network, pool, state, subscriptions, transactions
 from node.rpc.methods.context import Context, Method
 
 MODULE_VERSION = "1.0"
@@ -14,9 +14,12 @@ async def modules(context: Context, arguments: list[object]) -> object:
     return {name.partition("_")[0]: MODULE_VERSION for name in sorted(table)}
 
 
-EVERYWHERE: dict[str, Method] = {"rpc_modules": Method(modules)} | general.METHODS | network.METHODS | dev.METHODS
+EVERYWHERE: dict[str, Method] = (
+    {"rpc_modules": Method(modules)} | general.METHODS | network.METHODS | dev.METHODS | subscriptions.EVERYWHERE
+)
 """At every address, the beacon chain's too."""
 SHARD: dict[str, Method] = (
     EVERYWHERE | state.METHODS | blocks.METHODS | transactions.METHODS | execution.METHODS | pool.METHODS | debug.METHODS
+    | filters.METHODS | subscriptions.SHARD
 )
 """At the address of a shard."""

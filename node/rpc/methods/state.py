@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from node.rpc.errors import header_not_found
+from node.rpc.errors import RpcError, header_not_found
 from node.rpc.forms import data, parse_address, parse_block, parse_slot, quantity
 from node.rpc.methods.context import Context, Method
+from shard.views import BlockSelector
 
 
 async def chain_id(context: Context, arguments: list[object]) -> object:
@@ -46,6 +47,21 @@ async def get_balance(context: Context, arguments: list[object]) -> object:
     return quantity(account.balance)
 
 
+async def get_many_balances(context: Context, calls: list[list[object]]) -> list[object]:
+    """Many eth_getBalance at once."""
+    results: list[object] = []
+    wanted: dict[int, tuple[bytes, BlockSelector]] = {}
+    for i, arguments in enumerate(calls):
+        results.append(None)
+        try:
+            wanted[i] = parse_address(arguments[0], "argument 0"), parse_block(arguments[1], "argument 1")
+        except RpcError as error:
+            results[i] = error
+    for i, account in zip(wanted, await context.shard().accounts(list(wanted.values())), strict=True):
+        results[i] = header_not_found() if account is None else quantity(account.balance)
+    return results
+
+
 async def get_transaction_count(context: Context, arguments: list[object]) -> object:
     """eth_getTransactionCount; `pending` counts the pool."""
     address, selector = parse_address(arguments[0], "argument 0"), parse_block(arguments[1], "argument 1")
@@ -84,7 +100,7 @@ METHODS = {
     "eth_blockNumber": Method(block_number),
     "eth_syncing": Method(syncing),
     "eth_accounts": Method(accounts),
-    "eth_getBalance": Method(get_balance, 1, 1),
+    "eth_getBalance": Method(get_balance, 1, 1, get_many_balances),
     "eth_getTransactionCount": Method(get_transaction_count, 1, 1),
     "eth_getCode": Method(get_code, 1, 1),
     "eth_getStorageAt": Method(get_storage_at, 2, 1),

@@ -222,6 +222,16 @@ class FakeShard:
     async def outgoing_of(self, transaction_hash) -> tuple[OutgoingReceipt, ...]:
         return tuple(r for r in self.outgoing.values() if r.transaction_hash == transaction_hash)
 
+    async def outgoing_in(self, block_hash) -> tuple[OutgoingReceipt, ...]:
+        return tuple(r for r in self.outgoing.values() if r.block_hash == block_hash)
+
+    async def block_logs(self, block_hash) -> tuple[LogView, ...]:
+        await self._ask(block_hash)
+        return tuple(log for receipt in self.receipts.values() for log in receipt.logs if log.block_hash == block_hash)
+
+    async def accounts(self, wanted) -> list[AccountView | None]:
+        return [await self.account(address, selector) for address, selector in wanted]
+
     async def accounts_page(self, number, after, count) -> BalancePage:
         return BalancePage(3, big(99), None) if after else BalancePage(count, big(1000), b"\x09" * 32)
 
@@ -248,11 +258,24 @@ class Observer:
             self.all_closed.set()
 
 
+class FakeFeed:
+    def __init__(self) -> None:
+        self.listeners = []
+
+    def listen(self, listener) -> None:
+        self.listeners.append(listener)
+
+    def tell(self, event) -> None:
+        for listener in self.listeners:
+            listener(event)
+
+
 class FakeNode:
     """Two shards; set one to None for a shard that is not hosted."""
 
     def __init__(self) -> None:
         self.genesis = GENESIS
+        self.feed = FakeFeed()
         self.shards: list[FakeShard | None] = [FakeShard(), FakeShard()]
         self.ready = True
         self.problems: list[str] = []
@@ -291,6 +314,9 @@ class FakeConnection:
         self.aborted = False
 
     def request_began(self) -> None:
+        pass
+
+    def answer_begins(self) -> None:
         pass
 
     def request_ended(self) -> None:
