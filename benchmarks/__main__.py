@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import click
@@ -11,8 +13,12 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.cluster import Cluster
+from benchmarks.inbound_worst import measure_inbound_worst
 from benchmarks.measures import MEASURES
 from benchmarks.statistics import Figure
+
+WITHOUT_NETWORK: dict[str, Callable[[], list[Figure]]] = {"inbound-worst": measure_inbound_worst}
+"""What needs no nodes."""
 
 
 def _show(figures: list[Figure]) -> None:
@@ -26,24 +32,34 @@ def _show(figures: list[Figure]) -> None:
     Console().print(table)
 
 
-@click.command(epilog="Example: python -m benchmarks latency cross-shard --json figures.json")
-@click.argument("names", nargs=-1, type=click.Choice(list(MEASURES)))
-@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures there too.")
-def main(names: tuple[str, ...], json_path: Path | None) -> None:
-    """Measure a local network; all benchmarks when none is named. Figures are facts about this machine and moment."""
-    figures: list[Figure] = []
+def _measured(name: str, measure: Callable[[], list[Figure]]) -> list[Figure]:
+    click.echo(f"measuring {name} ...", err=True)
+    figures = measure()
+    for figure in figures:
+        click.echo(f"  {figure.name}: {figure.value:.2f} {figure.unit}", err=True)
+    return figures
+
+
+def _of_network(names: Sequence[str]) -> list[Figure]:
+    if not names:
+        return []
     with tempfile.TemporaryDirectory(prefix="shardnet-bench-") as folder:
         cluster = Cluster.make(Path(folder))
         cluster.up()
         try:
-            for name in names or MEASURES:
-                click.echo(f"measuring {name} ...", err=True)
-                found = MEASURES[name](cluster)
-                figures += found
-                for figure in found:
-                    click.echo(f"  {figure.name}: {figure.value:.2f} {figure.unit}", err=True)
+            return [figure for name in names for figure in _measured(name, partial(MEASURES[name], cluster))]
         finally:
             cluster.down()
+
+
+@click.command(epilog="Example: python -m benchmarks latency cross-shard --json figures.json")
+@click.argument("names", nargs=-1, type=click.Choice([*WITHOUT_NETWORK, *MEASURES]))
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures there too.")
+def main(names: tuple[str, ...], json_path: Path | None) -> None:
+    """Measure a local network; all benchmarks when none is named. Figures are facts about this machine and moment."""
+    wanted = names or [*WITHOUT_NETWORK, *MEASURES]
+    figures = [figure for name in wanted if name in WITHOUT_NETWORK for figure in _measured(name, WITHOUT_NETWORK[name])]
+    figures += _of_network([name for name in wanted if name in MEASURES])
     _show(figures)
     text = json.dumps([figure.as_json() for figure in figures], indent=2)
     click.echo(text)

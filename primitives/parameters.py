@@ -8,7 +8,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from primitives.blocks import SHARDS_MAX
-from primitives.receipts import RECEIPT_DATA_BYTES_MAX
+from primitives.receipts import RECEIPT_DATA_BYTES_MAX, RECEIPT_FIXED_BYTES
 from primitives.votes import BLOCK_BYTES_MAX
 
 
@@ -63,10 +63,11 @@ class Parameters(BaseModel):
     block_bytes_max: Annotated[int, Field(ge=65_536, le=BLOCK_BYTES_MAX)] = 2 * 1024 * 1024
     inbound_gas_share_percent: Annotated[int, Field(ge=1, le=90)] = 50
     """Share of the gas limit that inbound receipts may use."""
-
-    call_receipts: bool = False
-    """Whether Outbox lets users `send` calls to other shards; closed until the worst call fits a block's time (docs/decisions/0008)."""
-    receipt_gas_max: Gas = 5_000_000
+    inbound_call_gas_max: Gas = 2_000_000
+    """Of that, what calls may count together; it bounds the time a block takes at its worst (docs/decisions/0009)."""
+    inbound_bytes_max: Annotated[int, Field(ge=RECEIPT_FIXED_BYTES + RECEIPT_DATA_BYTES_MAX, le=BLOCK_BYTES_MAX)] = 524_288
+    """Bytes that inbound receipts may count together in one block: 384 each, and their data."""
+    receipt_gas_max: Gas = 1_000_000
     """Gas limit of one call receipt."""
     receipts_per_block_max: Annotated[int, Field(ge=1, le=10_000)] = 500
     outbox_bytes_per_block_max: Annotated[int, Field(ge=1024, le=BLOCK_BYTES_MAX)] = 200_000
@@ -95,8 +96,12 @@ class Parameters(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.receipt_gas_max > self.inbound_gas_max:
-            raise ValueError("receipt_gas_max must not exceed gas_limit x inbound_gas_share_percent / 100: one receipt has to fit a block")
+        if self.receipt_gas_max > self.inbound_call_gas_max:
+            raise ValueError("receipt_gas_max must not exceed inbound_call_gas_max: one call has to fit a block")
+        if self.inbound_call_gas_max > self.inbound_gas_max:
+            raise ValueError("inbound_call_gas_max must not exceed gas_limit x inbound_gas_share_percent / 100: calls are a part of it")
+        if self.inbound_bytes_max > self.block_bytes_max:
+            raise ValueError("inbound_bytes_max must not exceed block_bytes_max: inbound receipts are a part of the block")
         if self.idle_block_time_ms < self.block_time_ms:
             raise ValueError("idle_block_time_ms must not be below block_time_ms")
         return self

@@ -7,21 +7,76 @@ flooding source stops another.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 
 from primitives.blocks import INBOUND_PER_BLOCK_MAX
 from primitives.errors import BlockReason, InvalidBlock
 from primitives.parameters import Parameters
-from primitives.receipts import ChannelTotals, CrossShardReceipt, ReceiptKind
+from primitives.receipts import RECEIPT_DATA_BYTES_MAX, RECEIPT_FIXED_BYTES, ChannelTotals, CrossShardReceipt, ReceiptKind
 
 CREDIT_GAS = 21_000
 """Gas counted for a credit, an unknown kind, or a call that does not run."""
 
 
+PRECOMPILE_GAS_FACTORS: Mapping[int, int] = MappingProxyType(
+    {0x07: 3, 0x08: 6, 0x09: 10, 0x0A: 64, 0x0C: 4, 0x0D: 2, 0x0E: 8, 0x0F: 16, 0x11: 6}
+)
+"""What a precompiled contract, by address, costs in a call from another shard: this many times its gas in a user's transaction.
+
+Inbound calls are obligatory and carry no time limit, so that their gas has to bound their time; see docs/decisions/0009.
+"""
+
+
+def is_call(receipt: CrossShardReceipt) -> bool:
+    """Whether the receipt may run code."""
+    return receipt.kind in (ReceiptKind.CALL, ReceiptKind.CALL_REFUND_THERE)
+
+
 def counted_gas(receipt: CrossShardReceipt, receipt_gas_max: int) -> int:
     """Gas a receipt counts in the inbound order; known before it is executed."""
-    if receipt.kind not in (ReceiptKind.CALL, ReceiptKind.CALL_REFUND_THERE):
+    if not is_call(receipt):
         return CREDIT_GAS
     return min(max(receipt.gas_limit, CREDIT_GAS), receipt_gas_max)
+
+
+@dataclass(slots=True)
+class Room:
+    """What a block still has left for inbound receipts."""
+
+    receipt_gas_max: int
+    gas: int
+    call_gas: int
+    """Part of `gas` that calls may count."""
+    size: int
+    """Bytes."""
+
+    @classmethod
+    def of(cls, parameters: Parameters) -> Room:
+        """The room of an empty block."""
+        return cls(parameters.receipt_gas_max, parameters.inbound_gas_max, parameters.inbound_call_gas_max, parameters.inbound_bytes_max)
+
+    @property
+    def fits_any(self) -> bool:
+        """Whether any receipt fits, whatever a source may have written."""
+        least = min(self.gas, self.call_gas)
+        return least >= self.receipt_gas_max and self.size >= RECEIPT_FIXED_BYTES + RECEIPT_DATA_BYTES_MAX
+
+    @property
+    def fits_none(self) -> bool:
+        """Whether no receipt fits, however small."""
+        return self.gas < CREDIT_GAS or self.size < RECEIPT_FIXED_BYTES
+
+    def take(self, receipt: CrossShardReceipt) -> bool:
+        """Takes a receipt in; False, and nothing happens, where it does not fit."""
+        gas, size = counted_gas(receipt, self.receipt_gas_max), RECEIPT_FIXED_BYTES + len(receipt.data)
+        call_gas = gas if is_call(receipt) else 0
+        if gas > self.gas or call_gas > self.call_gas or size > self.size:
+            return False
+        self.gas -= gas
+        self.call_gas -= call_gas
+        self.size -= size
+        return True
 
 
 def choose_inbound(
@@ -38,11 +93,11 @@ def choose_inbound(
         taken: by source, what the parent's Inbox holds.
         recorded: by source, what the referenced beacon block records as sent here (`ShardReference.inbound`).
         available: by source, receipts held here: contiguous, and known to fold to a recorded accumulator.
-        parameters: give the number of sources (the beacon chain is the last) and the gas that receipts may count.
+        parameters: give the number of sources (the beacon chain is the last), and the gas and bytes that receipts may count.
     """
     missing = 0
 
-    def next_of(source: int, nonce: int, _gas_left: int) -> CrossShardReceipt | None:
+    def next_of(source: int, nonce: int, _room: Room) -> CrossShardReceipt | None:
         nonlocal missing
         receipt = _held(available, source, nonce)
         if receipt is None:
@@ -85,7 +140,7 @@ def check_inbound(
     needed: dict[int, int] = {}
     marked = 0
 
-    def next_of(source: int, nonce: int, gas_left: int) -> CrossShardReceipt | None:
+    def next_of(source: int, nonce: int, room: Room) -> CrossShardReceipt | None:
         nonlocal marked
         queue = queues.get(source, ())
         position = nonce - taken[source].count
@@ -95,8 +150,8 @@ def check_inbound(
             marked |= 1 << source
             return None
         receipt = _held(available, source, nonce)
-        if receipt is None and gas_left >= CREDIT_GAS:
-            if gas_left >= parameters.receipt_gas_max:
+        if receipt is None and not room.fits_none:
+            if room.fits_any:
                 raise _bad(f"receipt {nonce} of source {source} is left out although any receipt fits")
             needed.setdefault(source, nonce)
         return receipt
@@ -116,25 +171,22 @@ def _in_order(
     height: int,
     taken: Sequence[ChannelTotals],
     recorded: Sequence[ChannelTotals],
-    next_of: Callable[[int, int, int], CrossShardReceipt | None],
+    next_of: Callable[[int, int, Room], CrossShardReceipt | None],
     parameters: Parameters,
 ) -> list[CrossShardReceipt]:
     """One receipt a source, round after round; a source that cannot go on is out for the rest of the block."""
-    sources, gas_max = parameters.shard_count + 1, parameters.inbound_gas_max
+    sources, room = parameters.shard_count + 1, Room.of(parameters)
     nonces = [totals.count for totals in taken]
     active = [source for source in ((height + i) % sources for i in range(sources)) if nonces[source] < recorded[source].count]
     chosen: list[CrossShardReceipt] = []
-    gas = 0
     while active:
         going_on = []
         for source in active:
             if len(chosen) == INBOUND_PER_BLOCK_MAX:
                 return chosen
-            receipt = next_of(source, nonces[source], gas_max - gas)
-            counted = counted_gas(receipt, parameters.receipt_gas_max) if receipt is not None else 0
-            if receipt is None or gas + counted > gas_max:
+            receipt = next_of(source, nonces[source], room)
+            if receipt is None or not room.take(receipt):
                 continue
-            gas += counted
             chosen.append(receipt)
             nonces[source] += 1
             if nonces[source] < recorded[source].count:

@@ -38,7 +38,7 @@ def genesis_contracts(parameters: Parameters, shard: int) -> tuple[GenesisAccoun
         parameters.receipts_per_block_max
         | parameters.outbox_bytes_per_block_max << 64
         | parameters.data_max << 128
-        | (parameters.receipt_gas_max if parameters.call_receipts else 0) << 192
+        | parameters.receipt_gas_max << 192
     )
     storage = {OUTBOX_CONTRACT.slots["network"]: network, OUTBOX_CONTRACT.slots["limits"]: limits}
     terms = OUTBOX_CONTRACT.slots["terms"]

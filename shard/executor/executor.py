@@ -279,8 +279,8 @@ class ShardExecutor:
     def _check_body(self, header: ShardHeader, block: ShardBlock, size: int) -> None:
         """Only a body that is not the header's is BAD_BODY, so that all other reasons condemn the header too."""
         check_body(header, block, self.parameters.chain_id_base)
-        # What is delivered is no proposer's choice: however much that is, the chain goes on.
-        if block.transactions and size > self.parameters.block_bytes_max:
+        # What is delivered is no proposer's choice; `inbound_bytes_max` keeps it well below.
+        if size > self.parameters.block_bytes_max:
             raise InvalidBlock(BlockReason.BAD_TRANSACTION, f"{size} bytes, at most {self.parameters.block_bytes_max}")
 
     def _check_inbound(

@@ -9,26 +9,36 @@ from hypothesis import strategies as st
 from primitives.errors import BlockReason, InvalidBlock
 from primitives.parameters import Parameters
 from primitives.receipts import EMPTY_CHANNEL, CrossShardReceipt
-from shard.inbound import check_inbound, choose_inbound, counted_gas
+from shard.inbound import Room, check_inbound, choose_inbound, counted_gas
 
 SHARD, SHARDS, BASE = 0, 3, 735_700
-PARAMETERS = Parameters(shard_count=SHARDS, chain_id_base=BASE, gas_limit=600_000, receipt_gas_max=200_000)
+PARAMETERS = Parameters(
+    shard_count=SHARDS, chain_id_base=BASE, gas_limit=600_000, inbound_call_gas_max=300_000, inbound_bytes_max=12_000,
+    receipt_gas_max=200_000,
+)  # fmt: skip
 A = b"\xaa" * 20
 
 
-def message(source, nonce, kind=0, gas_limit=0):
-    return CrossShardReceipt(source, SHARD, nonce, kind, A, A, 1, gas_limit, 0, A, b"")
+def message(source, nonce, kind=0, gas_limit=0, size=0):
+    return CrossShardReceipt(source, SHARD, nonce, kind, A, A, 1, gas_limit, 0, A, bytes(size))
 
 
 class Channels:
-    """Each source sent `gases[source]`, of which `taken` are in and `held` are here."""
+    """Each source sent calls of `gases[source]`, a credit where 0, of an unknown kind with that much data where negative.
+
+    Of them `taken` are in and `held` are here.
+    """
 
     def __init__(self, gases, taken=None, held=None):
-        self.sent = {s: [message(s, n, 1 if g else 0, g) for n, g in enumerate(gases.get(s, []))] for s in range(SHARDS + 1)}
+        self.sent = {s: [self._message(s, n, gas) for n, gas in enumerate(gases.get(s, []))] for s in range(SHARDS + 1)}
         counts = {s: (taken or {}).get(s, 0) for s in self.sent}
         self.taken = [EMPTY_CHANNEL.add(self.sent[s][: counts[s]], BASE) for s in self.sent]
         self.recorded = [EMPTY_CHANNEL.add(self.sent[s], BASE) for s in self.sent]
         self.available = {s: sent[: (held or {}).get(s, len(sent))] for s, sent in self.sent.items()}
+
+    @staticmethod
+    def _message(source, nonce, gas):
+        return message(source, nonce, 9, size=-gas) if gas < 0 else message(source, nonce, 1 if gas else 0, gas)
 
     def choose(self, height):
         return choose_inbound(height, self.taken, self.recorded, self.available, PARAMETERS)
@@ -49,11 +59,44 @@ def test_round_robin_from_the_height():
 
 
 def test_a_source_is_passed_over_for_the_whole_block():
-    # 200,000 of source 1 leaves no room for 150,000 of source 2, whose 21,000 behind it must wait too
+    # 200,000 of source 1 leave no room for 150,000 of source 2, whose credit behind it must wait too
     channels = Channels({1: [200_000, 0], 2: [150_000, 0]})
     receipts, missing = channels.choose(1)
     assert (names(receipts), missing) == ([(1, 0), (1, 1)], 0)
     assert channels.check(receipts, missing, 1) == {}
+
+
+def test_credits_pass_where_calls_have_used_up_their_gas():
+    channels = Channels({1: [200_000, 100_000, 0], 2: [0, 0, 0], 3: [0, 21_000]})
+    roomy = PARAMETERS.model_copy(update={"gas_limit": 6_000_000})
+    chosen, _ = choose_inbound(1, channels.taken, channels.recorded, channels.available, roomy)
+    assert names(chosen) == [(1, 0), (2, 0), (3, 0), (1, 1), (2, 1), (1, 2), (2, 2)], "the call of source 3 waits, credits do not"
+    assert check_inbound(1, channels.taken, channels.recorded, chosen, 0, roomy, shard=SHARD, available=channels.sent) == {}
+
+
+def test_bytes_bound_a_block_as_gas_does():
+    channels = Channels({1: [-4096, -4096, 0], 2: [-4096, 0]})
+    receipts, missing = channels.choose(1)
+    assert (names(receipts), missing) == ([(1, 0), (2, 0), (2, 1)], 0), "12,000 bytes hold two of 4,480 and no third"
+    assert channels.check(receipts, missing, 1) == {}
+    with pytest.raises(InvalidBlock, match="inbound order"):
+        channels.check([receipts[0], receipts[1], channels.sent[1][1]], missing, 1, available=channels.sent)
+
+
+@pytest.mark.parametrize(
+    ("room", "any_fits", "none_fits"),
+    [
+        (Room(200_000, 200_000, 200_000, 4_480), True, False),
+        (Room(200_000, 199_999, 200_000, 4_480), False, False),
+        (Room(200_000, 200_000, 199_999, 4_480), False, False),
+        (Room(200_000, 200_000, 200_000, 4_479), False, False),
+        (Room(200_000, 21_000, 0, 384), False, False),
+        (Room(200_000, 20_999, 0, 384), False, True),
+        (Room(200_000, 21_000, 0, 383), False, True),
+    ],
+)
+def test_what_is_left_tells_whether_something_unknown_fits(room, any_fits, none_fits):
+    assert (room.fits_any, room.fits_none) == (any_fits, none_fits)
 
 
 def test_a_missing_bundle_stops_only_its_source():
@@ -77,7 +120,9 @@ channels_strategy = st.builds(
         {s: min(taken.get(s, 0), len(gases.get(s, []))) for s in gases},
         held,
     ),
-    st.dictionaries(st.integers(1, SHARDS), st.lists(st.sampled_from([0, 0, 50_000, 150_000, 10**6]), max_size=8), max_size=SHARDS),
+    st.dictionaries(
+        st.integers(1, SHARDS), st.lists(st.sampled_from([0, 0, 50_000, 150_000, 10**6, -100, -4096]), max_size=8), max_size=SHARDS
+    ),
     st.dictionaries(st.integers(1, SHARDS), st.integers(0, 4)),
     st.dictionaries(st.integers(1, SHARDS), st.integers(0, 8)),
 )
@@ -87,6 +132,8 @@ channels_strategy = st.builds(
 def test_what_is_chosen_passes_the_check(channels, height):
     receipts, missing = channels.choose(height)
     assert sum(counted_gas(r, PARAMETERS.receipt_gas_max) for r in receipts) <= PARAMETERS.inbound_gas_max
+    assert sum(counted_gas(r, PARAMETERS.receipt_gas_max) for r in receipts if r.kind == 1) <= PARAMETERS.inbound_call_gas_max
+    assert sum(384 + len(r.data) for r in receipts) <= PARAMETERS.inbound_bytes_max
     assert channels.check(receipts, missing, height) == {}
     assert channels.check(receipts, missing, height, available=channels.sent) == {}
     for source, totals in enumerate(channels.taken):

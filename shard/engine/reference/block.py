@@ -52,7 +52,7 @@ class ReferenceBlock:
         """See `BlockExecution.deliver`."""
         assert not self._finished
         base = self._parameters.chain_id_base
-        self._state.use_meter(None)
+        self._state.use_inbound_prices()
         delivered = deliver(self._state, receipt, self._parameters, self._shard)
         self._taken_in += receipt.amount + receipt.fee
         self._base_fees += delivered.price * delivered.gas_used

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, cast
 
-from eth.abc import ComputationAPI, OpcodeAPI
+from eth.abc import ComputationAPI, MessageAPI, OpcodeAPI, StateAPI, TransactionContextAPI
 from eth.exceptions import Halt
 from eth.vm import mnemonics, opcode_values
 from eth.vm.forks.byzantium.opcodes import ensure_no_static
@@ -15,7 +15,8 @@ from eth.vm.forks.tangerine_whistle.constants import GAS_SELFDESTRUCT_EIP150
 from eth.vm.opcode import as_opcode
 
 from shard.engine.reference.accounts import Accounts
-from shard.engine.reference.precompiles import METERED_PRECOMPILES
+from shard.engine.reference.code import Code
+from shard.engine.reference.precompiles import INBOUND_PRECOMPILES, METERED_PRECOMPILES
 
 _METERED = (
     opcode_values.JUMP, opcode_values.JUMPI, opcode_values.CALL, opcode_values.CALLCODE, opcode_values.DELEGATECALL,
@@ -56,6 +57,22 @@ class ShardComputation(PragueComputation):
         ),
     }
 
+    def __init__(self, state: StateAPI, message: MessageAPI, transaction_context: TransactionContextAPI) -> None:
+        """As the library's, with code whose jumps are checked in constant time."""
+        super().__init__(state, message, transaction_context)
+        self.code = Code(message.code)
+
+    def memory_read_bytes(self, start_position: int, size: int) -> bytes:
+        """As the library's, copied once instead of twice."""
+        return self._memory.read(start_position, size).tobytes()
+
+    def add_child_computation(self, child_computation: ComputationAPI) -> None:
+        """As the library's; children stay until the transaction ends, so what is large and not asked for again is let go."""
+        super().add_child_computation(child_computation)
+        child: Any = child_computation
+        child.msg.data = child.msg.code = b""
+        child._memory = child._stack = child.code = None
+
     @property
     def is_origin_computation(self) -> bool:
         """Whether this is the outermost frame. The library compares sender and origin, which an EIP-7702 account's own code confuses."""
@@ -78,3 +95,9 @@ class MeteredComputation(ShardComputation):
         for code, opcode in ShardComputation.opcodes.items()
     }
     _precompiles = cast(Any, METERED_PRECOMPILES)
+
+
+class InboundComputation(ShardComputation):
+    """As ShardComputation, with what precompiled contracts cost in a call from another shard."""
+
+    _precompiles = cast(Any, INBOUND_PRECOMPILES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -9,7 +10,6 @@ from eth.abc import ComputationAPI, MessageAPI
 from eth.constants import CREATE_CONTRACT_ADDRESS
 from eth.exceptions import ContractCreationCollision
 from eth.vm.forks.cancun.transaction_context import CancunTransactionContext
-from eth.vm.forks.spurious_dragon._utils import collect_touched_accounts
 from eth.vm.message import Message
 from eth_typing import Address
 
@@ -27,6 +27,8 @@ REFUND_QUOTIENT = 5
 """Gas refunds are at most this part of the gas used (EIP-3529)."""
 AUTHORIZATION_REFUND_GAS = 12_500
 """EIP-7702: PER_EMPTY_ACCOUNT_COST - PER_AUTH_BASE_COST."""
+_RIPEMD = Address(b"\3".rjust(20, b"\0"))
+"""Stays touched where its frame fails (EIP-161 as clients have it, https://github.com/ethereum/EIPs/issues/716)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +72,23 @@ def execute(state: ShardState, message: MessageAPI, origin: bytes, gas_price: in
     return state.computation_class.apply_create_message(state, message, context)
 
 
+def _frames(outermost: ComputationAPI) -> Iterator[tuple[Any, bool]]:
+    """Every frame of a finished computation, and whether what it did holds; a frame around it may have failed.
+
+    The library asks each frame about all within it, and each of these again: the square of their number where they are deep.
+    """
+    waiting: list[tuple[ComputationAPI, bool]] = [(outermost, True)]
+    while waiting:
+        frame, holds = waiting.pop()
+        holds = holds and frame.is_success
+        yield frame, holds
+        waiting += ((child, holds) for child in frame.children)
+
+
 def logs_of(computation: ComputationAPI) -> tuple[Log, ...]:
     """Logs of a computation in order."""
-    return tuple(
-        Log(address, tuple(topic.to_bytes(32, "big") for topic in topics), bytes(data))
-        for address, topics, data in computation.get_log_entries()
-    )
+    entries = sorted(entry for frame, holds in _frames(computation) if holds for entry in frame._log_entries)
+    return tuple(Log(address, tuple(topic.to_bytes(32, "big") for topic in topics), bytes(data)) for _, address, topics, data in entries)
 
 
 def gas_used_by(computation: ComputationAPI, gas_limit: int, floor: int) -> int:
@@ -87,11 +100,20 @@ def gas_used_by(computation: ComputationAPI, gas_limit: int, floor: int) -> int:
 def delete_accounts(state: ShardState, computation: ComputationAPI, *others: bytes) -> None:
     """Ends what SELFDESTRUCT began and removes touched accounts that are empty (EIP-161)."""
     accounts = state.accounts
-    for address in computation.get_accounts_for_deletion():
+    touched = {state.coinbase, *map(Address, others)}
+    destroyed: set[Address] = set()
+    for frame, holds in _frames(computation):
+        reached = {*frame.beneficiaries, frame.msg.to} - {CREATE_CONTRACT_ADDRESS}
+        if frame.is_error:
+            reached &= {frame.msg.to}
+        touched |= reached if holds else reached & {_RIPEMD}
+        if holds:
+            destroyed.update(frame.accounts_to_delete)
+    for address in sorted(destroyed):
         # Wei can still have come in after the SELFDESTRUCT.
         accounts.destroy(accounts.get_balance(address))
         accounts.delete_account(address)
-    for address in sorted({*collect_touched_accounts(computation), *map(Address, others)}):
+    for address in sorted(touched):
         if accounts.account_exists(address) and accounts.account_is_empty(address):
             accounts.delete_account(address)
 

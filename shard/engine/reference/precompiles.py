@@ -1,10 +1,11 @@
-"""Precompiled contracts that ask a meter while they work: one call of some of them can take a minute (pure Python curves).
+"""Precompiled contracts that ask a meter while they work, or cost more gas: some are pure Python, and a call can take a minute.
 
 The library's functions read their input piece by piece as they go, so input that watches being read is where to ask.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, SupportsIndex, cast, overload
 
@@ -12,10 +13,12 @@ from eth._utils.blake2.coders import extract_blake2b_parameters
 from eth.abc import ComputationAPI
 from eth.exceptions import VMError
 from eth.precompiles import blake2 as library_blake2
+from eth.precompiles import point_evaluation as library_kzg
 from eth.vm.forks.prague.computation import PragueComputation
 from eth_utils import ValidationError
 
 from shard.engine.interface import Meter
+from shard.inbound import PRECOMPILE_GAS_FACTORS
 
 BLAKE2 = b"\x09".rjust(20, b"\0")
 _WORDS_BETWEEN_CHECKS = 1024
@@ -86,8 +89,28 @@ def _metered(address: bytes, original: Callable[[ComputationAPI], Any]) -> Calla
     return precompile
 
 
-METERED_PRECOMPILES = {
-    address: _metered(address, precompile)
-    for address, precompile in PragueComputation.get_precompiles().items()
-}  # fmt: skip
+# The library reads the trusted setup, which takes it over a second, anew in every call.
+library_kzg.load_trusted_setup = functools.cache(library_kzg.load_trusted_setup)
+
+
+def _dearer(factor: int, original: Callable[[ComputationAPI], Any]) -> Callable[[ComputationAPI], Any]:
+    def precompile(computation: Any) -> Any:
+        consume = computation.consume_gas
+        computation.consume_gas = lambda amount, reason: consume(factor * amount, reason)
+        try:
+            return original(computation)
+        finally:
+            del computation.consume_gas
+
+    return precompile
+
+
+PRECOMPILES = PragueComputation.get_precompiles()
 """By address, as the library keeps them."""
+METERED_PRECOMPILES = {address: _metered(address, precompile) for address, precompile in PRECOMPILES.items()}
+"""In users' transactions, as long as a proposer builds."""
+INBOUND_PRECOMPILES = {
+    address: _dearer(PRECOMPILE_GAS_FACTORS.get(int.from_bytes(address, "big"), 1), precompile)
+    for address, precompile in PRECOMPILES.items()
+}
+"""In calls from another shard."""

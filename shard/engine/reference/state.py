@@ -10,7 +10,7 @@ from eth_typing import Address, BlockNumber, Hash32
 
 from shard.engine.interface import ANCESTORS_MAX, BlockContext, Meter, NodeReader
 from shard.engine.reference.accounts import Accounts
-from shard.engine.reference.computation import MeteredComputation, ShardComputation
+from shard.engine.reference.computation import InboundComputation, MeteredComputation, ShardComputation
 
 
 class ShardState(PragueState):
@@ -19,7 +19,7 @@ class ShardState(PragueState):
     def __init__(self, reader: NodeReader, context: BlockContext, chain_id: int, state_root: bytes) -> None:
         self.context = context
         self.use_accounts(Accounts(reader, state_root))
-        self.meter: Meter | None = None
+        self.use_meter(None)
         self.execution_context = ExecutionContext(
             coinbase=Address(context.coinbase),
             timestamp=context.timestamp,
@@ -41,8 +41,13 @@ class ShardState(PragueState):
 
     def use_meter(self, meter: Meter | None) -> None:
         """Has computations from here on ask `meter`."""
-        self.meter = meter
+        self.meter: Meter | None = meter
         self.computation_class = MeteredComputation if meter is not None else ShardComputation
+
+    def use_inbound_prices(self) -> None:
+        """Has computations from here on, until `use_meter`, be calls from another shard."""
+        self.meter = None
+        self.computation_class = InboundComputation
 
     def get_ancestor_hash(self, block_number: int) -> Hash32:
         """Hash of one of the last blocks; empty when it is none of them."""

@@ -94,7 +94,7 @@ def test_the_longest_data_passes_and_one_byte_more_has_a_reason(shard):
         ("send", (1, BOB, FEE * 2, GAS, BOB, b""), FEE, "FeeShort(uint256)", FEE),
         ("send", (1, BOB, 0, 20_999, BOB, b""), FEE, "GasLimitOutOfRange(uint64)", 20_999),
         ("send", (1, BOB, 0, 21_039, BOB, b"\0"), FEE, "GasLimitOutOfRange(uint64)", 21_039),
-        ("send", (1, BOB, 0, 5_000_001, BOB, b""), 10**18, "GasLimitOutOfRange(uint64)", 5_000_001),
+        ("send", (1, BOB, 0, 1_000_001, BOB, b""), 10**18, "GasLimitOutOfRange(uint64)", 1_000_001),
         ("quote", (0, GAS), 0, "UnknownShard(uint32)", 0),
     ],
 )

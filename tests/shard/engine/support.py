@@ -34,7 +34,7 @@ class Shard:
     """One shard chain, block after block."""
 
     def __init__(self, contracts=None, shard=0, **parameters):
-        self.parameters = Parameters(**{"shard_count": 3, "call_receipts": True, **parameters})
+        self.parameters = Parameters(**{"shard_count": 3, **parameters})
         self.shard = shard
         self.nodes = {}
         self.engine = ReferenceEngine(self.parameters, shard, self.nodes)

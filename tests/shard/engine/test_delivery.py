@@ -109,7 +109,7 @@ def test_out_of_gas_burns_the_whole_fee_at_the_base_fee(shard):
         {"kind": 9},
         {"gas_limit": 0},
         {"gas_limit": 20_999},
-        {"gas_limit": 5_000_001},
+        {"gas_limit": 1_000_001},
         {"per_gas": GWEI // 8 - 1},
         {"data": b"\1" * 4000, "gas_limit": 21_000 + 16 * 4000},
     ],

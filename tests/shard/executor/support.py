@@ -50,7 +50,7 @@ def make_genesis(**parameters):
         GenesisAccount(address=a, nonce=1, code=code) for a, code in ((LOOP, LOOP_CODE), (RECURSION, RECURSION_CODE), (LOGGER, LOGGER_CODE))
     ]
     return Genesis(
-        parameters=Parameters(**{"shard_count": SHARDS, "call_receipts": True, **parameters}),
+        parameters=Parameters(**{"shard_count": SHARDS, **parameters}),
         timestamp=1000,
         seed=b"\0" * 32,
         validators=(validator,),

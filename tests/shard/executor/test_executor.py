@@ -190,7 +190,7 @@ def test_rejected_candidates_are_told_and_waiting_ones_are_not(executor):
 
 
 def test_gas_and_bytes_bound_a_block():
-    genesis = make_genesis(gas_limit=10_000_000, block_bytes_max=65_536)
+    genesis = make_genesis(gas_limit=10_000_000, block_bytes_max=65_536, inbound_bytes_max=65_536)
     executor = make_executor(genesis)
     hungry = [transfer(genesis, i, 0, gas=6_000_000) for i in (0, 1)]
     assert len(build(executor, hungry).result.transaction_hashes) == 2, "gas is counted as used, so both fit"
@@ -234,14 +234,15 @@ def test_a_forged_receipt_is_refused(executor):
         assert raised.value.reason is BlockReason.BAD_INBOUND
 
 
-def test_a_block_of_receipts_alone_may_be_over_the_byte_limit():
-    genesis = make_genesis(block_bytes_max=65_536)
+def test_receipts_leave_a_block_within_the_byte_limit_and_the_rest_comes_later():
+    genesis = make_genesis(block_bytes_max=65_536, inbound_bytes_max=65_536)
     sent = tuple(dataclasses.replace(receipt, data=bytes(4096)) for receipt in receipts(30))
     view = {"inbound": inbound_of(s1=sent)}
     built = build(make_executor(genesis), [transfer(genesis, 0, 0)], available={1: sent}, **view)
-    assert len(built.block) > 65_536
-    assert built.result.transaction_hashes == ()
-    assert make_executor(genesis).execute(built.block, reference(**view), COINBASE, {}).hash == built.result.hash
+    assert len(built.block) <= 65_536
+    assert len(built.result.transaction_hashes) == 1
+    assert ShardBlock.decode(built.block).inbound == sent[: 65_536 // (4096 + 384)]
+    assert make_executor(genesis).execute(built.block, reference(**view), COINBASE, {1: sent}).hash == built.result.hash
 
 
 def test_outgoing_receipts_fold_and_are_pruned(executor):
