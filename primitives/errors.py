@@ -49,12 +49,13 @@ class UserError(ShardnetError):
 
 
 class InvalidConfig(UserError):
-    """An operator setting is wrong; `field` names it."""
+    """An operator setting is wrong; `field` names it, an option of the command line with its dashes."""
 
     exit_code = 2
 
     def __init__(self, field: str, message: str) -> None:
-        super().__init__(f"config field '{field}': {message}" if field else message)
+        place = f"option {field}" if field.startswith("--") else f"config field '{field}'"
+        super().__init__(f"{place}: {message}" if field else message)
         self.field = field
 
 

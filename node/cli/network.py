@@ -14,6 +14,7 @@ import click
 
 from node.cli.display import make_table
 from node.cli.options import as_json, data_dir, print_json
+from node.cluster.command import own_command
 from node.cluster.layout import Layout, Options, require_options
 from node.cluster.logfiles import Follower, has_said, read_lines
 from node.cluster.processes import find_nodes, terminate
@@ -39,7 +40,8 @@ def down(data_dir: Path, as_json: bool) -> None:
         deadline = time.monotonic() + STOP_SECONDS_MAX
         while find_supervisor(layout) is not None:
             if time.monotonic() > deadline:
-                raise UserError(f"process {supervisor} does not stop: end it with kill -9 {supervisor}, then run shardnet down again")
+                again = own_command("down", data_dir)
+                raise UserError(f"process {supervisor} does not stop: end it with kill -9 {supervisor}, then run {again} again")
             time.sleep(_WATCH_SECONDS)
     nodes = find_nodes(layout, options)
     forced = terminate(nodes.values())
@@ -47,13 +49,13 @@ def down(data_dir: Path, as_json: bool) -> None:
     if as_json:
         print_json({"was_running": was_running, "forced": forced})
     else:
-        click.echo("stopped; shardnet up goes on with the chains" if was_running else f"nothing runs on {data_dir}")
+        click.echo(f"stopped; {own_command('up', data_dir)} goes on with the chains" if was_running else f"nothing runs on {data_dir}")
 
 
 @click.command(epilog="Example: shardnet status --json")
 @data_dir
 @as_json
-def status(data_dir: Path, as_json: bool) -> None:
+def status(data_dir: Path, as_json: bool) -> int:
     """Show head, safe and finalized block, epoch, view, peers, pending transactions and process of each node."""
     layout = Layout(data_dir)
     options = require_options(layout)
@@ -64,11 +66,24 @@ def status(data_dir: Path, as_json: bool) -> None:
     if as_json:
         state = read_state(layout).get("state", "unknown") if supervisor is not None else "stopped"
         entries = [_entry(layout, options, index, node, pids.get(index)) for index, node in enumerate(statuses)]
-        print_json({"data_dir": str(data_dir), "supervisor": {"pid": supervisor, "state": state}, "nodes": entries})
+        error = {} if any(statuses) else {"error": _stopped(data_dir)}
+        print_json({"data_dir": str(data_dir), "supervisor": {"pid": supervisor, "state": state}, "nodes": entries} | error)
     else:
         _print_status(layout, options, statuses, pids)
     if not any(statuses):
-        raise UserError(f"no node of {data_dir} answers: start the network with shardnet up")
+        return _tell_stopped(data_dir, as_json)
+    return 0
+
+
+def _tell_stopped(data_dir: Path, as_json: bool) -> int:
+    """The exit code; for programs the one document says it all."""
+    if not as_json:
+        click.echo(f"error: {_stopped(data_dir)}", err=True)
+    return UserError.exit_code
+
+
+def _stopped(data_dir: Path) -> str:
+    return f"no node of {data_dir} answers: start the network with {own_command('up', data_dir)}"
 
 
 def _entry(layout: Layout, options: Options, index: int, status: NodeStatus | None, pid: int | None) -> dict[str, Any]:
@@ -109,7 +124,7 @@ def logs(data_dir: Path, node: int | None, lines: int, follow: bool, as_json: bo
         raise click.BadParameter(f"the network in {data_dir} has nodes 0 to {options.nodes - 1}", param_hint="'--node'")
     chosen = [index for index in (range(options.nodes) if node is None else [node]) if has_said(layout, index)]
     if not chosen:
-        raise StartupRefused(f"no node of {data_dir} has said anything yet: start the network with shardnet up")
+        raise StartupRefused(f"no node of {data_dir} has said anything yet: start the network with {own_command('up', data_dir)}")
     # opened before the last lines are read: nothing that is said in between is missed
     with closing(Follower(layout, chosen if follow else [])) as follower:
         for line in read_lines(layout, chosen, lines):

@@ -12,6 +12,7 @@ import click
 
 from node.cluster.accounts import COIN, FAUCET_ACCOUNT, TEST_ACCOUNTS
 from node.cluster.client import Client
+from node.cluster.command import own_command
 from node.cluster.layout import SHARDS_MAX, Layout, require_options
 from primitives.hashing import keccak256
 
@@ -75,7 +76,7 @@ def open_client(folder: Path, node: int, url: str | None) -> Client:
     options = require_options(Layout(folder))
     if node >= options.nodes:
         raise click.BadParameter(f"the network in {folder} has nodes 0 to {options.nodes - 1}", param_hint="'--node'")
-    return Client(options.url(node))
+    return Client(options.url(node), hint=f"start the network with {own_command('up', folder)}")
 
 
 class Coins(click.ParamType[int]):

@@ -13,6 +13,7 @@ import click
 from node.cli.display import TableDisplay, choose_display, describe, print_addresses
 from node.cli.options import as_json, data_dir, given_options, network_options, print_json
 from node.cli.warnings import warn_of_reach
+from node.cluster.command import own_command
 from node.cluster.layout import Layout, Options, merge_options, new_options, read_options
 from node.cluster.processes import require_free_ports
 from node.cluster.supervisor import Supervisor, hold_folder, start_detached
@@ -63,7 +64,7 @@ def up(
         print_json({"event": "ready", "seconds": round(seconds, 2)} | describe(layout, options))
     else:
         print_addresses(layout, options)
-        click.echo(f"ready after {seconds:.1f} s; shardnet down --data-dir {layout.folder} stops the network")
+        click.echo(f"ready after {seconds:.1f} s; {own_command('down', data_dir)} stops the network")
 
 
 def _run(layout: Layout, options: Options, as_json: bool) -> None:

@@ -30,9 +30,10 @@ class CallRefused(UserError):
 class Client:
     """Calls one address; a connection that was lost is opened again by the next call."""
 
-    def __init__(self, url: str, seconds_max: float = CALL_SECONDS_MAX) -> None:
+    def __init__(self, url: str, seconds_max: float = CALL_SECONDS_MAX, hint: str = "") -> None:
+        """`hint` tells what to do when nobody listens there."""
         parts = urlsplit(url)
-        self.url = url
+        self.url, self._hint = url, hint
         self._path = parts.path or "/"
         try:
             port = parts.port
@@ -84,7 +85,8 @@ class Client:
             except (OSError, http.client.HTTPException) as error:
                 self._connection.close()
                 if left == 0 or isinstance(error, TimeoutError):
-                    raise Unreachable(f"{self.url} does not answer ({error or type(error).__name__})") from error
+                    hint = f": {self._hint}" if self._hint and isinstance(error, ConnectionRefusedError) else ""
+                    raise Unreachable(f"{self.url} does not answer ({error or type(error).__name__}){hint}") from error
         raise AssertionError("one try is the last")
 
     def _once(self, path: str, body: bytes) -> bytes:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from node.cluster.command import own_command
 from primitives.errors import InvalidConfig, StartupRefused
 
 NODES_MAX = 100
@@ -195,7 +196,8 @@ def require_options(layout: Layout) -> Options:
     """
     options = read_options(layout)
     if options is None:
-        raise StartupRefused(f"there is no network in {layout.folder}: start one with shardnet up, or name another --data-dir")
+        up = own_command("up", layout.folder)
+        raise StartupRefused(f"there is no network in {layout.folder}: start one with {up}, or name another --data-dir")
     return options
 
 

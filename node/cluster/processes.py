@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 
+from node.cluster.command import own_command
 from node.cluster.layout import Layout, Options
 from node.logs import aside
 from primitives.errors import StartupRefused
@@ -137,7 +138,7 @@ def require_free_ports(options: Options) -> None:
             except OSError as error:
                 if error.errno == errno.EADDRINUSE:
                     raise StartupRefused(
-                        f"port {port} of node {node} is in use: stop what holds it (a network of ours: shardnet down), "
+                        f"port {port} of node {node} is in use: stop what holds it (a network of ours: {own_command('down')}), "
                         f"or choose another with {option}"
                     ) from error
                 raise StartupRefused(

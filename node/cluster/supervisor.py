@@ -18,6 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
+from node.cluster.command import own_command
 from node.cluster.layout import Layout, Options, replace_file, require_options
 from node.cluster.processes import last_lines, start_node, stop_nodes
 from node.cluster.status import NodeStatus, Watcher
@@ -72,19 +73,33 @@ def hold_folder(layout: Layout) -> Iterator[None]:
     Raises:
         StartupRefused: there is one in it.
     """
+    is_new = not layout.folder.exists()
     layout.folder.mkdir(parents=True, exist_ok=True)
-    with layout.lock.open("a+") as lock:
+    with layout.lock.open("a+") as lock, _without_trace(layout, is_new):
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise StartupRefused(
-                f"a network runs on {layout.folder} already (process {_read_pid(layout)}): stop it with shardnet down, "
+                f"a network runs on {layout.folder} already (process {_read_pid(layout)}): "
+                f"stop it with {own_command('down', layout.folder)}, "
                 "or name another --data-dir"
             ) from error
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
         yield
+
+
+@contextmanager
+def _without_trace(layout: Layout, is_new: bool) -> Iterator[None]:
+    """A start that was refused leaves no folder that was not there before."""
+    try:
+        yield
+    except BaseException:
+        if is_new and list(layout.folder.iterdir()) == [layout.lock]:
+            layout.lock.unlink()
+            layout.folder.rmdir()
+        raise
 
 
 def _read_pid(layout: Layout) -> int | None:
@@ -184,8 +199,9 @@ class Supervisor:
             self._observer.ready(seconds)
         elif self._ready_seconds_max is not None and seconds > self._ready_seconds_max:
             late = [str(i) for i, status in enumerate(statuses) if status is None or not status.is_ready]
+            logs = own_command("logs", self._layout.folder)
             raise NetworkFailed(
-                f"the network is not ready after {self._ready_seconds_max:g} s (node {', '.join(late)}): shardnet logs tells more"
+                f"the network is not ready after {self._ready_seconds_max:g} s (node {', '.join(late)}): {logs} tells more"
             )
 
     def _look_after_processes(self) -> None:
@@ -202,10 +218,11 @@ class Supervisor:
                 raise NetworkFailed(f"node {node.index} ended with exit code {code}{said}")
             self._observer.note(
                 f"node {node.index} was ended by {_signal_name(-code)}; the others go on. "
-                f"Start it again with: shardnet node --config {self._layout.config(node.index)}"
+                f"Start it again with: {own_command(f'node --config {self._layout.config(node.index)}')}"
             )
         if all(node.is_down for node in self._nodes):
-            raise NetworkFailed("every node was ended from outside: start again with shardnet up, the chains go on where they were")
+            again = own_command("up", self._layout.folder)
+            raise NetworkFailed(f"every node was ended from outside: start again with {again}, the chains go on where they were")
 
     def _say(self, state: str, reason: str = "") -> None:
         content = {"pid": os.getpid(), "state": state, "reason": reason, "nodes": [node.process.pid for node in self._nodes]}

@@ -69,6 +69,7 @@ def test_a_transaction_error_carries_its_figures() -> None:
 
 def test_user_errors_exit_with_a_code() -> None:
     assert str(InvalidConfig("rpc.port", "must be a port")) == "config field 'rpc.port': must be a port"
+    assert str(InvalidConfig("--nodes", "must be 1 to 100")) == "option --nodes: must be 1 to 100"
     assert InvalidConfig("", "no such file").field == ""
     assert str(InvalidConfig("", "no such file")) == "no such file"
     assert (UserError("x").exit_code, InvalidConfig("a", "b").exit_code, StartupRefused("x").exit_code) == (1, 2, 2)

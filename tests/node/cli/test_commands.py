@@ -68,7 +68,7 @@ def test_there_is_no_network(command: str, tmp_path: Path, capsys: Captured) -> 
     assert run(command, "--data-dir", tmp_path) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1
-    assert "start one with shardnet up" in error
+    assert re.search(r"start one with \S*shardnet up --data-dir", error)
 
 
 def test_genesis_says_what_it_wrote(tmp_path: Path, capsys: Captured) -> None:
@@ -109,7 +109,7 @@ def test_up_refuses_other_genesis_options(tmp_path: Path, capsys: Captured) -> N
     assert run("up", "--data-dir", tmp_path, "--nodes", 2) == 2
     assert "--nodes 1, not 2" in capsys.readouterr().err
     assert run("up", "--data-dir", tmp_path, "--committees", "sampled") == 2
-    assert "'--committees'" in capsys.readouterr().err
+    assert "option --committees:" in capsys.readouterr().err
 
 
 def test_up_asks_before_deleting(tmp_path: Path, capsys: Captured) -> None:
@@ -214,3 +214,39 @@ def test_nobody_answers(capsys: Captured) -> None:
     assert "does not answer" in capsys.readouterr().err
     assert run("balance", "0", "--rpc", "ftp://x") == 1
     assert "http://HOST:PORT" in capsys.readouterr().err
+
+
+@pytest.mark.network
+def test_a_stopped_network_is_one_document_and_one_sentence(tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    hint = f"start the network with shardnet up --data-dir {tmp_path}"
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        write_network(tmp_path, Options(nodes=1, shards=1, rpc_port=unused.getsockname()[1]))
+        assert run("status", "--data-dir", tmp_path, "--json") == 1
+        told = json.loads(capsys.readouterr().out)
+        assert (told["supervisor"]["state"], told["nodes"][0]["answers"]) == ("stopped", False)
+        assert told["error"].endswith(hint)
+        for command in (("status",), ("balance", "0"), ("audit",), ("send", "--from", "0", "--to", "1")):
+            assert run(*command, "--data-dir", tmp_path) == 1
+            assert hint in capsys.readouterr().err
+
+
+@pytest.mark.network
+def test_a_start_that_was_refused_leaves_no_folder(tmp_path: Path, capsys: Captured) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        folder = tmp_path / "deep" / "network"
+        start = ("up", "--data-dir", folder, "--nodes", 1, "--rpc-port", 23_460, "--metrics-port", taken.getsockname()[1])
+        assert run(*start) == 2
+        assert not folder.exists()
+        folder.mkdir(parents=True)
+        assert run(*start) == 2
+        assert folder.exists()
+    assert "--metrics-port" in capsys.readouterr().err
+
+
+def test_an_option_is_called_one(capsys: Captured) -> None:
+    assert run("up", "--nodes", 0) == 2
+    assert "error: option --nodes: must be 1 to 100, not 0" in capsys.readouterr().err
