@@ -1,10 +1,10 @@
 // The page's start: which view an address shows, what is said of the node above it, and the second's beat for what is live.
 
 import { h, link, slot } from "./lib/dom.js";
-import { ago, short } from "./lib/format.js";
+import { ago, short, visible } from "./lib/format.js";
 import { Network } from "./lib/network.js";
 import { failure, notFound } from "./lib/parts.js";
-import { Rpc } from "./lib/rpc.js";
+import { CallRefused, Rpc } from "./lib/rpc.js";
 import { watchSearch } from "./lib/search.js";
 import { addressView } from "./views/address.js";
 import { beaconBlockView, beaconView } from "./views/beacon.js";
@@ -101,6 +101,7 @@ async function beat() {
 }
 
 function stateOf(network) {
+  if (network.error instanceof CallRefused) return ["bad", "The node refuses to answer.", visible(network.error.message)];
   if (network.failures) return ["bad", "The node does not answer.", `${app.rpc.base} is asked again until it does; what is shown is the last that was heard.`];
   if (!network.status) return ["none"];
   if (!network.status.ready) return ["wait", "This node is catching up.", "It does not speak for the network yet: newer blocks exist."];

@@ -38,7 +38,7 @@ export function slot(element) {
       last = key;
       const active = element.contains(document.activeElement) ? document.activeElement : null;
       const mark = active && (active.id || active.getAttribute("href"));
-      element.replaceChildren(...[build()].flat());
+      element.replaceChildren(...[build()].flat().filter(Boolean));
       if (!mark) return;
       const again = [...element.querySelectorAll("[id], a")].find((one) => one.id === mark || one.getAttribute("href") === mark);
       again?.focus({ preventScroll: true });

@@ -24,8 +24,8 @@ function decimal(value, unit, digits) {
 /** Wei as coins, cut after `digits` places. */
 export const coins = (wei, digits = 18) => decimal(BigInt(wei), COIN, digits);
 
-/** Wei as gwei. */
-export const gwei = (wei) => decimal(BigInt(wei), GWEI, 4);
+/** A price of gas: gwei, or wei when it is next to nothing. */
+export const gasPrice = (wei) => (BigInt(wei) < GWEI / 10000n ? `${GROUP.format(BigInt(wei))} wei` : `${decimal(BigInt(wei), GWEI, 4)} gwei`);
 
 /** A hash or address with its middle left out. */
 export const short = (hex, head = 8, tail = 6) => (hex.length > head + tail + 3 ? `${hex.slice(0, head)}…${hex.slice(-tail)}` : hex);

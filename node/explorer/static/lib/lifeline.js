@@ -34,9 +34,9 @@ function passage(life, source, destination, arrival) {
   const final = life.delivery?.finalized ? life.delivery : null;
   return [
     step("Sent", source, life.sent, "block", "In a block of its source."),
-    step("Final", source, life.sent, "block", "By the committee of its source: the block cannot be taken back."),
-    step("Crosslinked", "beacon", life.crosslink, "beacon block", "The beacon chain recorded the source's block."),
-    step("Beacon final", "beacon", life.crosslink, "beacon block", "The beacon block is final, so the destination may take it in."),
+    { ...step("Final", source, life.sent, "block", "By the committee of its source: the block cannot be taken back."), hash: null },
+    step("Crosslinked", "beacon", life.crosslink, "block", "The beacon chain recorded the source's block."),
+    step("Beacon final", "beacon", life.crosslink, "block", "The beacon block is final, so the destination may take it in."),
     step(arrival, destination, life.delivery, "block", "Carried out on its destination, exactly once."),
     { ...step("Delivery final", destination, final, "block", "The destination's block is in a final beacon block too."), time: null, hash: null },
   ];

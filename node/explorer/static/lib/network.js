@@ -20,6 +20,7 @@ export class Network {
     this.beaconBlocks = [];
     this.messages = [];
     this.pending = 0;
+    this.polls = 0;
     this.failures = 0;
     this.lastGrowth = Date.now();
     this.heights = "";
@@ -47,6 +48,7 @@ export class Network {
   }
 
   async poll() {
+    this.polls += 1;
     try {
       const [status, supply] = await Promise.all([this.rpc.beacon("shard_getNetwork"), this.rpc.beacon("shard_getSupply")]);
       await Promise.all([...status.shards.map((entry) => this.fetchBlocks(entry)), this.fetchBeacon(int(status.beacon.head.number))]);
@@ -77,9 +79,8 @@ export class Network {
   async fetchMessages(shard, first, last) {
     const range = { address: OUTBOX, topics: [SENT_TOPIC], fromBlock: `0x${first.toString(16)}`, toBlock: `0x${last.toString(16)}` };
     const logs = await this.rpc.shard(shard, "eth_getLogs", range);
-    const found = logs.map((log) => ({ ...sentOf(log), source: shard })).reverse();
-    const known = new Set(this.messages.map((message) => message.id));
-    this.messages = [...found.filter((message) => !known.has(message.id)), ...this.messages].slice(0, MESSAGES_KEPT);
+    const found = logs.map((log) => ({ ...sentOf(log), source: shard, poll: this.polls }));
+    this.messages = [...found, ...this.messages].sort((a, b) => b.poll - a.poll || b.block - a.block).slice(0, MESSAGES_KEPT);
   }
 
   async fetchBeacon(head) {

@@ -59,13 +59,24 @@ export const panel = (title, content, extra) => h("section", { class: "panel" },
 /** Names and values; entries whose value is null are left out. */
 export const facts = (entries) => h("dl", { class: "facts" }, entries.filter(([, value]) => value !== null && value !== undefined).map(([name, value]) => h("div", null, h("dt", null, name), h("dd", null, value))));
 
+/** Names and values side by side. */
+export const figuresOf = (entries) => h("dl", { class: "row" }, entries.filter(([, value]) => value !== null).map(([name, value]) => h("div", null, h("dt", null, name), h("dd", { class: "num" }, value))));
+
 /** A table that becomes cards on a narrow screen; `columns` are names, `rows` lists of cells. */
-export function table(columns, rows, nothing) {
+export function table(columns, rows, nothing, form = "carded") {
   if (!rows.length) return empty(nothing);
-  return h("div", { class: "table" }, h("table", null,
-    h("thead", null, h("tr", null, columns.map((name) => h("th", { scope: "col" }, name)))),
-    h("tbody", null, rows.map((cells) => h("tr", null, cells.map((cell, i) => h("td", { "data-name": columns[i] }, cell)))))));
+  const names = columns.map((name) => name.replace("*", ""));
+  const place = (i) => (columns[i].startsWith("*") ? "wide-only" : null);
+  return h("div", { class: `table ${form}` }, h("table", null,
+    h("thead", null, h("tr", null, names.map((name, i) => h("th", { scope: "col", class: place(i) }, name)))),
+    h("tbody", null, rows.map((cells) => h("tr", null, cells.map((cell, i) => h("td", { "data-name": names[i], class: place(i) }, cell)))))));
 }
+
+/** A table that stays one on a narrow screen, without the columns whose names start with `*`. */
+export const tight = (columns, rows, nothing) => table(columns, rows, nothing, "tight");
+
+/** From one chain to another. */
+export const hop = (source, destination) => h("span", { class: "hop", title: `shard ${source} to shard ${destination}` }, chainMark(source), source, h("span", { class: "quiet" }, "→"), chainMark(destination), destination);
 
 export const empty = (sentence) => h("p", { class: "empty" }, sentence);
 

@@ -2,7 +2,7 @@
 
 import { h, link, slot } from "../lib/dom.js";
 import { clock, count, int, short } from "../lib/format.js";
-import { blockLink, chainMark, chainName, chainTabs, facts, heading, notFound, pager, panel, pill, table, timeAgo } from "../lib/parts.js";
+import { blockLink, chainMark, chainName, chainTabs, facts, heading, notFound, pager, panel, pill, tight, timeAgo } from "../lib/parts.js";
 
 const SIZE = 25;
 
@@ -17,7 +17,7 @@ export async function beaconView(app, fromText) {
     const known = new Map(network.beaconBlocks.map((block) => [int(block.number), block]));
     const key = `${last} ${head - last < SIZE}`;
     const blocks = await Promise.all(Array.from({ length: last - first + 1 }, (_, i) => known.get(last - i) ?? ask(rpc, last - i)));
-    list.set(key, () => [table(["Block", "Age", "Epoch", "Proposer", "Crosslinks"], blocks.filter(Boolean).map((block) => [
+    list.set(key, () => [tight(["Block", "Age", "*Epoch", "*Proposer", "Crosslinks"], blocks.filter(Boolean).map((block) => [
       blockLink("beacon", int(block.number)), timeAgo(int(block.timestamp)), h("span", { class: "num" }, count(int(block.epoch))), proposer(block), crosslinks(block)]),
       "There are no blocks yet."), pager("/beacon", first, last, head, SIZE)]);
   };
@@ -53,7 +53,7 @@ export async function beaconBlockView(app, id) {
       ["Epoch", link(`/validators/${int(block.epoch)}`, null, count(int(block.epoch)))], ["View", count(int(block.view))], ["Proposer", proposer(block)],
       ["Root", mono(block.hash)], ["Parent", number > 0 ? link(`/beacon/block/${number - 1}`, { class: "mono" }, block.parentRoot) : mono(block.parentRoot)],
       ["State root", mono(block.stateRoot)]])),
-    panel("Crosslinks", table(["Shard", "Block", "Hash"], block.crosslinks.map((one) => [chainName(int(one.shard)), blockLink(int(one.shard), int(one.number)),
+    panel("Crosslinks", tight(["Shard", "Block", "Hash"], block.crosslinks.map((one) => [chainName(int(one.shard)), blockLink(int(one.shard), int(one.number)),
       h("span", { class: "mono", title: one.hash }, short(one.hash, 18, 12))]), "This block records no shard block.")));
   const update = () => {
     const isNewest = number >= head();

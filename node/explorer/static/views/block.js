@@ -1,7 +1,7 @@
 // One block of a shard with its transactions.
 
 import { h, link, slot } from "../lib/dom.js";
-import { clock, coins, count, gwei, int, short } from "../lib/format.js";
+import { clock, coins, count, gasPrice, int, short } from "../lib/format.js";
 import { addressLink, chainName, facts, finalityPill, heading, meter, notFound, panel, pill, table, timeAgo, transactionLink } from "../lib/parts.js";
 
 const ROWS_MAX = 500;
@@ -22,7 +22,7 @@ export async function blockView(app, shardText, id) {
       ["Finality", state.element], ["Time", [timeAgo(int(block.timestamp)), ` · ${clock(int(block.timestamp))}`]],
       ["Transactions", count(block.transactions.length)],
       ["Gas used", h("span", { class: "gas" }, `${count(int(block.gasUsed))} of ${count(int(block.gasLimit))}`, meter(int(block.gasUsed), int(block.gasLimit)))],
-      ["Base fee", `${gwei(block.baseFeePerGas)} gwei`], ["Proposer's account", addressLink(block.miner, true)],
+      ["Base fee", gasPrice(block.baseFeePerGas)], ["Proposer's account", addressLink(block.miner, true)],
       ["Size", `${count(int(block.size))} bytes`], ["Hash", mono(block.hash)],
       ["Parent", number > 0 ? link(`/shard/${shard}/block/${block.parentHash}`, { class: "mono" }, block.parentHash) : mono(block.parentHash)],
       ["State root", mono(block.stateRoot)], ["Beacon block referred to", link(`/beacon/block/${block.parentBeaconBlockRoot}`, { class: "mono" }, block.parentBeaconBlockRoot)],

@@ -3,15 +3,14 @@
 import { h, slot } from "../lib/dom.js";
 import { coins, count, int } from "../lib/format.js";
 import { kindName } from "../lib/decode.js";
-import { addressLink, amount, blockLink, bytes, chainName, copyButton, facts, heading, messageLink, panel, pill, table, transactionLink } from "../lib/parts.js";
+import { addressLink, amount, blockLink, bytes, chainName, copyButton, facts, heading, hop, messageLink, panel, pill, tight, transactionLink } from "../lib/parts.js";
 import { lifeline } from "../lib/lifeline.js";
 
 const STATES = { sent: ["wait", "Sent"], crosslinked: ["wait", "On its way"], delivered: ["good", "Delivered"], refunded: ["bad", "Refunded"] };
 
 export function messageTable(messages, nothing) {
-  return table(["Message", "Kind", "From", "To", "Amount"], messages.map((one) => [messageLink(one.id), kindName(one.kind),
-    h("span", { class: "hop" }, chainName(one.source, false), " ", blockLink(one.source, one.block)), chainName(one.destination, false),
-    h("span", { class: "num", title: `${one.amount} wei` }, coins(one.amount, 6))]), nothing);
+  return tight(["Message", "*Kind", "Way", "*Sent in block", "Amount"], messages.map((one) => [messageLink(one.id), kindName(one.kind),
+    hop(one.source, one.destination), blockLink(one.source, one.block), h("span", { class: "num", title: `${one.amount} wei` }, coins(one.amount, 6))]), nothing);
 }
 
 export async function messagesView(app) {

@@ -1,8 +1,8 @@
 // The network at a glance, live.
 
 import { h, link, slot } from "../lib/dom.js";
-import { coins, count, gwei, int } from "../lib/format.js";
-import { blockLink, chainMark, chainName, hueOf, BEACON_HUE, panel, pill, table, timeAgo, transactionLink } from "../lib/parts.js";
+import { coins, count, gasPrice, int } from "../lib/format.js";
+import { blockLink, chainMark, chainName, hueOf, BEACON_HUE, panel, pill, tight, timeAgo } from "../lib/parts.js";
 import { weave } from "../lib/weave.js";
 import { messageTable } from "./message.js";
 
@@ -15,7 +15,7 @@ export async function overview(app) {
   const element = h("div", { class: "view" },
     h("h1", { class: "hidden" }, "Overview"),
     parts.figures.element,
-    panel("The last minute", parts.picture.element, h("p", { class: "legend" }, h("i", { class: "dot final" }), "crosslinked ", h("i", { class: "dot" }), "final on its shard")),
+    panel("Blocks and their crosslinks, as they come", parts.picture.element, h("p", { class: "legend" }, h("i", { class: "dot final" }), "crosslinked ", h("i", { class: "dot" }), "final on its shard")),
     parts.cards.element,
     h("div", { class: "columns" }, panel("Newest blocks", parts.blocks.element), panel("Messages between shards", parts.messages.element, link("/messages", null, "All"))));
   return { title: "Overview", element, update: () => update(app, parts) };
@@ -37,7 +37,7 @@ function update(app, parts) {
     beaconCard(app), ...status.shards.map((entry) => shardCard(network, entry))]);
   const newest = network.blocks.flatMap((blocks, shard) => blocks.slice(0, BLOCKS_SHOWN).map((block) => ({ shard, block })))
     .sort((a, b) => int(b.block.timestamp) - int(a.block.timestamp) || int(b.block.number) - int(a.block.number)).slice(0, BLOCKS_SHOWN);
-  parts.blocks.set(newest.map(({ block }) => block.hash).join(), () => table(["Chain", "Block", "Transactions", "Age"], newest.map(({ shard, block }) =>
+  parts.blocks.set(newest.map(({ block }) => block.hash).join(), () => tight(["Chain", "Block", "Transactions", "Age"], newest.map(({ shard, block }) =>
     [chainName(shard), blockLink(shard, int(block.number)), h("span", { class: "num" }, count(block.transactions.length)), timeAgo(int(block.timestamp))]), "There are no blocks yet."));
   const messages = network.messages.slice(0, MESSAGES_SHOWN);
   parts.messages.set(messages.map((message) => message.id).join(), () => messageTable(messages, "No message has left a shard lately."));
@@ -57,7 +57,7 @@ function shardCard(network, entry) {
     h("header", null, h("h2", null, link(`/shard/${shard}`, null, chainMark(shard), `Shard ${shard}`)), h("span", { class: "quiet" }, `chain id ${int(entry.chainId)}`)),
     h("p", { class: "height num" }, entry.latest ? count(int(entry.latest.number)) : "not hosted here"),
     heads([["Safe", known(entry.safe), "Final by the shard's committee"], ["Finalized", known(entry.finalized), "Recorded in a final beacon block"],
-      ["Base fee", h("span", null, gwei(entry.baseFeePerGas), h("small", null, " gwei"))],
+      ["Base fee", gasPrice(entry.baseFeePerGas)],
       ["Rate", h("span", null, network.rate(shard).toFixed(1), h("small", null, " tx/s"))],
       ["Pool", pool ? h("span", { title: "Ready, and behind a nonce gap" }, `${count(int(pool.pending))} + ${count(int(pool.queued))}`) : "–"],
       ["Committee", count(entry.committee.length)]]));
@@ -69,6 +69,6 @@ function beaconCard(app) {
   return h("article", { class: "card", vars: { hue: BEACON_HUE } },
     h("header", null, h("h2", null, link("/beacon", null, chainMark("beacon"), "Beacon chain")), h("span", { class: "quiet" }, `epoch ${count(epoch)}`)),
     h("p", { class: "height num" }, blockLink("beacon", number)),
-    heads([["Finalized", blockLink("beacon", number)], ["Epoch", link(`/validators/${epoch}`, null, count(epoch))],
-      ["Epoch length", `${count(app.config.epochLength)} blocks`], ["Committee", count(beacon.committee.length)]]));
+    heads([["Finalized", blockLink("beacon", number)], ["Epoch", link(`/validators/${epoch}`, null, count(epoch))], ["Committee", count(beacon.committee.length)],
+      ["In the epoch", h("span", { title: "Beacon blocks of this epoch" }, `${count(number % app.config.epochLength)} of ${count(app.config.epochLength)}`)]]));
 }

@@ -1,12 +1,12 @@
 // A shard: where it stands, its blocks, its wallet button.
 
 import { h, link, slot } from "../lib/dom.js";
-import { count, gwei, int } from "../lib/format.js";
-import { blockRows, chainMark, chainTabs, facts, heading, notFound, pager, panel, table } from "../lib/parts.js";
+import { count, gasPrice, int } from "../lib/format.js";
+import { blockRows, chainMark, chainTabs, figuresOf, heading, notFound, pager, panel, tight } from "../lib/parts.js";
 import { addButton } from "../lib/wallet.js";
 
 const SIZE = 25;
-const COLUMNS = ["Block", "Age", "Transactions", "Gas used", "Proposer's account", "Finality"];
+const COLUMNS = ["Block", "Age", "Txs", "*Gas used", "*Proposer's account", "Finality"];
 
 export async function shardView(app, shardText, fromText) {
   const { network, rpc, config } = app;
@@ -18,11 +18,11 @@ export async function shardView(app, shardText, fromText) {
     panel(null, facing.element), panel("Blocks", list.element));
   const update = async () => {
     const entry = network.shard(shard);
-    facing.set(JSON.stringify(entry), () => facts([
+    facing.set(JSON.stringify(entry), () => figuresOf([
       ["Latest", entry.latest && count(int(entry.latest.number))], ["Safe", entry.safe && count(int(entry.safe.number))],
-      ["Finalized", count(int(entry.finalized.number))], ["Base fee", `${gwei(entry.baseFeePerGas)} gwei`],
-      ["Pool", entry.pool && `${count(int(entry.pool.pending))} ready, ${count(int(entry.pool.queued))} behind a gap`],
-      ["Committee", `validators ${entry.committee.map(int).join(", ")}`]]));
+      ["Finalized", count(int(entry.finalized.number))], ["Base fee", gasPrice(entry.baseFeePerGas)],
+      ["Pool", entry.pool && `${count(int(entry.pool.pending))} + ${count(int(entry.pool.queued))} waiting`],
+      ["Committee", `${count(entry.committee.length)} validators`]]));
     if (!entry.latest) return list.set("none", () => h("p", { class: "empty" }, "This node does not host the shard: ask a node that does."));
     const head = int(entry.latest.number);
     const last = fromText === undefined ? head : Math.min(head, Number(fromText));
@@ -31,7 +31,7 @@ export async function shardView(app, shardText, fromText) {
     const known = new Map(network.blocks[shard].map((block) => [int(block.number), block]));
     const key = `${last} ${entry.finalized.number} ${fromText === undefined ? "" : head - last < SIZE}`;
     const blocks = await Promise.all(numbers.map((number) => known.get(number) ?? pages.get(`${shard}/${number}`) ?? ask(rpc, shard, number)));
-    list.set(key, () => [table(COLUMNS, blockRows(network, shard, blocks.filter(Boolean)), "There are no blocks yet."), pager(`/shard/${shard}`, first, last, head, SIZE)]);
+    list.set(key, () => [tight(COLUMNS, blockRows(network, shard, blocks.filter(Boolean)), "There are no blocks yet."), pager(`/shard/${shard}`, first, last, head, SIZE)]);
   };
   return { title: `Shard ${shard}`, element, update };
 }

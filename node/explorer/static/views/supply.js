@@ -2,7 +2,7 @@
 
 import { h, link, slot } from "../lib/dom.js";
 import { coins, count, int } from "../lib/format.js";
-import { amount, chainName, heading, meter, panel, pill, table } from "../lib/parts.js";
+import { amount, chainName, heading, meter, panel, pill, tight } from "../lib/parts.js";
 
 export async function supplyView(app) {
   const { network } = app;
@@ -33,6 +33,11 @@ function terms(supply) {
 
 const big = (wei) => (String(wei).startsWith("-") ? -BigInt(String(wei).slice(1)) : BigInt(wei));
 
-const rows = (entries, whole) => table(["Term", "Coins", "Share"], [...entries.map(([name, wei]) =>
-  [name, h("span", { class: "num", title: `${big(wei)} wei` }, coins(big(wei), 6)), meter(Number((big(wei) * 10000n) / (whole || 1n)), 10000)]),
-  [h("b", null, "Together"), h("b", { class: "num" }, coins(entries.reduce((total, [, wei]) => total + big(wei), 0n), 6)), ""]], "");
+const SMALL = 10n ** 12n;
+
+/** Coins to six places; what is less than the last of them in wei. */
+const sized = (wei) => h("span", { class: "num", title: `${wei} wei` }, wei !== 0n && wei < SMALL && wei > -SMALL ? [`${count(wei)}`.replace("-", "−"), h("small", null, " wei")] : coins(wei, 6));
+
+const rows = (entries, whole) => tight(["Term", "Coins", "*Share"], [...entries.map(([name, wei]) =>
+  [name, sized(big(wei)), meter(Number((big(wei) * 10000n) / (whole || 1n)), 10000)]),
+  [h("b", null, "Together"), h("b", null, sized(entries.reduce((total, [, wei]) => total + big(wei), 0n))), ""]], "");

@@ -1,7 +1,7 @@
 // One transaction: what it asked for, what the EVM left of it, and what it sent to other shards.
 
 import { h, link, slot } from "../lib/dom.js";
-import { clock, coins, count, gwei, int, sizeOf, textOf, visible } from "../lib/format.js";
+import { clock, coins, count, gasPrice, int, sizeOf, textOf, visible } from "../lib/format.js";
 import { kindName, sentOf } from "../lib/decode.js";
 import { addressLink, amount, blockLink, bytes, chainName, copyButton, facts, finalityPill, heading, messageLink, meter, notFound, panel, pill, timeAgo } from "../lib/parts.js";
 
@@ -37,7 +37,7 @@ export async function transactionView(app, shardText, hash) {
         ["Time", [timeAgo(int(block)), ` · ${clock(int(block))}`]],
         ["Fee", transaction.type === "0x7d" ? "paid on the source, if there was one" : amount(BigInt(receipt.gasUsed) * BigInt(receipt.effectiveGasPrice), 9)],
         ["Gas", h("span", { class: "gas" }, `${count(int(receipt.gasUsed))} of ${count(int(transaction.gas))}`, meter(int(receipt.gasUsed), int(transaction.gas)))],
-        ["Gas price", `${gwei(receipt.effectiveGasPrice)} gwei`],
+        ["Gas price", gasPrice(receipt.effectiveGasPrice)],
         ["Created", receipt.contractAddress && addressLink(receipt.contractAddress, true)]])),
       panel("What it asked for", asked(transaction, receipt)),
       sentPanel(receipt), panel(`Logs (${receipt.logs.length})`, logs(receipt.logs))]);
@@ -68,7 +68,7 @@ function asked(one, receipt) {
     ["Kind", TYPES[one.type] ?? one.type],
     ["Message", isDelivery ? [messageLink(one.receiptId), ` · ${kindName(int(one.kind))} from `, chainName(int(one.sourceShard))] : null],
     ["From", addressLink(one.from, true)], ["To", addressLink(one.to, true)], ["Value", amount(one.value)],
-    ["Nonce", count(int(one.nonce))], ["Offered", !receipt && one.maxFeePerGas ? `at most ${gwei(one.maxFeePerGas)} gwei a gas` : null],
+    ["Nonce", count(int(one.nonce))], ["Offered", !receipt && one.maxFeePerGas ? `at most ${gasPrice(one.maxFeePerGas)} a gas` : null],
     [`Data (${count(sizeOf(one.input))} bytes)`, bytes(one.input)]]);
 }
 

@@ -2,7 +2,7 @@
 
 import { h, link, slot } from "../lib/dom.js";
 import { count, int, short } from "../lib/format.js";
-import { addressLink, amount, chainName, heading, panel, pill, table } from "../lib/parts.js";
+import { addressLink, amount, chainName, heading, panel, table, tight } from "../lib/parts.js";
 
 export async function validatorsView(app, epochText) {
   const { network, rpc } = app;
@@ -21,7 +21,7 @@ export async function validatorsView(app, epochText) {
     steps.set(shown, () => [epoch > 0 && link(`/validators/${epoch - 1}`, { class: "button plain" }, "← Earlier"), h("span", { class: "epoch" }, `Epoch ${count(epoch)}`, epoch === now && " (now)"),
       epoch <= now && link(`/validators/${epoch + 1}`, { class: "button plain" }, "Later →")].filter(Boolean));
     const told = await rpc.beacon("beacon_getCommittees", `0x${epoch.toString(16)}`);
-    seats.set(JSON.stringify(told), () => (told ? table(["Chain", "Members"], told.map((one) => [chainOf(network, one), one.members.map(int).join(", ")]), "") : h("p", { class: "empty" }, "The committees of that epoch are not known to this node.")));
+    seats.set(JSON.stringify(told), () => (told ? tight(["Chain", "Members"], told.map((one) => [chainName(int(one.chain) === network.shardCount ? "beacon" : int(one.chain)), one.members.map(int).join(", ")]), "") : h("p", { class: "empty" }, "The committees of that epoch are not known to this node.")));
   };
   return { title: "Validators", element, update };
 }
