@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from node.cli import outbox
+from node.cli.options import show_coins
 from node.cluster.client import Client
 from primitives.errors import UserError
 
@@ -35,6 +37,8 @@ class Wanted:
     data: bytes
     wait: str
     """`included`, `safe` or `finalized`."""
+    call: outbox.Call | None = None
+    """On another shard, unless only coins are sent there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,23 +91,70 @@ class Journey:
             yield from self._crossing(transaction_hash)
 
     def _crossing(self, transaction_hash: str) -> Iterator[Step]:
-        where = f"shard {self._wanted.to_shard}"
+        life = yield from self._delivery(transaction_hash, self._wanted.to_shard)
+        if life["delivery"]["status"] != "0x1":
+            yield from self._refund(life)
+        delivered = life["delivery"]["transactionHash"]
+        yield self._is_final(transaction_hash, delivered, self._wanted.to_shard)
 
-        def ask(step: str) -> Any:
-            life = self._client.call("shard_getCrossShardTransaction", transaction_hash)
-            return life["receipts"][0][step] if life is not None and life["receipts"] else None
+    def _delivery(self, name: str, shard: int) -> Generator[Step, None, dict[str, Any]]:
+        """From a final block of the source to the delivery of what `name`, a transaction or receipt, sent to `shard`; its life."""
+        where = f"shard {shard}"
+        beacon = self._await("not in a final beacon block", lambda: self._life(name, "crosslink"))["crosslink"]["block"]
+        number = int(beacon["number"], 16)
+        yield Step("crosslinked", f"crosslinked by beacon block {number}", {"beacon_block": number, "root": beacon["hash"]})
+        life: dict[str, Any] = self._await(f"not delivered on {where}", lambda: self._life(name, "delivery"))
+        block, delivered = life["delivery"]["block"], life["delivery"]["transactionHash"]
+        number = int(block["number"], 16)
+        details = {"shard": shard, "block": number, "block_hash": block["hash"], "hash": delivered}
+        if life["kind"] == "0x0":
+            yield Step("credited", f"credited on {where} in block {number}: {delivered}", details)
+            return life
+        receipt = self._client.batch([("eth_getTransactionReceipt", (delivered,))], f"/shard/{shard}")[0]
+        gas, price = int(receipt["gasUsed"], 16), int(receipt["effectiveGasPrice"], 16)
+        details |= {"gas_used": gas, "gas_price": price}
+        if life["delivery"]["status"] == "0x1":
+            told = f"the call succeeded on {where} in block {number}, {gas} gas for {show_coins(gas * price)} coins: {delivered}"
+            yield Step("called", told, details)
+        else:
+            told = f"the call failed on {where} in block {number}, {gas} gas for {show_coins(gas * price)} coins: {delivered}"
+            yield Step("failed", told, details)
+        return life
 
-        crosslink = self._await("not in a final beacon block", lambda: ask("crosslink"))
-        beacon = int(crosslink["block"]["number"], 16)
-        yield Step("crosslinked", f"crosslinked by beacon block {beacon}", {"beacon_block": beacon, "root": crosslink["block"]["hash"]})
-        delivery = self._await(f"not credited on {where}", lambda: ask("delivery"))
-        block, delivered = int(delivery["block"]["number"], 16), delivery["transactionHash"]
-        details = {"shard": self._wanted.to_shard, "block": block, "block_hash": delivery["block"]["hash"], "hash": delivered}
-        if delivery["status"] != "0x1":
-            raise NotDone(f"the credit failed in block {block} of {where} ({delivered})")
-        yield Step("credited", f"credited on {where} in block {block}: {delivered}", details)
-        self._await(f"not final on {where}", lambda: (ask("delivery") or {}).get("finalized") or None)
-        yield Step("finalized", f"block {block} of {where} is recorded in a final beacon block", {"block": block})
+    def _refund(self, life: dict[str, Any]) -> Iterator[Step]:
+        """Follows what a failed call brings back, and says at the end that it failed.
+
+        Raises:
+            NotDone: always.
+        """
+        from shard.contracts import OUTBOX, OUTBOX_CONTRACT
+
+        source, there = self._wanted.shard, f"shard {self._wanted.to_shard}"
+        path = f"/shard/{self._wanted.to_shard}"
+        receipt = self._client.batch([("eth_getTransactionReceipt", (life["delivery"]["transactionHash"],))], path)[0]
+        sent = "0x" + OUTBOX_CONTRACT.topics["Sent"].hex()
+        ids = [log["topics"][1] for log in receipt["logs"] if log["address"] == "0x" + OUTBOX.hex() and log["topics"][0] == sent]
+        if not ids:
+            raise NotDone(f"the call failed on {there}: it had no value, and its whole fee was used up")
+        refund = yield from self._delivery(ids[0], source)
+        yield self._is_final(ids[0], refund["delivery"]["transactionHash"], source)
+        coins = show_coins(int(refund["amount"], 16))
+        raise NotDone(f"the call failed on {there}: {coins} coins returned to {refund['to']} on shard {source}")
+
+    def _is_final(self, name: str, delivered: str, shard: int) -> Step:
+        def ask() -> Any:
+            life = self._life(name, "delivery")
+            return life if life is not None and life["delivery"]["finalized"] else None
+
+        block = int(self._await(f"not final on shard {shard}", ask)["delivery"]["block"]["number"], 16)
+        told = f"block {block} of shard {shard} is recorded in a final beacon block"
+        return Step("finalized", told, {"block": block, "hash": delivered})
+
+    def _life(self, name: str, step: str) -> Any:
+        """The life of what `name` sent, once it has come to `step`."""
+        told = self._client.call("shard_getCrossShardTransaction", name)
+        receipt = told["receipts"][0] if told is not None and told["receipts"] else None
+        return receipt if receipt is not None and receipt[step] is not None else None
 
     def _check_shards(self) -> None:
         network = self._client.call("shard_getNetwork")
@@ -120,12 +171,8 @@ class Journey:
         from eth_account import Account
 
         account = Account.from_key(wanted.key)
-        to, data = bytes.fromhex(wanted.to[2:]), wanted.data
-        if wanted.to_shard != wanted.shard:
-            from shard.contracts import OUTBOX_CONTRACT
-
-            to, data = OUTBOX_CONTRACT.address, OUTBOX_CONTRACT.encode_call("transfer", wanted.to_shard, wanted.to)
-        call = {"from": account.address, "to": "0x" + to.hex(), "value": hex(wanted.value), "data": "0x" + data.hex()}
+        plain = self._transaction()
+        call = {"from": account.address, "to": "0x" + plain.to.hex(), "value": hex(plain.value), "data": "0x" + plain.data.hex()}
         chain_id, nonce, gas, block = self._client.batch(
             [
                 ("eth_chainId", ()),
@@ -139,15 +186,23 @@ class Journey:
             {
                 "chainId": int(chain_id, 16),
                 "nonce": int(nonce, 16),
-                "to": to,
-                "value": wanted.value,
-                "data": data,
+                "to": plain.to,
+                "value": plain.value,
+                "data": plain.data,
                 "gas": int(gas, 16),
                 "maxFeePerGas": BASE_FEE_MULTIPLE * int(block["baseFeePerGas"], 16) + TIP_WEI,
                 "maxPriorityFeePerGas": TIP_WEI,
             }
         )
         return str(self._ask("eth_sendRawTransaction", "0x" + signed.raw_transaction.hex().removeprefix("0x"))), int(nonce, 16)
+
+    def _transaction(self) -> outbox.Ordinary:
+        wanted = self._wanted
+        if wanted.to_shard == wanted.shard:
+            return outbox.Ordinary(bytes.fromhex(wanted.to[2:]), wanted.value, wanted.data)
+        if wanted.call is None:
+            return outbox.transfer(wanted.to_shard, wanted.to, wanted.value)
+        return outbox.call(self._client, self._path, wanted.to_shard, wanted.to, wanted.value, wanted.call)
 
     @property
     def _path(self) -> str:

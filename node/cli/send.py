@@ -9,6 +9,7 @@ import click
 
 from node.cli.journey import Journey, Wanted
 from node.cli.options import ADDRESS, COINS, SENDER, SHARD, as_json, data_dir, node_choice, open_client, print_json, rpc
+from node.cli.outbox import Call
 from node.cluster.client import Client
 
 wait_option = click.option(
@@ -29,7 +30,7 @@ class DataType(click.ParamType[bytes]):
         try:
             return bytes.fromhex(str(value).removeprefix("0x"))
         except ValueError:
-            self.fail(f"{value!r} is not hexadecimal", param, ctx)
+            self.fail(f"{value!r} is not hexadecimal: write it as 0xa9059cbb...", param, ctx)
 
 
 @click.command(epilog="Example: shardnet send --from 0 --to 1 --value 1.5 --shard 0 --to-shard 1 --wait finalized")
@@ -38,7 +39,9 @@ class DataType(click.ParamType[bytes]):
 @click.option("--value", type=COINS, default=0, show_default=True, help="Coins, like 1.5.")
 @click.option("--shard", type=SHARD, default=0, show_default=True, help="Shard the sender pays on.")
 @click.option("--to-shard", type=SHARD, help="Shard the receiver gets it on; without it, the same.")
-@click.option("--data", type=DataType(), default=b"", help="Call data, in hexadecimal; within a shard only.")
+@click.option("--data", type=DataType(), default=b"", help="Call data, in hexadecimal.")
+@click.option("--gas", type=click.IntRange(0, 2**63 - 1), help="Gas limit of a call on another shard.")
+@click.option("--refund-to", type=ADDRESS, help="Who gets what is left of a call on another shard; without it, the sender.")
 @wait_option
 @timeout_option
 @data_dir
@@ -46,17 +49,35 @@ class DataType(click.ParamType[bytes]):
 @rpc
 @as_json
 def send(
-    key: str, to: str, value: int, shard: int, to_shard: int | None, data: bytes, wait: str, timeout: float, data_dir: Path, node: int,
-    rpc: str | None, as_json: bool,
+    key: str, to: str, value: int, shard: int, to_shard: int | None, data: bytes, gas: int | None, refund_to: str | None, wait: str,
+    timeout: float, data_dir: Path, node: int, rpc: str | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Send a transaction and print each step of its life."""
+    """Send a transaction and print each step of its life.
+
+    With --to-shard and --gas it calls TO on that shard; a fee of twice what is needed is attached, and what is left comes back.
+    """
     target = shard if to_shard is None else to_shard
-    if target != shard and data:
-        raise click.BadParameter("only coins can be sent to another shard: leave --data out, or stay on one shard", param_hint="'--data'")
-    if target != shard and value == 0:
-        raise click.BadParameter("nothing would arrive on the other shard: send more than 0 coins", param_hint="'--value'")
+    if target == shard and (gas is not None or refund_to is not None):
+        hint = "'--gas'" if gas is not None else "'--refund-to'"
+        raise click.BadParameter("belongs to a call on another shard: name it with --to-shard, or leave this out", param_hint=hint)
+    call = _call_of(key, value, data, gas, refund_to) if target != shard else None
     client = open_client(data_dir, node, rpc)
-    follow(client, Wanted(key, to, value, shard, target, data, wait), timeout, as_json)
+    follow(client, Wanted(key, to, value, shard, target, data, wait, call), timeout, as_json)
+
+
+def _call_of(key: str, value: int, data: bytes, gas: int | None, refund_to: str | None) -> Call | None:
+    """The call on another shard that the options ask for; None for a transfer."""
+    from eth_account import Account
+
+    if gas is not None:
+        return Call(gas, refund_to or str(Account.from_key(key).address).lower(), data)
+    if data:
+        raise click.BadParameter("a call on another shard needs a gas limit: add --gas, like --gas 200000", param_hint="'--data'")
+    if refund_to is not None:
+        raise click.BadParameter("nothing of a transfer can be left: add --gas for a call, or leave it out", param_hint="'--refund-to'")
+    if value == 0:
+        raise click.BadParameter("nothing would arrive on the other shard: send more than 0 coins", param_hint="'--value'")
+    return None
 
 
 def follow(client: Client, wanted: Wanted, seconds_max: float, as_json: bool) -> None:

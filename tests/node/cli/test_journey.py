@@ -73,10 +73,10 @@ def test_across_shards_every_step_when_it_happens() -> None:
     crosslink = {"block": {"number": "0x9", "hash": HASH}}
     delivery = {"block": {"number": "0x6", "hash": HASH}, "transactionHash": DELIVERED, "status": "0x1", "finalized": False}
     lives = chain(
-        [None, {"receipts": []}, {"receipts": [{"crosslink": None, "delivery": None}]}],
-        repeat({"receipts": [{"crosslink": crosslink, "delivery": None}]}, 2),
-        repeat({"receipts": [{"crosslink": crosslink, "delivery": delivery}]}, 3),
-        repeat({"receipts": [{"crosslink": crosslink, "delivery": delivery | {"finalized": True}}]}),
+        [None, {"receipts": []}, {"receipts": [{"kind": "0x0", "crosslink": None, "delivery": None}]}],
+        repeat({"receipts": [{"kind": "0x0", "crosslink": crosslink, "delivery": None}]}, 2),
+        repeat({"receipts": [{"kind": "0x0", "crosslink": crosslink, "delivery": delivery}]}, 3),
+        repeat({"receipts": [{"kind": "0x0", "crosslink": crosslink, "delivery": delivery | {"finalized": True}}]}),
     )
     fake = client(shard_getCrossShardTransaction=lambda hash: next(lives))
     steps = list(Journey(fake, wanted(to_shard=1), 60.0).steps())

@@ -1,0 +1,75 @@
+"""What a transaction to Outbox says: a transfer to another shard, or a call there with the fee that pays for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from node.cluster.client import Client
+from primitives.errors import UserError
+
+FEE_MULTIPLE = 2
+"""Of Outbox's quote: what a call offers, so that a base fee that grows does not stop it; what is not used comes back."""
+_CLOSED = 1 << 255
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a call on another shard needs besides its receiver and value."""
+
+    gas: int
+    """Gas limit there."""
+    refund_to: str
+    """Who gets what is left: of the fee, or of everything where the call fails."""
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Ordinary:
+    """The transaction on the source shard."""
+
+    to: bytes
+    value: int
+    """Wei."""
+    data: bytes
+
+
+def transfer(shard: int, to: str, value: int) -> Ordinary:
+    """Sends wei to an account of another shard."""
+    from shard.contracts import OUTBOX_CONTRACT
+
+    return Ordinary(OUTBOX_CONTRACT.address, value, OUTBOX_CONTRACT.encode_call("transfer", shard, to))
+
+
+def call(client: Client, path: str, shard: int, to: str, value: int, wanted: Call) -> Ordinary:
+    """Calls an account of another shard with `value` wei and a fee of `FEE_MULTIPLE` quotes.
+
+    Raises:
+        UserError: Outbox would refuse it.
+    """
+    from shard.contracts import OUTBOX_CONTRACT
+
+    outbox = "0x" + OUTBOX_CONTRACT.address.hex()
+    quote = {"to": outbox, "data": "0x" + OUTBOX_CONTRACT.encode_call("quote", shard, wanted.gas).hex()}
+    limits, terms, quoted = client.batch(
+        [
+            ("eth_getStorageAt", (outbox, hex(OUTBOX_CONTRACT.slots["limits"]), "latest")),
+            ("eth_getStorageAt", (outbox, hex(OUTBOX_CONTRACT.slots["terms"] + shard), "latest")),
+            ("eth_call", (quote, "latest")),
+        ],
+        path,
+    )
+    _check(int(limits, 16), int(terms, 16), shard, wanted)
+    fee = FEE_MULTIPLE * int(quoted, 16)
+    arguments = (shard, to, value, wanted.gas, wanted.refund_to, wanted.data)
+    return Ordinary(OUTBOX_CONTRACT.address, value + fee, OUTBOX_CONTRACT.encode_call("send", *arguments))
+
+
+def _check(limits: int, terms: int, shard: int, wanted: Call) -> None:
+    most_data, most_gas, size = limits >> 128 & 2**64 - 1, limits >> 192, len(wanted.data)
+    if size > most_data:
+        raise UserError(f"--data: {size} bytes are too many for a call on another shard, at most {most_data}")
+    least_gas = 21_000 + 40 * size
+    if not least_gas <= wanted.gas <= most_gas:
+        raise UserError(f"--gas: {wanted.gas} is out of range: this call may have {least_gas} to {most_gas}")
+    if terms & _CLOSED:
+        raise UserError(f"shard {shard} has more messages waiting than it may: try again when it has taken some in")
