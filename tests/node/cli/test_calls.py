@@ -74,8 +74,7 @@ def test_a_failed_call_is_followed_until_its_refund_is_back() -> None:
     fake = calling({HASH: life("0x2", "0x0", DELIVERED), REFUND_ID: life("0x0", "0x1", REFUNDED, COIN * 3 // 2)}, [log])
     steps, sentences = Journey(fake, call(), 60.0).steps(), []
     with pytest.raises(NotDone) as failed:
-        for step in steps:
-            sentences.append(step.sentence)
+        sentences.extend(step.sentence for step in steps)
     assert str(failed.value) == f"the call failed on shard 1: 1.5 coins returned to {ME} on shard 0"
     assert sentences[3:] == [
         "crosslinked by beacon block 9",
