@@ -99,6 +99,15 @@ class Inbound:
         }
         return {source: receipts for source, receipts in found.items() if receipts}
 
+    def arrived_at(self, source: int, nonce: int) -> int | None:
+        """When this node had a receipt's body and knew it for true, seconds since 1970; None when that is not remembered."""
+        channel = self.channels.get(source)
+        arrived_ms = None if channel is None else channel.arrived_ms(nonce)
+        if arrived_ms is None:
+            return None
+        now = self._context.now
+        return (now.wall_ms - (now.monotonic_ms - arrived_ms)) // 1000
+
     def held_for_ms(self, source: int) -> int:
         """How long everything recorded as sent by `source` has been here; 0 if it is not."""
         channel = self.channels.get(source)

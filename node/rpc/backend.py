@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from node.rpc.beacon_backend import BeaconBackend, ChannelBackend
 from primitives.genesis import Genesis
 from shard.views import (
     AccessOutcome,
@@ -333,6 +334,16 @@ class NetworkBackend(Protocol):
 
     def beacon_head(self) -> BeaconHead:
         """The newest finalized beacon block."""
+        ...
+
+    @property
+    def beacon(self) -> BeaconBackend:
+        """The beacon chain in full."""
+        ...
+
+    @property
+    def channels(self) -> ChannelBackend:
+        """The channels between shards."""
         ...
 
     def committee(self, chain: int) -> tuple[int, ...]:

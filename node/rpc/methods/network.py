@@ -1,18 +1,13 @@
-"""shard and beacon: what only this network has; the same at every address."""
+"""shard: the network as a whole; the same at every address."""
 
 from __future__ import annotations
 
-from node.rpc.backend import BeaconHead, BlockRef, ShardBackend
+from node.rpc.backend import BeaconHead, ShardBackend
 from node.rpc.errors import invalid_params
 from node.rpc.forms import data, parse_address, parse_hash, parse_number_or_tag, quantity
-from node.rpc.limits import ACCOUNTS_PER_PAGE_MAX, CROSSINGS_PER_TRANSACTION_MAX
+from node.rpc.limits import ACCOUNTS_PER_PAGE_MAX
+from node.rpc.methods.beacon import ref
 from node.rpc.methods.context import Context, Method
-from primitives.headers import ShardHeader
-from shard.views import OutgoingReceipt
-
-
-def _ref(block: BlockRef) -> dict[str, object]:
-    return {"number": hex(block.number), "hash": data(block.hash)}
 
 
 def _shard_entry(context: Context, number: int, shard: ShardBackend | None, head: BeaconHead) -> dict[str, object]:
@@ -27,11 +22,11 @@ def _shard_entry(context: Context, number: int, shard: ShardBackend | None, head
     if shard is None:
         crosslink = head.crosslinks[number]
         return entry | {
-            "latest": None, "safe": None, "finalized": _ref(crosslink.block), "baseFeePerGas": hex(crosslink.base_fee), "pool": None,
+            "latest": None, "safe": None, "finalized": ref(crosslink.block), "baseFeePerGas": hex(crosslink.base_fee), "pool": None,
         }  # fmt: skip
     heads, pool = shard.heads(), shard.pool_counts()
     return entry | {
-        "latest": _ref(heads.latest), "safe": _ref(heads.safe), "finalized": _ref(heads.finalized),
+        "latest": ref(heads.latest), "safe": ref(heads.safe), "finalized": ref(heads.finalized),
         "baseFeePerGas": hex(heads.base_fee), "pool": {"pending": hex(pool.pending), "queued": hex(pool.queued)},
     }  # fmt: skip
 
@@ -49,7 +44,7 @@ async def get_network(context: Context, arguments: list[object]) -> object:
             "chain": hex(parameters.beacon),
             "chainId": hex(parameters.chain_id(parameters.beacon)),
             "endpoint": "/beacon",
-            "head": _ref(head.block),
+            "head": ref(head.block),
             "epoch": hex(head.epoch),
             "committee": [hex(index) for index in backend.committee(parameters.beacon)],
         },
@@ -81,8 +76,8 @@ async def get_supply(context: Context, arguments: list[object]) -> object:
     """shard_getSupply: every term of the supply invariant, in wei."""
     terms = context.backend.supply()
     return {
-        "beacon": _ref(terms.block),
-        "crosslinks": [_ref(crosslink) for crosslink in terms.crosslinks],
+        "beacon": ref(terms.block),
+        "crosslinks": [ref(crosslink) for crosslink in terms.crosslinks],
         "shards": [hex(value) for value in terms.shards],
         "inFlight": [{"source": hex(s), "destination": hex(d), "value": hex(value)} for s, d, value in terms.in_flight],
         "stakes": hex(terms.stakes),
@@ -109,93 +104,9 @@ async def get_accounts_page(context: Context, arguments: list[object]) -> object
     return {"accounts": hex(page.accounts), "sum": quantity(page.balance), "next": None if page.last is None else data(page.last)}
 
 
-async def get_head(context: Context, arguments: list[object]) -> object:
-    """beacon_getHead: the newest finalized beacon block."""
-    head = context.backend.beacon_head()
-    return _ref(head.block) | {
-        "epoch": hex(head.epoch),
-        "view": hex(head.view),
-        "timestamp": hex(head.timestamp),
-        "proposer": hex(head.proposer),
-        "parentRoot": data(head.parent_root),
-        "stateRoot": data(head.state_root),
-        "crosslinks": [
-            {"shard": hex(shard)} | _ref(crosslink.block) | {"baseFeePerGas": hex(crosslink.base_fee)}
-            for shard, crosslink in enumerate(head.crosslinks)
-        ],
-    }
-
-
-async def _time_of(shard: ShardBackend, block_hash: bytes) -> str | None:
-    block = await shard.block(block_hash)
-    return None if block is None else hex(ShardHeader.decode(block.header).timestamp)
-
-
-async def _life(context: Context, source: ShardBackend, receipt: OutgoingReceipt) -> dict[str, object]:
-    crossing = await context.backend.crossing(receipt)
-    shard_count = context.backend.genesis.parameters.shard_count
-    destination = context.backend.shard(receipt.destination) if receipt.destination < shard_count else None
-    delivered = None if destination is None else await destination.delivered_receipt(receipt.id)
-    delivery: dict[str, object] | None = None
-    if destination is not None and delivered is not None:
-        block_hash = delivered.transaction.block_hash
-        delivery = {
-            "block": _ref(BlockRef(delivered.transaction.block_number, block_hash)),
-            "timestamp": await _time_of(destination, block_hash),
-            "transactionHash": data(delivered.transaction.hash),
-            "status": hex(delivered.status),
-            "finalized": delivered.transaction.block_number <= destination.heads().finalized.number,
-        }
-    crosslink = None if crossing.crosslink is None or crossing.crosslink_timestamp is None else {
-        "block": _ref(crossing.crosslink), "timestamp": hex(crossing.crosslink_timestamp),
-    }  # fmt: skip
-    return {
-        "id": data(receipt.id),
-        "state": "delivered" if delivery else "crosslinked" if crosslink else "sent",
-        "source": hex(receipt.source),
-        "destination": hex(receipt.destination),
-        "nonce": hex(receipt.nonce),
-        "kind": hex(receipt.kind),
-        "sender": data(receipt.sender),
-        "to": data(receipt.to),
-        "amount": quantity(receipt.amount),
-        "gasLimit": hex(receipt.gas_limit),
-        "fee": quantity(receipt.fee),
-        "refundTo": data(receipt.refund_to),
-        "data": data(receipt.data),
-        "sent": {
-            "block": _ref(BlockRef(receipt.block_number, receipt.block_hash)),
-            "timestamp": await _time_of(source, receipt.block_hash),
-            "transactionHash": data(receipt.transaction_hash),
-            "finalized": crosslink is not None,
-        },
-        "crosslink": crosslink,
-        "bundle": None if crossing.bundle_timestamp is None else {"timestamp": hex(crossing.bundle_timestamp)},
-        "delivery": delivery,
-    }
-
-
-async def get_cross_shard_transaction(context: Context, arguments: list[object]) -> object:
-    """shard_getCrossShardTransaction: the life of what a transaction sent, or of one receipt by its id."""
-    wanted = parse_hash(arguments[0], "argument 0")
-    for _, shard in context.hosted():
-        if shard is None:
-            continue
-        outgoing = await shard.outgoing_receipt(wanted)
-        if outgoing is not None:
-            return {"transactionHash": data(outgoing.transaction_hash), "receipts": [await _life(context, shard, outgoing)]}
-        sent = await shard.outgoing_of(wanted)
-        if sent:
-            lives = [await _life(context, shard, receipt) for receipt in sent[:CROSSINGS_PER_TRANSACTION_MAX]]
-            return {"transactionHash": data(wanted), "receipts": lives}
-    return None
-
-
 METHODS = {
     "shard_getNetwork": Method(get_network),
     "shard_getBalances": Method(get_balances, 1, 1),
     "shard_getSupply": Method(get_supply),
     "shard_getAccountsPage": Method(get_accounts_page, 1, 2),
-    "shard_getCrossShardTransaction": Method(get_cross_shard_transaction, 1),
-    "beacon_getHead": Method(get_head),
 }

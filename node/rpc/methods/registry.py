@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from node.rpc.methods import blocks, debug, dev, execution, filters, general, network, pool, state, subscriptions, transactions
+from node.rpc.methods import (
+    beacon,
+    blocks,
+    crossing,
+    debug,
+    dev,
+    execution,
+    filters,
+    general,
+    network,
+    pool,
+    state,
+    subscriptions,
+    transactions,
+)
 from node.rpc.methods.context import Context, Method
 
 MODULE_VERSION = "1.0"
@@ -15,7 +29,8 @@ async def modules(context: Context, arguments: list[object]) -> object:
 
 
 EVERYWHERE: dict[str, Method] = (
-    {"rpc_modules": Method(modules)} | general.METHODS | network.METHODS | dev.METHODS | subscriptions.EVERYWHERE
+    {"rpc_modules": Method(modules)} | general.METHODS | network.METHODS | crossing.METHODS | beacon.METHODS | dev.METHODS
+    | subscriptions.EVERYWHERE
 )
 """At every address, the beacon chain's too."""
 SHARD: dict[str, Method] = (

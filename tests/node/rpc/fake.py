@@ -8,12 +8,14 @@ from eth_account import Account
 
 from node.rpc.app import Application
 from node.rpc.backend import BeaconHead, BlockRef, Crossing, CrosslinkView, Heads, PoolCounts, PooledTransaction, PoolView, SupplyTerms
-from primitives.blocks import ExtraData
+from node.rpc.beacon_backend import BeaconBlockView, ChannelView, CommitteesView, CommitteeView, ValidatorView
+from primitives.blocks import BLOCK_VERSION, BeaconBlock, Crosslink, Evidence, ExtraData
 from primitives.errors import InvalidQuery, QueryReason
 from primitives.genesis import Genesis, GenesisValidator
 from primitives.headers import EMPTY_TRIE_ROOT, EMPTY_UNCLES_HASH, ShardHeader
 from primitives.parameters import Parameters
 from primitives.receipts import CrossShardReceipt
+from primitives.votes import EMPTY_SIGNATURE, Certificate, Instance, Vote, VoteKind
 from shard.transactions import decode_transaction
 from shard.views import (
     AccessOutcome,
@@ -95,6 +97,7 @@ class FakeShard:
         self.waiting = trio.Event()
         """Set once a question waits at the gate."""
         self.pool = PoolCounts(3, 1)
+        self.word = bytes(31) + b"\x38"
         self.outgoing: dict[bytes, OutgoingReceipt] = {}
         for number in range(11):
             view = header(number, 500_000 if number == 5 else 0)
@@ -181,7 +184,7 @@ class FakeShard:
 
     async def storage(self, address, slot, selector) -> bytes | None:
         await self._ask(slot)
-        return None if self._find(selector) is None else bytes(31) + b"\x38"
+        return None if self._find(selector) is None else self.word
 
     async def call(self, request, selector) -> CallOutcome | None:
         await self._ask(request)
@@ -270,6 +273,66 @@ class FakeFeed:
             listener(event)
 
 
+def beacon_block(height: int) -> BeaconBlock:
+    instance = Instance(2, 0)
+    base = Certificate(instance, 0, VoteKind.BASE, bytes(32), (), EMPTY_SIGNATURE)
+    crosslinks, evidence = (), ()
+    if height:
+        link = header(2 * height)
+        proof = Certificate(Instance(0, 0), 3, VoteKind.FINALIZE, link.hash(), (True, False, True), b"\x05" * 96)
+        crosslinks = (Crosslink(height % 2, link.encode(), 7, 8, (), (), proof),)
+    if height == 12:
+        votes = [Vote(instance, 4, VoteKind.NOTARIZE, bytes([n]) * 32, 1, b"\x06" * 96) for n in (1, 2)]
+        evidence = (Evidence(*votes),)
+    return BeaconBlock(
+        BLOCK_VERSION, height, height + 2, height // 10, bytes([height]) * 32, base, 1, GENESIS_TIME + height, b"\x07" * 96, crosslinks,
+        evidence, (), b"\x0e" * 32,
+    )  # fmt: skip
+
+
+class FakeBeacon:
+    """Blocks 0 to 12; block h crosslinks shard h mod 2, and the last holds evidence."""
+
+    def __init__(self) -> None:
+        self.blocks = [beacon_block(height) for height in range(13)]
+
+    def block(self, selector) -> BeaconBlockView | None:
+        if isinstance(selector, bytes):
+            selector = next((b.height for b in self.blocks if b.hash_tree_root() == selector), 99)
+        elif isinstance(selector, str):
+            selector = 0 if selector == "earliest" else 12
+        if selector > 12:
+            return None
+        block = self.blocks[selector]
+        return BeaconBlockView(block.hash_tree_root(), block, 500)
+
+    def validators(self) -> tuple[ValidatorView, ...]:
+        return (ValidatorView(b"\x01" * 48, 32, b"\x03" * 20, True, 5, 4),)
+
+    def epochs_known(self) -> tuple[int, ...]:
+        return (1, 2)
+
+    def committees(self, epoch) -> CommitteesView | None:
+        if epoch not in (None, 1, 2):
+            return None
+        return CommitteesView(epoch or 1, b"\x0f" * 32, tuple(CommitteeView(chain, ((0, 32),)) for chain in range(3)))
+
+
+class FakeChannels:
+    """Shard 1 has sent five messages to shard 0, of which four are crosslinked and two delivered."""
+
+    def __init__(self) -> None:
+        self.found: tuple[CrossShardReceipt, ...] | None = tuple(
+            CrossShardReceipt(1, 0, n, 0, b"\xaa" * 20, b"\xbb" * 20, 100 + n, 0, 0, b"\xaa" * 20, b"") for n in range(5)
+        )
+
+    def view(self, source, destination) -> ChannelView:
+        return ChannelView(5, 4, 2)
+
+    async def pending(self, source, destination, first, count) -> tuple[CrossShardReceipt, ...] | None:
+        return None if self.found is None else self.found[first : first + count]
+
+
 class FakeNode:
     """Two shards; set one to None for a shard that is not hosted."""
 
@@ -279,6 +342,8 @@ class FakeNode:
         self.shards: list[FakeShard | None] = [FakeShard(), FakeShard()]
         self.ready = True
         self.problems: list[str] = []
+        self.beacon = FakeBeacon()
+        self.channels = FakeChannels()
         self.crossed = Crossing(BlockRef(3, b"\x0c" * 32), GENESIS_TIME + 7, GENESIS_TIME + 6)
 
     def shard(self, shard) -> FakeShard | None:

@@ -8,7 +8,7 @@ import pytest
 from node.rpc.methods.registry import SHARD
 from primitives.hashing import keccak256
 from shard.transactions import decode_transaction
-from shard.views import LogFilter, OutgoingReceipt, big
+from shard.views import LogFilter, big
 from tests.node.rpc.fake import ALICE, BASE_FEE, CONTRACT, GENESIS_TIME, POOLED, RECEIPT, RECEIPT_ID, SIGNED, TOPIC, Client
 
 WHO = "0x" + ALICE.hex()
@@ -209,46 +209,6 @@ async def test_supply_tells_every_term():
         "burned",
         "imbalance",
     }
-
-
-async def test_the_life_of_a_cross_shard_transaction():
-    client = Client()
-    source = client.node.shards[1]
-    sent = OutgoingReceipt(
-        RECEIPT_ID,
-        1,
-        0,
-        4,
-        0,
-        RECEIPT.sender,
-        RECEIPT.to,
-        big(1000),
-        0,
-        big(5),
-        RECEIPT.sender,
-        b"",
-        4,
-        source.blocks[4].hash,
-        b"\x55" * 32,
-    )
-    source.outgoing[RECEIPT_ID] = sent
-    by_id = await client.result("shard_getCrossShardTransaction", "0x" + RECEIPT_ID.hex())
-    assert by_id == await client.result("shard_getCrossShardTransaction", "0x" + "55" * 32)
-    life = by_id["receipts"][0]
-    assert life["state"] == "delivered"
-    assert life["sent"]["timestamp"] == hex(GENESIS_TIME + 4)
-    assert life["crosslink"] == {"block": {"number": "0x3", "hash": "0x" + "0c" * 32}, "timestamp": hex(GENESIS_TIME + 7)}
-    assert life["bundle"] == {"timestamp": hex(GENESIS_TIME + 6)}
-    assert (life["delivery"]["block"]["number"], life["delivery"]["status"], life["delivery"]["finalized"]) == ("0x5", "0x1", True)
-    del client.shard.receipts[RECEIPT_ID]
-    life = (await client.result("shard_getCrossShardTransaction", "0x" + RECEIPT_ID.hex()))["receipts"][0]
-    assert (life["state"], life["delivery"]) == ("crosslinked", None)
-    assert await client.result("shard_getCrossShardTransaction", "0x" + "00" * 32) is None
-
-
-async def test_beacon_head():
-    head = await Client().result("beacon_getHead")
-    assert (head["number"], head["epoch"], head["view"], len(head["crosslinks"])) == ("0xc", "0x1", "0xe", 2)
 
 
 def test_the_page_tells_of_every_method_and_of_no_other():

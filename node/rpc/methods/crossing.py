@@ -1,0 +1,217 @@
+"""shard: messages on their way from shard to shard, and the calls that send them; the same at every address."""
+
+from __future__ import annotations
+
+from node.rpc.backend import BlockRef, ShardBackend
+from node.rpc.errors import SERVER, RpcError, invalid_params
+from node.rpc.forms import data, parse_address, parse_data, parse_hash, parse_quantity, quantity
+from node.rpc.limits import CROSSINGS_PER_TRANSACTION_MAX
+from node.rpc.methods.beacon import ref
+from node.rpc.methods.context import Context, Method
+from primitives.headers import ShardHeader
+from primitives.receipts import BUNDLE_RECEIPTS_MAX, CrossShardReceipt
+from shard.contracts import CLOSED, OUTBOX, OUTBOX_CONTRACT
+from shard.engine.interface import Log
+from shard.system import receipt_of_log
+from shard.transactions.model import FLOOR_TOKEN_GAS, NONZERO_BYTE_TOKENS, TRANSACTION_GAS
+from shard.views import OutgoingReceipt, ReceiptView
+
+Json = dict[str, object]
+FEE_FACTOR = 2
+"""Outbox asks for this many times the newest known base fee of the destination (PROTOCOL 6)."""
+FEE_MARGIN_PERCENT = 25
+"""Added to a quote, because the base fee may rise before the call is in a block; what is not used comes back."""
+_DATA_BYTE_GAS = FLOOR_TOKEN_GAS * NONZERO_BYTE_TOKENS
+
+
+async def _time_of(shard: ShardBackend, block_hash: bytes) -> str | None:
+    block = await shard.block(block_hash)
+    return None if block is None else hex(ShardHeader.decode(block.header).timestamp)
+
+
+def _delivery(delivered: ReceiptView, destination: ShardBackend) -> Json:
+    transaction = delivered.transaction
+    return {
+        "block": ref(BlockRef(transaction.block_number, transaction.block_hash)),
+        "timestamp": hex(transaction.timestamp),
+        "transactionHash": data(transaction.hash),
+        "status": hex(delivered.status),
+        "gasUsed": hex(delivered.gas_used),
+        "finalized": transaction.block_number <= destination.heads().finalized.number,
+    }
+
+
+async def _returned(context: Context, receipt: OutgoingReceipt, destination: ShardBackend, delivered: ReceiptView) -> Json | None:
+    """The life of the credit that a delivered call sent home, which only the network itself sends: its last one of all."""
+    for log in reversed(delivered.logs):
+        sent = receipt_of_log(Log(log.address, log.topics, log.data), receipt.destination)
+        if sent is not None and sent.sender == OUTBOX and sent.destination == receipt.source:
+            outgoing = await destination.outgoing_receipt(log.topics[1])
+            return None if outgoing is None else await _life(context, destination, outgoing)
+    return None
+
+
+async def _life(context: Context, source: ShardBackend, receipt: OutgoingReceipt) -> Json:
+    crossing = await context.backend.crossing(receipt)
+    shard_count = context.backend.genesis.parameters.shard_count
+    destination = context.backend.shard(receipt.destination) if receipt.destination < shard_count else None
+    delivered = None if destination is None else await destination.delivered_receipt(receipt.id)
+    delivery: Json | None = None
+    outcome, returned = None, None
+    if destination is not None and delivered is not None:
+        delivery = _delivery(delivered, destination)
+        returned = await _returned(context, receipt, destination, delivered)
+        outcome = "success" if delivered.status else "refunded" if returned else "failed"
+    crosslink = None if crossing.crosslink is None or crossing.crosslink_timestamp is None else {
+        "block": ref(crossing.crosslink), "timestamp": hex(crossing.crosslink_timestamp),
+    }  # fmt: skip
+    return {
+        "id": data(receipt.id),
+        "state": "delivered" if delivery else "crosslinked" if crosslink else "sent",
+        "outcome": outcome,
+        "source": hex(receipt.source),
+        "destination": hex(receipt.destination),
+        "nonce": hex(receipt.nonce),
+        "kind": hex(receipt.kind),
+        "sender": data(receipt.sender),
+        "to": data(receipt.to),
+        "amount": quantity(receipt.amount),
+        "gasLimit": hex(receipt.gas_limit),
+        "fee": quantity(receipt.fee),
+        "refundTo": data(receipt.refund_to),
+        "data": data(receipt.data),
+        "sent": {
+            "block": ref(BlockRef(receipt.block_number, receipt.block_hash)),
+            "timestamp": await _time_of(source, receipt.block_hash),
+            "transactionHash": data(receipt.transaction_hash),
+            "finalized": crosslink is not None,
+        },
+        "crosslink": crosslink,
+        "bundle": None if crossing.bundle_timestamp is None else {"timestamp": hex(crossing.bundle_timestamp)},
+        "delivery": delivery,
+        "returned": returned,
+    }
+
+
+async def get_cross_shard_transaction(context: Context, arguments: list[object]) -> object:
+    """shard_getCrossShardTransaction: the life of what a transaction sent, or of one receipt by its id."""
+    wanted = parse_hash(arguments[0], "argument 0")
+    shards = [shard for _, shard in context.hosted() if shard is not None]
+    # Ids first: the transaction that delivers a receipt has its id for a hash, and may have sent others.
+    for shard in shards:
+        outgoing = await shard.outgoing_receipt(wanted)
+        if outgoing is not None:
+            return {"transactionHash": data(outgoing.transaction_hash), "receipts": [await _life(context, shard, outgoing)]}
+    for shard in shards:
+        sent = await shard.outgoing_of(wanted)
+        if sent:
+            lives = [await _life(context, shard, receipt) for receipt in sent[:CROSSINGS_PER_TRANSACTION_MAX]]
+            return {"transactionHash": data(wanted), "receipts": lives}
+    return None
+
+
+def _channel(context: Context, arguments: list[object]) -> tuple[int, int]:
+    """Source and destination, two shards of the network."""
+    source, destination = (parse_quantity(arguments[i], f"argument {i}", 32) for i in (0, 1))
+    shard_count = context.backend.genesis.parameters.shard_count
+    for i, chain in enumerate((source, destination)):
+        if chain >= shard_count:
+            raise invalid_params(f"invalid argument {i}: this network has shards 0 to {shard_count - 1}")
+    if source == destination:
+        raise invalid_params(f"invalid argument 1: a message goes to another shard, and this is shard {source} itself")
+    return source, destination
+
+
+def _pending(context: Context, receipt: CrossShardReceipt, recorded: int) -> Json:
+    return {
+        "id": data(receipt.identity(context.backend.genesis.parameters.chain_id_base)),
+        "state": "crosslinked" if receipt.nonce < recorded else "sent",
+        "nonce": hex(receipt.nonce),
+        "kind": hex(receipt.kind),
+        "sender": data(receipt.sender),
+        "to": data(receipt.to),
+        "amount": hex(receipt.amount),
+        "gasLimit": hex(receipt.gas_limit),
+        "fee": hex(receipt.fee),
+        "refundTo": data(receipt.refund_to),
+        "data": data(receipt.data),
+    }
+
+
+async def get_pending_receipts(context: Context, arguments: list[object]) -> object:
+    """shard_getPendingReceipts: what one shard has sent to another and is not delivered yet, by rising nonce."""
+    source, destination = _channel(context, arguments)
+    channel = context.backend.channels.view(source, destination)
+    first = channel.delivered
+    if arguments[2] is not None:
+        first = max(first, parse_quantity(arguments[2], "argument 2", 64))
+    found = await context.backend.channels.pending(source, destination, first, BUNDLE_RECEIPTS_MAX)
+    if found is None:
+        raise RpcError(SERVER, f"neither shard {source} nor shard {destination} is hosted by this node: ask a node that hosts one")
+    end = first + len(found)
+    return {
+        "source": hex(source),
+        "destination": hex(destination),
+        "sent": hex(channel.sent),
+        "crosslinked": hex(channel.recorded),
+        "delivered": hex(channel.delivered),
+        "receipts": [_pending(context, receipt, channel.recorded) for receipt in found],
+        "next": hex(end) if found and end < channel.sent else None,
+    }
+
+
+async def _base_fee(context: Context, source: int, destination: int) -> int:
+    """Of the destination, wei a gas, as Outbox of the source knows it; the beacon chain's where the source is not hosted.
+
+    Raises:
+        RpcError: the channel takes nothing now.
+    """
+    shard = context.backend.shard(source)
+    if shard is None:
+        return context.backend.beacon_head().crosslinks[destination].base_fee
+    word = await shard.storage(OUTBOX, OUTBOX_CONTRACT.slots["terms"] + destination, "latest")
+    terms = int.from_bytes(word or b"", "big")
+    if terms & CLOSED:
+        raise RpcError(SERVER, f"the channel from shard {source} to shard {destination} is closed until its backlog is delivered")
+    return terms
+
+
+def _call(context: Context, source: int, payload: bytes, value: int) -> Json:
+    if value >= 2**256:
+        raise invalid_params("invalid argument 3: amount and fee together exceed 256 bits")
+    chain_id = context.backend.genesis.parameters.chain_id(source)
+    return {"chainId": hex(chain_id), "to": data(OUTBOX), "data": data(payload), "value": hex(value)}
+
+
+async def build_transfer(context: Context, arguments: list[object]) -> object:
+    """shard_buildTransfer: the call, to be sent on the source, that takes wei to an account of another shard."""
+    source, destination = _channel(context, arguments)
+    to, amount = parse_address(arguments[2], "argument 2"), parse_quantity(arguments[3], "argument 3")
+    await _base_fee(context, source, destination)
+    return _call(context, source, OUTBOX_CONTRACT.encode_call("transfer", destination, to), amount) | {"fee": "0x0"}
+
+
+async def build_call(context: Context, arguments: list[object]) -> object:
+    """shard_buildCall: the call, to be sent on the source, that calls a contract of another shard."""
+    source, destination = _channel(context, arguments)
+    to, amount = parse_address(arguments[2], "argument 2"), parse_quantity(arguments[3], "argument 3")
+    payload, gas = parse_data(arguments[4], "argument 4"), parse_quantity(arguments[5], "argument 5", 64)
+    refund_to = parse_address(arguments[6], "argument 6")
+    parameters = context.backend.genesis.parameters
+    if len(payload) > parameters.data_max:
+        raise invalid_params(f"invalid argument 4: {len(payload)} bytes, a message carries at most {parameters.data_max}")
+    least = TRANSACTION_GAS + _DATA_BYTE_GAS * len(payload)
+    if not least <= gas <= parameters.receipt_gas_max:
+        raise invalid_params(f"invalid argument 5: with this data, a gas limit from {least} to {parameters.receipt_gas_max}")
+    quote = FEE_FACTOR * gas * await _base_fee(context, source, destination)
+    fee = quote + quote * FEE_MARGIN_PERCENT // 100
+    sent = OUTBOX_CONTRACT.encode_call("send", destination, to, amount, gas, refund_to, payload)
+    return _call(context, source, sent, amount + fee) | {"fee": hex(fee), "quote": hex(quote)}
+
+
+METHODS = {
+    "shard_getCrossShardTransaction": Method(get_cross_shard_transaction, 1),
+    "shard_getPendingReceipts": Method(get_pending_receipts, 2, 1),
+    "shard_buildTransfer": Method(build_transfer, 4),
+    "shard_buildCall": Method(build_call, 7),
+}

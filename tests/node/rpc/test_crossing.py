@@ -1,0 +1,187 @@
+"""Messages between shards: their lives, what is on its way, and the calls that send them."""
+
+from dataclasses import replace
+
+import msgspec
+import pytest
+from eth_abi import decode as abi_decode
+
+from node.rpc import limits
+from primitives.receipts import CrossShardReceipt, ReceiptKind
+from shard.contracts import CLOSED, OUTBOX, OUTBOX_CONTRACT
+from shard.system import sent_log
+from shard.views import LogView, OutgoingReceipt, big
+from tests.node.rpc.fake import BASE_FEE, CHAIN_ID, GENESIS, GENESIS_TIME, RECEIPT, RECEIPT_ID, Client
+
+TRANSACTION = b"\x55" * 32
+REFUND = CrossShardReceipt(0, 1, 9, ReceiptKind.CREDIT, bytes(OUTBOX), RECEIPT.sender, 800, 0, 0, bytes(20), b"")
+REFUND_ID = REFUND.identity(CHAIN_ID)
+TO = "0x" + "22" * 20
+
+
+def sent(receipt, identity, shard, block=4, transaction=TRANSACTION):
+    return OutgoingReceipt(
+        identity, receipt.source, receipt.destination, receipt.nonce, receipt.kind, receipt.sender, receipt.to, big(receipt.amount),
+        receipt.gas_limit, big(receipt.fee), receipt.refund_to, receipt.data, block, shard.blocks[block].hash, transaction,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def client():
+    client = Client()
+    source = client.node.shards[1]
+    source.outgoing[RECEIPT_ID] = sent(RECEIPT, RECEIPT_ID, source)
+    return client
+
+
+async def life_of(client, identity=RECEIPT_ID):
+    answer = await client.result("shard_getCrossShardTransaction", "0x" + identity.hex())
+    assert len(answer["receipts"]) == 1
+    return answer["receipts"][0]
+
+
+async def test_the_life_of_a_credit(client):
+    by_id = await client.result("shard_getCrossShardTransaction", "0x" + RECEIPT_ID.hex())
+    assert by_id == await client.result("shard_getCrossShardTransaction", "0x" + TRANSACTION.hex(), path="/beacon")
+    life = by_id["receipts"][0]
+    assert (life["state"], life["outcome"], life["returned"]) == ("delivered", "success", None)
+    assert life["sent"]["timestamp"] == hex(GENESIS_TIME + 4)
+    assert life["crosslink"] == {"block": {"number": "0x3", "hash": "0x" + "0c" * 32}, "timestamp": hex(GENESIS_TIME + 7)}
+    assert life["bundle"] == {"timestamp": hex(GENESIS_TIME + 6)}
+    delivery = life["delivery"]
+    assert (delivery["block"]["number"], delivery["status"], delivery["finalized"]) == ("0x5", "0x1", True)
+    assert (delivery["timestamp"], delivery["gasUsed"]) == (hex(GENESIS_TIME + 5), "0x5208")
+    assert await client.result("shard_getCrossShardTransaction", "0x" + "00" * 32) is None
+
+
+async def test_what_has_not_happened_is_null(client):
+    del client.shard.receipts[RECEIPT_ID]
+    life = await life_of(client)
+    assert (life["state"], life["outcome"], life["delivery"], life["returned"]) == ("crosslinked", None, None, None)
+    client.node.crossed = replace(client.node.crossed, crosslink=None, crosslink_timestamp=None, bundle_timestamp=None)
+    life = await life_of(client)
+    assert (life["state"], life["crosslink"], life["bundle"], life["sent"]["finalized"]) == ("sent", None, None, False)
+
+
+async def test_at_most_so_many_messages_of_one_transaction(client):
+    source = client.node.shards[1]
+    for n in range(limits.CROSSINGS_PER_TRANSACTION_MAX + 1):
+        source.outgoing[bytes([n]) * 32] = sent(RECEIPT, bytes([n]) * 32, source, transaction=b"\x56" * 32)
+    answer = await client.result("shard_getCrossShardTransaction", "0x" + "56" * 32)
+    assert len(answer["receipts"]) == limits.CROSSINGS_PER_TRANSACTION_MAX
+
+
+def deliver_with(client, status, *logs):
+    delivered = client.shard.receipts[RECEIPT_ID]
+    views = tuple(
+        LogView(log.address, log.topics, log.data, 5, delivered.transaction.block_hash, RECEIPT_ID, 0, i) for i, log in enumerate(logs)
+    )
+    client.shard.receipts[RECEIPT_ID] = msgspec.structs.replace(delivered, status=status, logs=views)
+
+
+@pytest.mark.parametrize(("status", "outcome"), [(0, "refunded"), (1, "success")])
+async def test_what_a_call_sent_home_has_a_life_of_its_own(client, status, outcome):
+    deliver_with(client, status, sent_log(REFUND, CHAIN_ID))
+    client.shard.outgoing[REFUND_ID] = sent(REFUND, REFUND_ID, client.shard, 5, RECEIPT_ID)
+    life = await life_of(client)
+    assert (life["state"], life["outcome"], life["delivery"]["status"]) == ("delivered", outcome, hex(status))
+    returned = life["returned"]
+    assert (returned["id"], returned["amount"], returned["to"]) == ("0x" + REFUND_ID.hex(), hex(800), "0x" + RECEIPT.sender.hex())
+    assert returned["sent"]["transactionHash"] == "0x" + RECEIPT_ID.hex()
+    assert (returned["state"], returned["delivery"], returned["returned"]) == ("crosslinked", None, None)
+    home = client.node.shards[1]
+    home.receipts[REFUND_ID] = home.receipts[RECEIPT_ID]
+    returned = (await life_of(client))["returned"]
+    assert (returned["state"], returned["outcome"], returned["delivery"]["status"]) == ("delivered", "success", "0x1")
+    assert returned == await life_of(client, REFUND_ID)
+
+
+async def test_messages_that_the_callee_sent_are_not_what_came_back(client):
+    own = replace(REFUND, sender=b"\xcc" * 20)
+    deliver_with(client, 1, sent_log(own, CHAIN_ID))
+    assert (await life_of(client))["returned"] is None
+
+
+async def test_a_failed_call_with_nothing_to_give_back(client):
+    deliver_with(client, 0)
+    life = await life_of(client)
+    assert (life["outcome"], life["returned"]) == ("failed", None)
+
+
+async def test_pending_receipts(client):
+    pending = await client.result("shard_getPendingReceipts", "0x1", "0x0", path="/beacon")
+    assert [(r["nonce"], r["state"], r["amount"]) for r in pending.pop("receipts")] == [
+        ("0x2", "crosslinked", hex(102)), ("0x3", "crosslinked", hex(103)), ("0x4", "sent", hex(104)),
+    ]  # fmt: skip
+    assert pending == {"source": "0x1", "destination": "0x0", "sent": "0x5", "crosslinked": "0x4", "delivered": "0x2", "next": None}
+    later = await client.result("shard_getPendingReceipts", "0x1", "0x0", "0x4")
+    assert [r["id"] for r in later["receipts"]] == ["0x" + client.node.channels.found[4].identity(CHAIN_ID).hex()]
+    assert (await client.result("shard_getPendingReceipts", "0x1", "0x0", "0x0"))["receipts"][0]["nonce"] == "0x2"
+
+
+async def test_pending_receipts_of_a_long_channel_come_in_pages(client, monkeypatch):
+    monkeypatch.setattr("node.rpc.methods.crossing.BUNDLE_RECEIPTS_MAX", 2)
+    page = await client.result("shard_getPendingReceipts", "0x1", "0x0")
+    assert ([r["nonce"] for r in page["receipts"]], page["next"]) == (["0x2", "0x3"], "0x4")
+
+
+async def test_pending_receipts_of_shards_that_are_elsewhere(client):
+    client.node.channels.found = None
+    code, message = await client.error("shard_getPendingReceipts", "0x1", "0x0")
+    assert (code, message) == (-32000, "neither shard 1 nor shard 0 is hosted by this node: ask a node that hosts one")
+
+
+async def test_a_transfer_is_built_for_outbox(client):
+    built = await client.result("shard_buildTransfer", "0x0", "0x1", TO, "0x64")
+    assert built == {
+        "chainId": hex(CHAIN_ID), "to": "0x" + OUTBOX.hex(), "value": "0x64", "fee": "0x0",
+        "data": "0x" + OUTBOX_CONTRACT.encode_call("transfer", 1, TO).hex(),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("is_hosted", [True, False])
+async def test_a_call_is_built_with_its_fee(client, is_hosted):
+    client.shard.word = big(BASE_FEE).rjust(32, b"\0")
+    if not is_hosted:
+        client.node.shards[0] = None
+    built = await client.result("shard_buildCall", "0x0", "0x1", TO, "0x64", "0x1234", "0x186a0", TO, path="/beacon")
+    quote = 2 * 100_000 * BASE_FEE
+    assert (built["quote"], built["fee"], built["value"]) == (hex(quote), hex(quote * 5 // 4), hex(quote * 5 // 4 + 100))
+    assert built["to"] == "0x" + OUTBOX.hex()
+    selector, kinds = OUTBOX_CONTRACT.methods["send"]
+    payload = bytes.fromhex(built["data"][2:])
+    assert payload[:4] == selector
+    assert abi_decode(kinds, payload[4:]) == (1, TO, 100, 100_000, TO, b"\x12\x34")
+
+
+async def test_a_closed_channel_takes_nothing(client):
+    client.shard.word = (CLOSED | BASE_FEE).to_bytes(32, "big")
+    expected = (-32000, "the channel from shard 0 to shard 1 is closed until its backlog is delivered")
+    assert await client.error("shard_buildTransfer", "0x0", "0x1", TO, "0x1") == expected
+    assert await client.error("shard_buildCall", "0x0", "0x1", TO, "0x1", "0x", "0x5208", TO) == expected
+
+
+LONG = "0x" + "00" * (GENESIS.parameters.data_max + 1)
+BAD = {
+    "source": ("shard_getPendingReceipts", ["0x2", "0x1"], "invalid argument 0: this network has shards 0 to 1"),
+    "destination": ("shard_buildTransfer", ["0x0", "0x2", TO, "0x1"], "invalid argument 1: this network has shards 0 to 1"),
+    "itself": ("shard_buildTransfer", ["0x1", "0x1", TO, "0x1"], "invalid argument 1: a message goes to another shard"),
+    "gas below": (
+        "shard_buildCall", ["0x0", "0x1", TO, "0x0", "0x0102", "0x5208", TO],
+        f"invalid argument 5: with this data, a gas limit from 21080 to {GENESIS.parameters.receipt_gas_max}",
+    ),
+    "gas above": ("shard_buildCall", ["0x0", "0x1", TO, "0x0", "0x", "0x7fffffff", TO], "invalid argument 5: with this data, a gas"),
+    "data": ("shard_buildCall", ["0x0", "0x1", TO, "0x0", LONG, "0x7fffff", TO], "invalid argument 4: 4097 bytes, a message carries"),
+    "value": (
+        "shard_buildCall", ["0x0", "0x1", TO, hex(2**256 - 1), "0x", "0x5208", TO],
+        "invalid argument 3: amount and fee together exceed 256 bits",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("row", BAD)
+async def test_bad_parameters(row):
+    method, params, words = BAD[row]
+    code, message = await Client().error(method, *params)
+    assert code == -32602
+    assert message.startswith(words)
