@@ -112,6 +112,8 @@ LIVE_READ_ATTEMPTS_MAX = 20
 LIVE_READ_PAUSE_SECONDS = 0.25
 RECEIPTS_REMEMBERED_MAX = 4096
 """Cross-shard receipts of one source whose crosslink subscribers are to be told of; the oldest make room."""
+POOLED_PER_TURN = 16
+"""Pooled transactions told between two turns of the event loop."""
 LOGS_PER_TURN = 64
 """Logs matched between two turns of the event loop."""
 

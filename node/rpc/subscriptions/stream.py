@@ -18,6 +18,7 @@ from node.rpc.limits import (
     LIVE_READ_ATTEMPTS_MAX,
     LIVE_READ_PAUSE_SECONDS,
     LOGS_PER_TURN,
+    POOLED_PER_TURN,
     POOLED_QUEUED_MAX,
 )
 from node.rpc.render import render_header, render_log, render_pooled
@@ -113,12 +114,13 @@ class ShardStream:
             return
         fresh = self.pooled.since(self._told_pooled)
         self._told_pooled = self.pooled.end
-        for event in fresh:
+        for i, event in enumerate(fresh):
             if self.pooled_hashes:
                 _tell(self.pooled_hashes, encode(data(event.hash)))
             if self.pooled_whole:
                 _tell(self.pooled_whole, encode(render_pooled(event.transaction)))
-            await trio.lowlevel.checkpoint()
+            if i % POOLED_PER_TURN == POOLED_PER_TURN - 1:
+                await trio.lowlevel.checkpoint()
 
     async def _tell_blocks(self) -> None:
         newest = self._newest

@@ -1,0 +1,196 @@
+"""Filters that are polled: what came since the last question, and nothing twice."""
+
+import pytest
+import trio
+import trio.testing
+
+from node.rpc.subscriptions import filters
+from primitives.errors import InvalidQuery, QueryReason
+from tests.node.rpc.fake import CONTRACT, Client
+from tests.node.rpc.subscriptions.support import make_node
+
+NOT_FOUND = (-32000, "filter not found")
+
+
+def make_client() -> Client:
+    client = Client()
+    client.node = make_node()
+    from node.rpc.app import Application
+
+    client.app = Application(client.node, version="t", allowed_hosts=[], observe=client.observer)
+    return client
+
+
+async def test_blocks():
+    client = make_client()
+    id = await client.result("eth_newBlockFilter")
+    assert await client.result("eth_getFilterChanges", id) == []
+    hashes = ["0x" + client.node.block(told=told).hash.hex() for told in (False, True)]
+    assert await client.result("eth_getFilterChanges", id) == hashes
+    assert await client.result("eth_getFilterChanges", id) == []
+
+
+async def test_blocks_of_one_answer_are_bounded_and_the_rest_follows(monkeypatch):
+    monkeypatch.setattr(filters, "FILTER_HASHES_MAX", 2)
+    client = make_client()
+    id = await client.result("eth_newBlockFilter")
+    hashes = ["0x" + client.node.block().hash.hex() for _ in range(5)]
+    told = [await client.result("eth_getFilterChanges", id) for _ in range(4)]
+    assert told == [hashes[:2], hashes[2:4], hashes[4:], []]
+
+
+async def test_pooled_transactions():
+    client = make_client()
+    client.node.pool()
+    id = await client.result("eth_newPendingTransactionFilter")
+    assert await client.result("eth_getFilterChanges", id) == []
+    hash = "0x" + client.node.pool().hex()
+    assert await client.result("eth_getFilterChanges", id) == [hash]
+    assert await client.result("eth_getFilterChanges", id) == []
+
+
+async def test_of_too_many_pooled_transactions_the_newest_are_told(monkeypatch):
+    monkeypatch.setattr("node.rpc.subscriptions.stream.POOLED_QUEUED_MAX", 3)
+    client = make_client()
+    id = await client.result("eth_newPendingTransactionFilter")
+    for _ in range(5):
+        client.node.pool()
+    assert len(await client.result("eth_getFilterChanges", id)) == 3
+    assert client.observer.limits == ["pooled_queued_max"]
+
+
+async def test_logs_are_asked_for_by_the_blocks_not_told_yet():
+    client = make_client()
+    id = await client.result("eth_newFilter", {"address": "0x" + CONTRACT.hex(), "fromBlock": "0x1"})
+    assert await client.result("eth_getFilterChanges", id) == []
+    client.node.block()
+    client.node.block()
+    ranges = []
+
+    async def logs(wanted):
+        ranges.append((wanted.first, wanted.last, wanted.addresses))
+        return ()
+
+    client.shard.logs = logs
+    assert await client.result("eth_getFilterChanges", id) == []
+    client.node.block()
+    assert await client.result("eth_getFilterChanges", id) == []
+    assert await client.result("eth_getFilterLogs", id) == []
+    assert ranges == [(11, 12, (CONTRACT,)), (13, 13, (CONTRACT,)), (1, "latest", (CONTRACT,))]
+
+
+async def test_a_filter_s_own_range_is_kept_to():
+    client = make_client()
+    id = await client.result("eth_newFilter", {"fromBlock": "0xc", "toBlock": "0xc"})
+    ranges = []
+
+    async def logs(wanted):
+        ranges.append((wanted.first, wanted.last))
+        return ()
+
+    client.shard.logs = logs
+    for _ in range(3):
+        client.node.block()
+        assert await client.result("eth_getFilterChanges", id) == []
+    assert ranges == [(12, 12)]
+
+
+async def test_more_logs_than_an_answer_holds_come_in_parts():
+    client = make_client()
+    id = await client.result("eth_newFilter", {})
+    for _ in range(4):
+        client.node.block()
+    ranges = []
+
+    async def logs(wanted):
+        if wanted.last - wanted.first > 1:
+            raise InvalidQuery(QueryReason.OVER_LIMIT, "too many")
+        ranges.append((wanted.first, wanted.last))
+        return ()
+
+    client.shard.logs = logs
+    for _ in range(3):
+        await client.result("eth_getFilterChanges", id)
+    assert ranges == [(11, 12), (13, 14)]
+
+
+async def test_a_block_with_more_logs_than_an_answer_holds_ends_the_filter():
+    client = make_client()
+    id = await client.result("eth_newFilter", {})
+    client.node.block()
+
+    async def logs(wanted):
+        raise InvalidQuery(QueryReason.OVER_LIMIT, "query returned more than 10000 results: narrow it")
+
+    client.shard.logs = logs
+    assert (await client.error("eth_getFilterChanges", id))[0] == -32602
+    assert await client.error("eth_getFilterChanges", id) == NOT_FOUND
+
+
+async def test_what_could_not_be_read_is_told_with_the_next_answer():
+    client = make_client()
+    id = await client.result("eth_newFilter", {})
+    client.node.block()
+    answer = client.shard.logs
+
+    async def broken(wanted):
+        raise InvalidQuery(QueryReason.UNKNOWN_BLOCK, "")
+
+    client.shard.logs = broken
+    assert (await client.error("eth_getFilterChanges", id))[0] == -32000
+    client.shard.logs = answer
+    client.shard.raises = None
+    ranges = []
+
+    async def logs(wanted):
+        ranges.append((wanted.first, wanted.last))
+        return ()
+
+    client.shard.logs = logs
+    await client.result("eth_getFilterChanges", id)
+    assert ranges == [(11, 11)]
+
+
+async def test_uninstalling_and_unknown_ids():
+    client = make_client()
+    id = await client.result("eth_newBlockFilter")
+    assert await client.result("eth_uninstallFilter", id) is True
+    assert await client.result("eth_uninstallFilter", id) is False
+    assert await client.error("eth_getFilterChanges", id) == NOT_FOUND
+    assert await client.error("eth_getFilterLogs", id) == NOT_FOUND
+    blocks = await client.result("eth_newBlockFilter")
+    assert await client.error("eth_getFilterLogs", blocks) == NOT_FOUND
+    assert await client.error("eth_getFilterChanges", blocks, path="/shard/1") == NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("eth_newFilter", []), ("eth_newFilter", [5]), ("eth_newFilter", [{"blockHash": "0x" + "00" * 32}]),
+        ("eth_newFilter", [{"topics": [1]}]), ("eth_getFilterChanges", [7]), ("eth_getFilterChanges", []), ("eth_uninstallFilter", [{}]),
+    ],
+)  # fmt: skip
+async def test_bad_parameters(method, params):
+    assert (await make_client().error(method, *params))[0] == -32602
+
+
+async def test_filters_are_bounded(monkeypatch):
+    monkeypatch.setattr(filters, "FILTERS_MAX", 2)
+    client = make_client()
+    first = await client.result("eth_newBlockFilter")
+    await client.result("eth_newFilter", {})
+    assert (await client.error("eth_newPendingTransactionFilter"))[0] == -32005
+    assert client.observer.limits == ["filters_max"]
+    await client.result("eth_uninstallFilter", first)
+    await client.result("eth_newPendingTransactionFilter")
+
+
+async def test_a_filter_that_is_not_asked_for_five_minutes_is_gone(autojump_clock: trio.testing.MockClock):
+    client = make_client()
+    used, unused = await client.result("eth_newBlockFilter"), await client.result("eth_newBlockFilter")
+    await trio.sleep(200)
+    await client.result("eth_getFilterChanges", used)
+    await trio.sleep(101)
+    assert await client.result("eth_getFilterChanges", used) == []
+    assert await client.error("eth_getFilterChanges", unused) == NOT_FOUND
+    assert client.observer.limits == ["filter_seconds_max"]
