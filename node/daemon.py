@@ -21,11 +21,13 @@ from node.executors.executor import Executor
 from node.executors.link import ExecutorLink
 from node.explorer.site import Site
 from node.feed import Feed
+from node.forwarding import Forwarder, PeerRpc
 from node.http_metrics import serve_metrics
 from node.logs import QueuedLines, logging_to
 from node.loop import CoreLoop, clocks
 from node.metrics import NodeMetrics
-from node.rpc.server import serve as serve_rpc
+from node.rpc.app import Application
+from node.rpc.server import serve_application
 from node.serving import Server
 from node.store import NodeStore
 from p2p.adapter.host import Network
@@ -118,7 +120,6 @@ async def _run_node(config: NodeConfig, log: QueuedLines, serving: trio.CancelSc
             kept = [PeerAddress(peer.host, peer.port, PeerId(peer.peer_id)) for peer in config.peers]
             network.keep(kept)
             book = AddressBook(network, kept, check_peer_id)
-            server = Server(core, store, links, book)
             metrics.peers = lambda: len(network.peers())
             feed = Feed(core)
             loop = CoreLoop(core, store, network, links, topics, metrics.observe, lambda admit: admission.enqueue(admit), feed.after_turn)
@@ -126,18 +127,18 @@ async def _run_node(config: NodeConfig, log: QueuedLines, serving: trio.CancelSc
             backend = NodeBackend(
                 core=core, links=links, store=store, submit=admission.submit, peers=lambda: len(network.peers()), feed=feed
             )
+            app = Application(
+                backend, version=f"shardnet/v{version('shardnet')}", allowed_hosts=config.allowed_hosts, observe=metrics,
+                elsewhere=Forwarder(network, core, metrics.observe, loop.penalize),
+            )
+            server = Server(core, store, links, book, PeerRpc(app, metrics.observe).answer)
             await nursery.start(network.run)
             every_shard = range(genesis.parameters.shard_count)
             listeners = [(config.listen_host, config.rpc_port + shard, f"/shard/{shard}") for shard in every_shard]
-            await nursery.start(
-                functools.partial(
-                    serve_rpc, backend, listeners, version=f"shardnet/v{version('shardnet')}",
-                    allowed_hosts=config.allowed_hosts, observe=metrics,
-                )
-            )
+            await nursery.start(serve_application, app, listeners, metrics)
             ports = {shard: config.rpc_port + shard for shard in every_shard}
             site = Site(genesis, ports, version("shardnet"), config.allowed_hosts)
-            await nursery.start(serve_metrics, backend, metrics, site, config.listen_host, config.metrics_port)
+            await nursery.start(functools.partial(serve_metrics, backend, metrics, site, config.listen_host, config.metrics_port))
             for shard in links:
                 nursery.start_soon(admission.run, shard)
             _LOG.info("started peer_id=%s validators=%s rpc_port=%d", network.peer_id, list(identity.local), config.rpc_port)

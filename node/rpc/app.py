@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 import msgspec
@@ -15,9 +16,11 @@ from node.rpc.errors import BUSY, RpcError
 from node.rpc.faucet import Faucet
 from node.rpc.hosts import HostGuard
 from node.rpc.limits import BODIES_BYTES_MAX, BODY_BYTES_MAX, BODY_DRAINED_BYTES_MAX, BODY_SECONDS_MAX, REQUESTS_IN_FLIGHT_MAX
-from node.rpc.methods.context import Context, ShardMemory
+from node.rpc.methods.context import Context, Elsewhere, ShardMemory
 from node.rpc.methods.registry import EVERYWHERE, SHARD
+from node.rpc.passing import SERVED, passed_on
 from node.rpc.subscriptions.live import Live
+from p2p.messages import RPC_ANSWER_BYTES_MAX
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -38,6 +41,8 @@ _TEXT: Header = (b"content-type", b"text/plain; charset=utf-8")
 _TYPES = frozenset({b"application/json", b"application/json-rpc", b"application/jsonrequest"})
 _SHARD_PATH = re.compile(r"/shard/[0-9]+/?", re.ASCII)
 _STATUS_PATHS = ("/health", "/ready")
+BRACKETS_BYTES = 2
+"""Around the answers of a batch."""
 
 
 class Connection(Protocol):
@@ -82,7 +87,15 @@ class _GoneError(Exception):
 class Application:
     """One for a node, whatever the number of its ports."""
 
-    def __init__(self, backend: NetworkBackend, *, version: str, allowed_hosts: Iterable[str], observe: RpcObserver) -> None:
+    def __init__(
+        self,
+        backend: NetworkBackend,
+        *,
+        version: str,
+        allowed_hosts: Iterable[str],
+        observe: RpcObserver,
+        elsewhere: Elsewhere | None = None,
+    ) -> None:
         self._backend = backend
         self._observe = observe
         self._hosts = HostGuard(allowed_hosts)
@@ -91,12 +104,16 @@ class Application:
         parameters = backend.genesis.parameters
         self._shard_count = parameters.shard_count
         self._addresses: dict[str, Dispatcher] = {}
+        self._served: dict[int, Dispatcher] = {}
         faucet = Faucet(observe)
         self.live = Live(backend, observe)
         for chain in range(parameters.shard_count + 1):
             is_beacon = chain == parameters.beacon
-            context = Context(backend, observe, version, chain, ShardMemory(), faucet, self.live)
-            dispatcher = Dispatcher(context, EVERYWHERE if is_beacon else SHARD)
+            is_hosted = not is_beacon and backend.shard(chain) is not None
+            context = Context(backend, observe, version, chain, ShardMemory(), faucet, self.live, elsewhere)
+            dispatcher = Dispatcher(context, EVERYWHERE if is_beacon else SHARD if is_hosted else passed_on(SHARD))
+            if is_hosted:
+                self._served[chain] = Dispatcher(replace(context, elsewhere=None), SERVED, RPC_ANSWER_BYTES_MAX - BRACKETS_BYTES)
             path = "/beacon" if is_beacon else f"/shard/{chain}"
             self._addresses[path] = self._addresses[path + "/"] = dispatcher
 
@@ -159,6 +176,11 @@ class Application:
         """
         self._check_host(headers)
         return self._dispatcher(path, connection)
+
+    async def answer_peer(self, chain: int, body: bytes) -> bytes | None:
+        """The answer to a request that a peer passes on; None for a shard that is not hosted here."""
+        dispatcher = self._served.get(chain)
+        return None if dispatcher is None else await dispatcher.answer(body)
 
     def take_bytes(self, count: int) -> bool:
         """Whether there is room for a part of a WebSocket message; given back by a negative count."""

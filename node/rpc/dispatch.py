@@ -121,7 +121,8 @@ async def _is_too_deep(body: bytes) -> bool:
 class Dispatcher:
     """Answers the requests of one address."""
 
-    def __init__(self, context: Context, methods: dict[str, Method]) -> None:
+    def __init__(self, context: Context, methods: dict[str, Method], response_bytes_max: int | None = None) -> None:
+        self._response_bytes_max = RESPONSE_BYTES_MAX if response_bytes_max is None else response_bytes_max
         self._context = context
         self._methods = methods
         self._observe = context.observe
@@ -142,7 +143,7 @@ class Dispatcher:
         except RpcError as error:
             return self._refused(error)
         answer = await self._call(call)
-        if len(answer) > RESPONSE_BYTES_MAX:
+        if len(answer) > self._response_bytes_max:
             return self._too_large(call)
         return answer
 
@@ -158,7 +159,7 @@ class Dispatcher:
             return self._refused(RpcError(INVALID_REQUEST, f"batch too large: {len(items)} calls, at most {BATCH_CALLS_MAX}"))
         calls = [_try_decode(bytes(item)) for item in items]
         answers: list[bytes] = []
-        room = RESPONSE_BYTES_MAX
+        room = self._response_bytes_max
         found: list[object] = []
         for i, call in enumerate(calls):
             if i % BATCH_CALLS_PER_TURN == BATCH_CALLS_PER_TURN - 1:
@@ -215,7 +216,7 @@ class Dispatcher:
 
     def _too_large(self, call: _Call) -> bytes:
         self._observe.limit_hit("response_bytes_max")
-        return _failure(bytes(call.id), RpcError(RESPONSE_TOO_LARGE, f"response too large: over {RESPONSE_BYTES_MAX} bytes"))
+        return _failure(bytes(call.id), RpcError(RESPONSE_TOO_LARGE, f"response too large: over {self._response_bytes_max} bytes"))
 
     async def _call(self, call: _Call, found: object = _NOT_FOUND) -> bytes:
         """The answer to one call, whose result or error may have been found already; empty for a notification."""

@@ -262,20 +262,25 @@ async def serve(
     observe: RpcObserver,
     task_status: TaskStatus[list[int]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
+    """Serves one node's JSON-RPC; see `serve_application` and `Application`."""
+    app = Application(backend, version=version, allowed_hosts=allowed_hosts, observe=observe)
+    await serve_application(app, listeners, observe, task_status=task_status)
+
+
+async def serve_application(
+    app: Application, listeners: Sequence[Listener], observe: RpcObserver, *, task_status: TaskStatus[list[int]] = trio.TASK_STATUS_IGNORED
+) -> None:
     """Serves JSON-RPC on every listener until cancelled; answers under way then get `SHUTDOWN_SECONDS_MAX`.
 
     Args:
-        backend: the node.
+        app: what answers.
         listeners: where to listen, and the path that `/` stands for there (`/shard/0`, `/beacon`).
-        version: what web3_clientVersion answers.
-        allowed_hosts: names that a `Host` header may carry besides `localhost` and addresses; `*` for any.
         observe: told of calls, connections and limits.
         task_status: started, once every port is open, with the ports in the order of `listeners`.
 
     Raises:
         StartupRefused: a port cannot be opened; none is left open.
     """
-    app = Application(backend, version=version, allowed_hosts=allowed_hosts, observe=observe)
     bound: list[tuple[trio.SocketListener, str]] = []
     try:
         for host, port, default_path in listeners:

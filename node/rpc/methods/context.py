@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 from node.rpc.backend import NetworkBackend, RpcObserver, ShardBackend
 from node.rpc.errors import BUSY, SERVER, RpcError
@@ -29,6 +30,21 @@ class Method:
     optional: int = 0
     many: ManyHandler | None = None
     """Answers calls that follow one another in a batch, where that is quicker than one by one."""
+
+
+class Elsewhere(Protocol):
+    """Nodes that host what this one does not."""
+
+    async def call(self, shard: int, name: str, calls: Sequence[Sequence[object]]) -> list[object]:
+        """A method of a shard with the arguments of one call or more, at a peer that hosts the shard.
+
+        Returns:
+            For each call, in order, its result as JSON (`msgspec.Raw`) or the RpcError it failed with.
+
+        Raises:
+            RpcError: nobody could be asked, or nobody answered.
+        """
+        ...
 
 
 @dataclass(slots=True)
@@ -58,6 +74,8 @@ class Context:
     """The node's, the same at every address."""
     live: Live
     """What goes on in the node; the same at every address."""
+    elsewhere: Elsewhere | None = None
+    """Peers that host other shards; None where calls are not passed on."""
     notifier: Notifier | None = None
     """Where the call may subscribe; None over HTTP."""
 

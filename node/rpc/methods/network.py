@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from node.rpc.backend import BeaconHead, ShardBackend
-from node.rpc.errors import invalid_params
-from node.rpc.forms import data, parse_address, parse_hash, parse_number_or_tag, quantity
+from node.rpc.errors import RpcError, invalid_params
+from node.rpc.forms import data, parse_address, parse_hash, parse_number_or_tag, parse_quantity, quantity
 from node.rpc.limits import ACCOUNTS_PER_PAGE_MAX
 from node.rpc.methods.beacon import ref
 from node.rpc.methods.context import Context, Method
@@ -52,6 +54,22 @@ async def get_network(context: Context, arguments: list[object]) -> object:
     }
 
 
+async def _account(context: Context, number: int, shard: ShardBackend | None, address: bytes, tag: str) -> tuple[int, int] | None:
+    """Balance in wei and nonce, of a shard that is not hosted here as a peer tells them; None where nobody can tell."""
+    if shard is not None:
+        account = await shard.account(address, tag)
+        return None if account is None else (int.from_bytes(account.balance, "big"), account.nonce)
+    if context.elsewhere is None:
+        return None
+    try:
+        names, call = ("eth_getBalance", "eth_getTransactionCount"), [data(address), tag]
+        found = [(await context.elsewhere.call(number, name, [call]))[0] for name in names]
+        balance, nonce = (parse_quantity(msgspec.json.decode(part), "answer") for part in found if isinstance(part, msgspec.Raw))
+    except (RpcError, ValueError):
+        return None
+    return balance, nonce
+
+
 async def get_balances(context: Context, arguments: list[object]) -> object:
     """shard_getBalances: an account on every shard."""
     address = parse_address(arguments[0], "argument 0")
@@ -60,14 +78,14 @@ async def get_balances(context: Context, arguments: list[object]) -> object:
         raise invalid_params("invalid argument 1: heights differ from shard to shard, so only a tag makes sense here")
     entries, total = [], 0
     for number, shard in context.hosted():
-        account = None if shard is None else await shard.account(address, tag)
+        account = await _account(context, number, shard, address, tag)
         if account is not None:
-            total += int.from_bytes(account.balance, "big")
+            total += account[0]
         entries.append({
             "shard": hex(number),
             "chainId": hex(context.backend.genesis.parameters.chain_id(number)),
-            "balance": None if account is None else quantity(account.balance),
-            "nonce": None if account is None else hex(account.nonce),
+            "balance": None if account is None else hex(account[0]),
+            "nonce": None if account is None else hex(account[1]),
         })  # fmt: skip
     return {"address": data(address), "shards": entries, "total": hex(total)}
 

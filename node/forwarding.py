@@ -1,0 +1,216 @@
+"""JSON-RPC between nodes: calls for a shard that this node does not host go to a peer that does, over libp2p (PROTOCOL 8).
+
+Whoever answers is not trusted with anything but the answer: its form is checked, and the next peer is asked where it is wrong.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+import trio
+
+from node.core.core import Core
+from node.rpc.app import Application
+from node.rpc.errors import BUSY, SERVER, RpcError
+from p2p.messages import RPC_BODY_BYTES_MAX, RpcAnswer, RpcCall, decode_response, encode_request
+from p2p.network import PeerId, RequestFailed
+from primitives.errors import EncodingReason, InvalidEncoding, Reason
+
+CALLS_PER_REQUEST_MAX = 100
+"""Calls of one batch that travel together."""
+FORWARDED_MAX = 64
+"""Requests passed on at once."""
+FORWARDED_PER_PEER_MAX = 8
+"""Requests at once with one peer; half of what the network allows, so that there is always room for blocks."""
+SERVED_MAX = 64
+"""Requests of peers that are answered at once."""
+SERVED_PER_PEER_MAX = 8
+PEERS_TRIED_MAX = 3
+ANSWER_SECONDS_MAX = 10.0
+"""For one peer to answer; a simulated call may take it five."""
+ANSWER_NESTING_MAX = 2048
+"""Levels of arrays and objects in an answer: the decoder recurses, and the stack must not end first."""
+
+Observe = Callable[[str, Mapping[str, str], float], None]
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+_OTHERS = bytes(set(range(256)) - set(b"[]{}"))
+_STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+
+
+class Asked(Protocol):
+    """What is asked of the network; `p2p.adapter.host.Network` is it."""
+
+    def peers(self) -> list[PeerId]:
+        """The connected peers."""
+        ...
+
+    async def request(self, peer: PeerId, payload: bytes, timeout_s: float) -> bytes:
+        """One request; raises RequestFailed."""
+        ...
+
+
+class _Error(msgspec.Struct):
+    code: int
+    message: str
+    data: str | None = None
+
+
+class _Answer(msgspec.Struct, forbid_unknown_fields=True):
+    jsonrpc: str
+    id: int
+    result: msgspec.Raw = msgspec.Raw(b"")
+    error: _Error | None = None
+
+
+_ANSWERS = msgspec.json.Decoder(list[_Answer])
+
+
+class Forwarder:
+    """Passes calls on; see `node.rpc.methods.context.Elsewhere`."""
+
+    def __init__(self, network: Asked, core: Core, observe: Observe, penalize: Callable[[str, Reason], None]) -> None:
+        self._network, self._core, self._observe, self._penalize = network, core, observe, penalize
+        self._under_way = 0
+        self._per_peer: Counter[PeerId] = Counter()
+        self._last: dict[int, PeerId] = {}
+        """Who answered last, by shard: as long as it does it is asked, so that what one call saw the next one sees too."""
+
+    async def call(self, shard: int, name: str, calls: Sequence[Sequence[object]]) -> list[object]:
+        """See `Elsewhere`."""
+        results: list[object] = []
+        for body, count in _bodies(shard, name, calls):
+            if self._under_way >= FORWARDED_MAX:
+                self._observe("limit_hits", {"limit": "rpc_forwarded_max"}, 1)
+                raise RpcError(BUSY, f"busy: {FORWARDED_MAX} requests for shards of other nodes are under way, try again")
+            self._under_way += 1
+            try:
+                results += await self._ask(shard, body, count)
+            finally:
+                self._under_way -= 1
+        return results
+
+    async def _ask(self, shard: int, body: bytes, count: int) -> list[object]:
+        peers = self._hosts(shard)
+        if not peers:
+            raise RpcError(SERVER, f"shard {shard} is not hosted by this node, nor by a peer of it: ask a node that hosts it, or try again")
+        is_busy = False
+        for peer in peers[:PEERS_TRIED_MAX]:
+            if self._per_peer[peer] >= FORWARDED_PER_PEER_MAX:
+                self._observe("limit_hits", {"limit": "rpc_forwarded_per_peer_max"}, 1)
+                is_busy = True
+                continue
+            self._per_peer[peer] += 1
+            try:
+                results = await self._exchange(peer, shard, body, count)
+            finally:
+                self._per_peer[peer] -= 1
+                if not self._per_peer[peer]:
+                    del self._per_peer[peer]
+            if results is not None:
+                self._last[shard] = peer
+                return results
+        if is_busy:
+            raise RpcError(BUSY, f"busy: the peers that host shard {shard} have as many requests of this node as they take, try again")
+        raise RpcError(SERVER, f"shard {shard} is not hosted by this node, and no peer that hosts it has answered: try again")
+
+    def _hosts(self, shard: int) -> list[PeerId]:
+        """Peers to ask, the best first: the one that answered last, those that say they host the shard, those that have not told."""
+        connected, fetcher = set(self._network.peers()), self._core.context.fetcher
+        maybe = [PeerId(peer) for peer in fetcher.followers(shard) if peer in connected]
+        return sorted(maybe, key=lambda peer: (peer != self._last.get(shard), not fetcher.follows(peer, shard)))
+
+    async def _exchange(self, peer: PeerId, shard: int, body: bytes, count: int) -> list[object] | None:
+        """What a peer answered; None where the next one is to be asked."""
+        request = RpcCall(shard, body)
+        try:
+            answer = decode_response(request, await self._network.request(peer, encode_request(request), ANSWER_SECONDS_MAX))
+            if not isinstance(answer, RpcAnswer):
+                self._observe("rpc_forwarded", {"result": "refused"}, 1)
+                return None
+            results = await read_answers(answer.body, count)
+        except RequestFailed as error:
+            self._observe("rpc_forwarded", {"result": error.reason.value}, 1)
+            return None
+        except InvalidEncoding as error:
+            self._observe("rpc_forwarded", {"result": "malformed"}, 1)
+            self._penalize(peer, error.reason)
+            return None
+        self._observe("rpc_forwarded", {"result": "ok"}, 1)
+        return results
+
+
+def _bodies(shard: int, name: str, calls: Sequence[Sequence[object]]) -> Iterator[tuple[bytes, int]]:
+    """Batches to pass on, with the number of calls in each; ids count from 0."""
+    group: list[bytes] = []
+    size = 0
+    for arguments in calls:
+        call = b'"jsonrpc":"2.0","method":%b,"params":%b}' % (msgspec.json.encode(name), msgspec.json.encode(arguments))
+        if len(call) + 64 > RPC_BODY_BYTES_MAX:
+            raise RpcError(
+                SERVER, f"shard {shard} is not hosted by this node, and a call over {RPC_BODY_BYTES_MAX} bytes is not passed on: "
+                "ask a node that hosts it"
+            )  # fmt: skip
+        if group and (size + len(call) + 64 > RPC_BODY_BYTES_MAX or len(group) >= CALLS_PER_REQUEST_MAX):
+            yield b"[" + b",".join(group) + b"]", len(group)
+            group, size = [], 0
+        group.append(b'{"id":%d,%b' % (len(group), call))
+        size += len(group[-1]) + 1
+    if group:
+        yield b"[" + b",".join(group) + b"]", len(group)
+
+
+async def read_answers(body: bytes, count: int) -> list[object]:
+    """Results and errors in the order of the calls, whose ids were 0 to `count - 1`.
+
+    Raises:
+        InvalidEncoding: it is not the answer to such a batch.
+    """
+    if body.count(b"[") + body.count(b"{") > ANSWER_NESTING_MAX and await trio.to_thread.run_sync(_depth, body) > ANSWER_NESTING_MAX:
+        raise InvalidEncoding(EncodingReason.TOO_LARGE, f"an answer of more than {ANSWER_NESTING_MAX} levels")
+    try:
+        answers = _ANSWERS.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidEncoding(EncodingReason.MALFORMED, f"not a JSON-RPC answer: {error}") from error
+    if [answer.id for answer in answers] != list(range(count)):
+        raise InvalidEncoding(EncodingReason.MALFORMED, "the ids are not those of the calls")
+    results: list[object] = []
+    for answer in answers:
+        if answer.jsonrpc != "2.0" or (answer.error is None) != bool(answer.result):
+            raise InvalidEncoding(EncodingReason.MALFORMED, "an answer has either a result or an error")
+        told = answer.error
+        results.append(answer.result if told is None else RpcError(told.code, told.message, told.data))
+    return results
+
+
+def _depth(body: bytes) -> int:
+    """Levels of arrays and objects."""
+    brackets = _STRING.sub(b"", body).translate(None, _OTHERS)
+    return max(itertools.accumulate(map(_STEPS.__getitem__, brackets)), default=0)
+
+
+class PeerRpc:
+    """Answers what peers pass on, as many at once as there is room for."""
+
+    def __init__(self, app: Application, observe: Observe) -> None:
+        self._app, self._observe = app, observe
+        self._serving: Counter[str] = Counter()
+
+    async def answer(self, peer: str, chain: int, body: bytes) -> bytes:
+        """An encoded `RpcAnswer`; nothing where the shard is not hosted here, or there is no room."""
+        if self._serving[peer] >= SERVED_PER_PEER_MAX or self._serving.total() >= SERVED_MAX:
+            limit = "rpc_served_per_peer_max" if self._serving[peer] >= SERVED_PER_PEER_MAX else "rpc_served_max"
+            self._observe("limit_hits", {"limit": limit}, 1)
+            return b""
+        self._serving[peer] += 1
+        try:
+            answer = await self._app.answer_peer(chain, body)
+        finally:
+            self._serving[peer] -= 1
+            if not self._serving[peer]:
+                del self._serving[peer]
+        return b"" if answer is None else RpcAnswer(answer).encode()
