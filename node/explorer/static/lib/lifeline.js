@@ -12,20 +12,16 @@ function step(name, chain, event, what, sentence) {
     time: event?.timestamp ? int(event.timestamp) : null, hash: event?.transactionHash ?? null };
 }
 
-/** The steps of one message; those of its refund follow those of a call that failed. */
-export function stepsOf(life, refund) {
+/** The steps of one message; those of what a call sent home follow its own. */
+export function stepsOf(life) {
   const [source, destination] = [int(life.source), int(life.destination)];
   const steps = passage(life, source, destination, int(life.kind) === 0 ? "Credited" : "Called");
-  const delivered = steps[4];
-  if (life.delivery && life.delivery.status !== "0x1") {
-    delivered.bad = true;
-    delivered.name = "Call failed";
-    delivered.sentence = "It reverted on the destination; its value and unused fee go back.";
-  }
-  if (refund) {
-    const [, , crosslinked, , credited] = passage(refund, int(refund.source), int(refund.destination), "Refunded");
-    crosslinked.name = "Refund crosslinked";
-    steps.push(crosslinked, credited);
+  const hasFailed = life.delivery && life.delivery.status !== "0x1";
+  if (hasFailed) Object.assign(steps[4], { bad: true, name: "Call failed", sentence: "It reverted on the destination; its value and unused fee go back." });
+  if (life.returned) {
+    const [word, sentence] = hasFailed ? ["Refund", "What was not used is back."] : ["Rest", "The fee that was left is back."];
+    const [, , crosslinked, , credited] = passage(life.returned, int(life.returned.source), int(life.returned.destination), hasFailed ? "Refunded" : "Rest returned");
+    steps.push({ ...crosslinked, name: `${word} crosslinked` }, { ...credited, sentence });
   }
   return steps;
 }
@@ -43,8 +39,8 @@ function passage(life, source, destination, arrival) {
 }
 
 /** The drawing and, below it, the same steps as a list. */
-export function lifeline(life, refund, width) {
-  const steps = stepsOf(life, refund);
+export function lifeline(life, width) {
+  const steps = stepsOf(life);
   const lanes = ["beacon", ...new Set(steps.map((one) => one.chain).filter((chain) => chain !== "beacon"))];
   const next = steps.findIndex((one) => !one.done);
   const place = width >= WIDE_MIN ? wide(steps, lanes, width) : narrow(steps, lanes, width);

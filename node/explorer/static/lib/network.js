@@ -7,6 +7,9 @@ const POLL_MS = 1000;
 const RETRY_MS_MAX = 5000;
 const BLOCKS_KEPT = 40;
 const RATE_SECONDS = 30;
+const CHANNELS_MAX = 12;
+/** Past every message: only the counts of a channel are wanted. */
+const NONCE_MAX = "0xffffffffffffffff";
 const MESSAGE_BLOCKS = 500, MESSAGES_KEPT = 100;
 
 export class Network {
@@ -51,7 +54,9 @@ export class Network {
     this.polls += 1;
     try {
       const [status, supply] = await Promise.all([this.rpc.beacon("shard_getNetwork"), this.rpc.beacon("shard_getSupply")]);
+      const channels = this.channels(supply).map(([source, destination]) => this.rpc.beacon("shard_getPendingReceipts", source, destination, NONCE_MAX).catch(() => null));
       await Promise.all([...status.shards.map((entry) => this.fetchBlocks(entry)), this.fetchBeacon(int(status.beacon.head.number))]);
+      this.pending = (await Promise.all(channels)).reduce((sum, channel) => sum + (channel ? int(channel.sent) - int(channel.delivered) : 0), 0);
       this.status = status;
       this.supply = supply;
       this.failures = 0;
@@ -64,6 +69,15 @@ export class Network {
       this.error = error;
     }
     for (const listener of [...this.listeners]) listener();
+  }
+
+  /** The channels that are asked how many messages they hold: all of a small network, those with value under way of a large one. */
+  channels(supply) {
+    const shards = this.config.shards.map((entry) => `0x${entry.shard.toString(16)}`);
+    const all = shards.flatMap((source) => shards.filter((destination) => destination !== source).map((destination) => [source, destination]));
+    if (all.length <= CHANNELS_MAX) return all;
+    const held = supply.inFlight.map((flow) => [flow.source, flow.destination]);
+    return held.filter((pair) => pair.every((chain) => int(chain) < this.shardCount)).slice(0, CHANNELS_MAX);
   }
 
   async fetchBlocks(entry) {

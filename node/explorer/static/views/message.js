@@ -6,7 +6,12 @@ import { kindName } from "../lib/decode.js";
 import { addressLink, amount, blockLink, bytes, chainName, copyButton, facts, heading, hop, messageLink, panel, pill, tight, transactionLink } from "../lib/parts.js";
 import { lifeline } from "../lib/lifeline.js";
 
-const STATES = { sent: ["wait", "Sent"], crosslinked: ["wait", "On its way"], delivered: ["good", "Delivered"], refunded: ["bad", "Refunded"] };
+function stateOf(life) {
+  if (life.outcome === "failed") return ["bad", "Failed"];
+  if (life.outcome === "refunded") return life.returned?.delivery ? ["bad", "Refunded"] : ["wait", "Refund on its way"];
+  if (life.delivery) return ["good", "Delivered"];
+  return life.crosslink ? ["wait", "On its way"] : ["wait", "Sent"];
+}
 
 export function messageTable(messages, nothing) {
   return tight(["Message", "*Kind", "Way", "*Sent in block", "Amount"], messages.map((one) => [messageLink(one.id), kindName(one.kind),
@@ -35,12 +40,9 @@ export async function messageView(app, id) {
       state.set("unknown", () => pill("bad", "Unknown"));
       return picture.set("none", () => h("p", { class: "empty" }, "No shard that this node hosts has sent such a message. If it was sent just now, it shows up here by itself."));
     }
-    const hasFailed = life.delivery && life.delivery.status !== "0x1";
-    const back = hasFailed ? (await rpc.beacon("shard_getCrossShardTransaction", life.delivery.transactionHash))?.receipts[0] ?? null : null;
-    const name = hasFailed ? (back?.delivery ? "refunded" : "delivered") : life.state;
-    const [tone, word] = hasFailed && !back?.delivery ? ["bad", "Failed"] : STATES[name] ?? ["plain", name];
-    state.set(name + word, () => pill(tone, word));
-    picture.set(JSON.stringify([life, back, app.width()]), () => lifeline(life, back, app.width()));
+    const [tone, word] = stateOf(life);
+    state.set(word, () => pill(tone, word));
+    picture.set(JSON.stringify([life, app.width()]), () => lifeline(life, app.width()));
     body.set(life.id, () => facts([
       ["Kind", kindName(int(life.kind))], ["Way", [chainName(int(life.source)), " → ", chainName(int(life.destination))]],
       ["Amount", amount(life.amount)], ["Sender", addressLink(life.sender, true)], ["Receiver", addressLink(life.to, true)],

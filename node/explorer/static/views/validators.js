@@ -1,8 +1,8 @@
 // Who validates, with what stake, and who sits in which committee of an epoch.
 
 import { h, link, slot } from "../lib/dom.js";
-import { count, int, short } from "../lib/format.js";
-import { addressLink, amount, chainName, heading, panel, table, tight } from "../lib/parts.js";
+import { count, int, short, visible } from "../lib/format.js";
+import { addressLink, amount, chainName, heading, meter, panel, pill, table, tight } from "../lib/parts.js";
 
 export async function validatorsView(app, epochText) {
   const { network, rpc } = app;
@@ -14,14 +14,25 @@ export async function validatorsView(app, epochText) {
     const now = int(network.status.beacon.epoch);
     const epoch = epochText === undefined ? now : Number(epochText);
     const validators = await rpc.beacon("beacon_getValidators");
-    list.set(JSON.stringify(validators), () => table(["Validator", "Stake", "Account", "Public key"], validators.map((one) => [
-      h("b", { class: "num" }, int(one.index)), amount(one.stake, 2), addressLink(one.feeAddress), h("span", { class: "mono", title: one.publicKey }, short(one.publicKey, 14, 8))]), "There are no validators."));
+    list.set(JSON.stringify(validators), () => table(["Validator", "Stake", "Takes part", "Account", "Public key"], validators.map((one) => [
+      h("span", null, h("b", { class: "num" }, int(one.index)), " ", !one.active && pill("wait", "not in this epoch")), amount(one.stake, 2), part(one), addressLink(one.feeAddress),
+      h("span", { class: "mono", title: one.publicKey }, short(one.publicKey, 14, 8))]), "There are no validators."));
     if (shown === `${epoch} ${now}`) return;
     shown = `${epoch} ${now}`;
     steps.set(shown, () => [epoch > 0 && link(`/validators/${epoch - 1}`, { class: "button plain" }, "← Earlier"), h("span", { class: "epoch" }, `Epoch ${count(epoch)}`, epoch === now && " (now)"),
       epoch <= now && link(`/validators/${epoch + 1}`, { class: "button plain" }, "Later →")].filter(Boolean));
-    const told = await rpc.beacon("beacon_getCommittees", `0x${epoch.toString(16)}`);
-    seats.set(JSON.stringify(told), () => (told ? tight(["Chain", "Members"], told.map((one) => [chainName(int(one.chain) === network.shardCount ? "beacon" : int(one.chain)), one.members.map(int).join(", ")]), "") : h("p", { class: "empty" }, "The committees of that epoch are not known to this node.")));
+    const told = await rpc.beacon("beacon_getCommittees", `0x${epoch.toString(16)}`).catch((error) => ({ refused: error }));
+    seats.set(JSON.stringify(told), () => (told.refused ? h("p", { class: "empty" }, `Not to be had: ${visible(told.refused.message)}.`)
+      : tight(["Chain", "Members", "*Stake", "*Together since"], told.committees.map((one) => [chainName(int(one.chain) === network.shardCount ? "beacon" : int(one.chain)),
+        h("span", { class: "members num" }, one.members.map((member) => int(member.validator)).join(", ")),
+        amount(one.members.reduce((sum, member) => sum + BigInt(member.stake), 0n), 2), h("span", { class: "num" }, `epoch ${count(int(one.instanceEpoch))}`)]), "")));
   };
   return { title: "Validators", element, update };
+}
+
+/** How many of the certificates it could sign carry its vote, in the epoch so far. */
+function part(one) {
+  const [seen, due] = [int(one.votesSeen), int(one.votesDue)];
+  if (!due) return h("span", { class: "quiet" }, "nothing due yet");
+  return h("span", { class: "gas", title: `${seen} of ${due} certificates of this epoch carry its vote` }, h("span", { class: "num" }, `${Math.round((100 * seen) / due)} %`), meter(seen, due));
 }
