@@ -148,7 +148,7 @@ class Pool:
         elif len(account.entries) >= self.limits.transactions_per_sender_max:
             raise InvalidTransaction(
                 TransactionReason.SENDER_LIMIT,
-                f"txpool is full: this account has {len(account.entries)} transactions waiting",
+                f"account limit exceeded: {len(account.entries)} transactions of this account are waiting",
                 limit=self.limits.transactions_per_sender_max,
             )
         entry = Entry(PoolTransaction(transaction, sender, self._arrivals, now_ms), account)

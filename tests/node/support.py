@@ -26,17 +26,19 @@ def make_genesis(shards: int = 2) -> Genesis:
     return Genesis(parameters=Parameters(shard_count=shards), timestamp=1, seed=b"\0" * 32, validators=(validator,), accounts=(account,))
 
 
-def make_core(now: Now | None = None, hosted: tuple[int, ...] = (0, 1)) -> Core:
+def make_core(
+    now: Now | None = None, hosted: tuple[int, ...] = (0, 1), genesis: Genesis | None = None, limits: PoolLimits | None = None
+) -> Core:
     """A core of a one-validator network at genesis, not started."""
-    genesis = make_genesis()
+    genesis = genesis or make_genesis()
     heads = {}
     for shard in hosted:
         database = MemoryDatabase()
         engine = ReferenceEngine(genesis.parameters, shard, StateReader(database))
         heads[shard] = ShardExecutor(database, genesis, shard, engine, lambda: 0.0).head()
     block, state = build_genesis_state(genesis, genesis_of_shards(genesis, heads))
+    pools = {shard: Pool(limits or PoolLimits()) for shard in heads}
     return Core(
-        genesis=genesis, genesis_block=block, genesis_state=state, heads=heads, pools={shard: Pool(PoolLimits()) for shard in heads},
-        scheme=BlsScheme({0: KEY}), local=(ValidatorIndex(0),), read=lambda key: None, scan=lambda prefix: {},
-        now=now or Now(1_000, 1_000_000),
+        genesis=genesis, genesis_block=block, genesis_state=state, heads=heads, pools=pools, scheme=BlsScheme({0: KEY}),
+        local=(ValidatorIndex(0),), read=lambda key: None, scan=lambda prefix: {}, now=now or Now(1_000, 1_000_000),
     )

@@ -405,8 +405,8 @@ class Answer:
 class Client:
     """Speaks to the application as an ASGI server does."""
 
-    def __init__(self, default_path: str = "/shard/0") -> None:
-        self.node = FakeNode()
+    def __init__(self, default_path: str = "/shard/0", node=None) -> None:
+        self.node = node or FakeNode()
         self.observer = Observer()
         self.app = Application(self.node, version="shardnet/test", allowed_hosts=["node.example"], observe=self.observer)
         self.connection = FakeConnection(default_path)

@@ -1,0 +1,167 @@
+"""What tools read besides a wallet's first questions, of four real processes."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+import rlp
+from eth_utils.address import to_checksum_address
+from web3 import HTTPProvider, Web3
+from web3.middleware import ExtraDataToPOAMiddleware
+
+from node.cluster.accounts import COIN
+from node.cluster.client import Client
+from primitives.hashing import keccak256
+from shard.contracts import OUTBOX
+from shard.engine.trie import list_root
+from tests.e2e.accounts import GWEI, KEEPER_INIT, known_account, new_account, next_nonce, sign
+from tests.e2e.harness import Cluster, try_call, wait_for
+
+WORD = (0xC0FFEE).to_bytes(32, "big")
+SHARD = 0
+
+
+@pytest.fixture
+def client(cluster: Cluster) -> Iterator[Client]:
+    client = cluster.client(0, SHARD)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def web3(cluster: Cluster) -> Iterator[Any]:
+    with requests.Session() as session:
+        w3 = Web3(HTTPProvider(cluster.options.url(0, SHARD), session=session))
+        w3.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)
+        yield w3
+
+
+def mined(client: Client, account: Any, **fields: Any) -> dict[str, Any]:
+    """The receipt of a transaction of an account."""
+    raw = sign(account, int(client.call("eth_chainId"), 16), next_nonce(client, account), **fields)
+    sent = client.call("eth_sendRawTransaction", raw)
+    receipt: dict[str, Any] = wait_for("a receipt", lambda: try_call(client, "eth_getTransactionReceipt", sent))
+    return receipt
+
+
+@pytest.fixture
+def keeper(client: Client) -> str:
+    """A contract that keeps WORD in slot 0."""
+    account = known_account(4)
+    contract = mined(client, account, data=KEEPER_INIT, gas=200_000)["contractAddress"]
+    assert mined(client, account, to=contract, data="0x" + WORD.hex(), gas=100_000)["status"] == "0x1"
+    return str(contract)
+
+
+def test_a_block_is_the_same_from_every_side(client: Client) -> None:
+    receipt = mined(client, known_account(5), to=new_account().address, value=1)
+    number, block_hash, index = receipt["blockNumber"], receipt["blockHash"], receipt["transactionIndex"]
+    block = client.call("eth_getBlockByNumber", number, True)
+    transaction = block["transactions"][int(index, 16)]
+    assert transaction["hash"] == receipt["transactionHash"]
+    assert transaction["blockTimestamp"] == block["timestamp"]
+    assert client.call("eth_getTransactionByBlockNumberAndIndex", number, index) == transaction
+    assert client.call("eth_getTransactionByBlockHashAndIndex", block_hash, index) == transaction
+    assert client.call("eth_getTransactionByHash", transaction["hash"]) == transaction
+    receipts = client.call("eth_getBlockReceipts", number)
+    assert receipts == client.call("eth_getBlockReceipts", {"blockHash": block_hash, "requireCanonical": True})
+    assert receipts == [client.call("eth_getTransactionReceipt", t["hash"]) for t in block["transactions"]]
+
+
+def test_roots_are_those_of_the_raw_forms(client: Client) -> None:
+    number = mined(client, known_account(5), to=new_account().address, value=1)["blockNumber"]
+    block = client.call("eth_getBlockByNumber", number, False)
+    raw_header, raw_block, *raw_receipts = (
+        bytes.fromhex(raw[2:])
+        for raw in (
+            client.call("debug_getRawHeader", number), client.call("debug_getRawBlock", number),
+            *client.call("debug_getRawReceipts", number),
+        )
+    )  # fmt: skip
+    assert "0x" + keccak256(raw_header).hex() == block["hash"]
+    header, transactions, uncles, withdrawals = rlp.decode(raw_block)
+    assert rlp.encode(header) == raw_header
+    assert (uncles, withdrawals) == ([], [])
+    encoded = [t if isinstance(t, bytes) else rlp.encode(t) for t in transactions]
+    assert ["0x" + keccak256(t).hex() for t in encoded] == block["transactions"]
+    assert "0x" + list_root(encoded).hex() == block["transactionsRoot"]
+    assert "0x" + list_root(raw_receipts).hex() == block["receiptsRoot"]
+    assert client.call("debug_getRawTransaction", block["transactions"][0]) == "0x" + encoded[0].hex()
+
+
+def test_wallet_library_overrides_and_access_lists(web3: Any, keeper: str) -> None:
+    contract = to_checksum_address(keeper)
+    assert bytes(web3.eth.call({"to": contract})) == WORD
+    other = "0x" + "07" * 32
+    slot = "0x" + "00" * 32
+    assert web3.eth.call({"to": contract}, "latest", {contract: {"stateDiff": {slot: other}}}).hex().removeprefix("0x") == other[2:]
+    poor = new_account().address
+    call = {"from": poor, "to": known_account(0).address, "value": COIN}
+    assert web3.eth.estimate_gas(call, "latest", {poor: {"balance": hex(2 * COIN)}}) == 21_000
+    with pytest.raises(ValueError, match="insufficient funds"):
+        web3.eth.call(call)
+    created = web3.eth.create_access_list({"to": contract, "from": known_account(0).address})
+    assert [(entry["address"], [bytes(key) for key in entry["storageKeys"]]) for entry in created["accessList"]] == [(contract, [bytes(32)])]
+    receipts = web3.eth.get_block_receipts("latest")
+    assert [r["transactionHash"] for r in receipts] == web3.eth.get_block("latest")["transactions"]
+
+
+def test_a_message_is_followed_from_the_call_that_sends_it_to_its_delivery(cluster: Cluster, client: Client) -> None:
+    sender, receiver = known_account(6), new_account()
+    built = client.call("shard_buildTransfer", "0x0", "0x1", receiver.address, hex(3 * GWEI))
+    assert built["to"] == "0x" + OUTBOX.hex()
+    sent = mined(client, sender, to=built["to"], data=built["data"], value=int(built["value"], 16), gas=300_000)
+    assert sent["status"] == "0x1"
+
+    def delivered() -> dict[str, Any] | None:
+        life = client.call("shard_getCrossShardTransaction", sent["transactionHash"])
+        return life["receipts"][0] if life and (life["receipts"][0]["delivery"] or {}).get("finalized") else None
+
+    life = wait_for("a final delivery", delivered)
+    assert (life["outcome"], life["amount"], life["returned"]) == ("success", hex(3 * GWEI), None)
+    assert client.call("shard_getCrossShardTransaction", life["id"])["receipts"] == [life]
+    times = [int(life[step]["timestamp"], 16) for step in ("sent", "crosslink", "bundle", "delivery")]
+    assert times[0] - 60 < time.time() < times[-1] + 600
+    channel = client.call("shard_getPendingReceipts", "0x0", "0x1")
+    assert int(life["nonce"], 16) < int(channel["delivered"], 16) <= int(channel["crosslinked"], 16)
+    other = cluster.client(1, 1)
+    try:
+        transaction = other.call("eth_getTransactionByHash", life["id"])
+        assert (transaction["type"], transaction["to"]) == ("0x7d", receiver.address.lower())
+    finally:
+        other.close()
+
+
+def test_the_beacon_chain_at_every_address(cluster: Cluster, client: Client) -> None:
+    head = client.call("beacon_getHead")
+    block = client.call("beacon_getBlock", head["number"])
+    assert block["hash"] == head["hash"]
+    assert client.call("beacon_getBlock", head["hash"]) == block
+    assert client.call("beacon_getBlock", block["parentRoot"])["number"] == hex(int(head["number"], 16) - 1)
+    validators = client.call("beacon_getValidators")
+    assert len(validators) == cluster.options.validators
+    committees = client.call("beacon_getCommittees")["committees"]
+    assert [len(committee["members"]) for committee in committees] == [len(validators)] * 3
+    crosslinks = wait_for("crosslinks", lambda: client.call("beacon_getCrosslinks", "0x0", None, "0x64"))
+    link = crosslinks[-1]
+    assert client.call("eth_getBlockByNumber", link["number"], False)["hash"] == link["hash"]
+    assert client.call("beacon_getEvidence") == []
+    assert client.call("beacon_getParameters")["genesisRoot"] == client.call("shard_getNetwork")["genesisRoot"]
+
+
+def test_the_pool_shows_what_waits(client: Client) -> None:
+    account = known_account(7)
+    nonce = next_nonce(client, account) + 1
+    sent = client.call("eth_sendRawTransaction", sign(account, int(client.call("eth_chainId"), 16), nonce, to=account.address))
+    address = account.address.lower()
+    waiting = client.call("txpool_contentFrom", address)
+    assert waiting["queued"][str(nonce)]["hash"] == sent
+    assert waiting["queued"] == client.call("txpool_content")["queued"][address]
+    assert str(nonce) in client.call("txpool_inspect")["queued"][address]
+    assert int(client.call("txpool_status")["queued"], 16) >= 1
+    assert client.call("eth_getRawTransactionByHash", sent).startswith("0x02")
+    # what was missing comes, so that the next test finds an empty pool
+    mined(client, account, to=account.address)
+    wait_for("the second transaction", lambda: try_call(client, "eth_getTransactionReceipt", sent))
