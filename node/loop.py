@@ -42,9 +42,9 @@ from node.store import NodeStore
 from p2p import network as net
 from p2p.adapter.host import Network
 from p2p.messages import GOSSIP_TYPES, Response, decode_response, encode_request
-from p2p.scoring import PeerScores, Verdict, points_of
+from p2p.scoring import DROP_POINTS, PeerScores, Verdict, points_of
 from p2p.topics import Topic
-from primitives.errors import InvalidBlock, InvalidEncoding, Reason, Unavailable
+from primitives.errors import Fault, InvalidBlock, InvalidEncoding, Reason, Unavailable
 from shard.executor.context import BuildContext
 
 INBOX_EVENTS_MAX = 2048
@@ -167,14 +167,13 @@ class CoreLoop:
     def penalize(self, peer: str, reason: Reason) -> None:
         """Scores a peer, and acts on the verdict."""
         self._observe("penalties", {"reason": reason.code, "fault": reason.fault.value}, 1)
-        peer_id = net.PeerId(peer)
-        match self._scores.on_fault(peer_id, reason.fault, points_of(reason), trio.current_time()):
-            case Verdict.DROP:
-                self._observe("peers_dropped", {"reason": reason.code}, 1)
-                self._network.disconnect(peer_id)
-            case Verdict.BAN:
-                self._observe("peers_banned", {"reason": reason.code}, 1)
-                self._network.ban(peer_id, self._scores.parameters.ban_seconds)
+        peer_id, now = net.PeerId(peer), trio.current_time()
+        verdict = self._scores.on_fault(peer_id, reason.fault, points_of(reason), now)
+        if verdict is Verdict.DROP and self._network.disconnect(peer_id):
+            self._observe("peers_dropped", {"reason": reason.code}, 1)
+            verdict = self._scores.on_fault(peer_id, Fault.PEER, DROP_POINTS, now)
+        if verdict is Verdict.BAN and self._network.ban(peer_id, self._scores.parameters.ban_seconds):
+            self._observe("peers_banned", {"reason": reason.code}, 1)
 
     async def _ask(self, ask: Ask) -> None:
         response: Response | None = None

@@ -14,6 +14,8 @@ from primitives.errors import Fault, PeerReason, Reason
 
 POINTS = 10.0
 """Cost of one rejected message that was the peer's fault."""
+DROP_POINTS = 20.0
+"""What being disconnected adds: one who comes back and goes on is dropped twice more and then banned."""
 POINTS_OF_REASON: Mapping[Reason, float] = {
     PeerReason.OVER_RATE: 1.0,  # a hundred messages past an allowance that is already generous
     PeerReason.MALFORMED_FRAME: 50.0,

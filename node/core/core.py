@@ -44,6 +44,9 @@ from shard.pool import Added, Pool
 from shard.results import HeadInfo
 from shard.transactions import Transaction
 
+TRANSACTIONS_GATHERED_MS = 20
+"""How long a user's transaction waits for others to be gossiped with."""
+
 
 class Core:
     """Everything a node decides."""
@@ -75,6 +78,8 @@ class Core:
         """A peer has told how far it is."""
         self._ask_again_ms: int | None = None
         self._transactions: dict[int, list[bytes]] = {}
+        self._transactions_due_ms: int | None = None
+        """When what our users sent is gossiped, all of it in as few messages as can be."""
 
     @property
     def chains(self) -> tuple[Chain[Any], ...]:
@@ -147,6 +152,8 @@ class Core:
         added = chain.pool.add(transaction, sender, account[0], account[1], now.monotonic_ms)
         if is_local:
             self._transactions.setdefault(shard, []).append(transaction.raw)
+            if self._transactions_due_ms is None:
+                self._transactions_due_ms = now.monotonic_ms + TRANSACTIONS_GATHERED_MS
         if added.is_pending:
             chain.post(simplex.ChainChanged())
         return added, self._finish_turn()
@@ -162,8 +169,7 @@ class Core:
                 continue
             if (due := chain.engine.deadline_ms) is not None:
                 deadlines.append(due)
-        if self._ask_again_ms is not None:
-            deadlines.append(self._ask_again_ms)
+        deadlines += [due for due in (self._ask_again_ms, self._transactions_due_ms) if due is not None]
         return min(deadlines)
 
     def status(self) -> Status:
@@ -293,9 +299,10 @@ class Core:
         for number, messages in said.items():
             for batch in consensus_batches(messages):
                 self.context.emit(Publish(Topic(TopicKind.CONSENSUS, number), batch.encode()))
-        transactions, self._transactions = self._transactions, {}
-        for shard, raws in transactions.items():
-            for group in transaction_batches(raws):
-                self.context.emit(Publish(Topic(TopicKind.TRANSACTIONS, shard), group.encode()))
+        if self._transactions_due_ms is not None and self._transactions_due_ms <= self.context.now.monotonic_ms:
+            transactions, self._transactions, self._transactions_due_ms = self._transactions, {}, None
+            for shard, raws in transactions.items():
+                for group in transaction_batches(raws):
+                    self.context.emit(Publish(Topic(TopicKind.TRANSACTIONS, shard), group.encode()))
         effects, self.context.effects = self.context.effects, []
         return effects

@@ -220,7 +220,7 @@ class Gossip(Pubsub):  # type: ignore[misc,unused-ignore]
                     members.discard(peer)
 
     async def _on_frame(self, peer: ID, content: bytes) -> None:
-        if not self._ports.guard.allows(peer, limits.FRAME_LIMIT, len(content)):
+        if self._ports.guard.is_unwelcome(peer) or not self._ports.guard.allows(peer, limits.FRAME_LIMIT, len(content)):
             await trio.lowlevel.checkpoint()
             return
         rpc = rpc_pb2.RPC()
@@ -231,7 +231,7 @@ class Gossip(Pubsub):  # type: ignore[misc,unused-ignore]
         for number, message in enumerate(rpc.publish):
             if number % MESSAGES_BETWEEN_PAUSES_MAX == 0:
                 await trio.lowlevel.checkpoint()
-                if self._ports.guard.is_banned(peer):
+                if self._ports.guard.is_unwelcome(peer):
                     return
             await self.push_msg(peer, message)
         if rpc.HasField("control"):
@@ -308,7 +308,8 @@ class Gossip(Pubsub):  # type: ignore[misc,unused-ignore]
             return
         self._count(topic, "accepted")
         self._ports.deliver(GossipReceived(peer_id_from(ID(msg.from_id)), topic, content, len(msg.data)))
-        await self.router.publish(msg_forwarder, msg)
+        if guard.relays(msg_forwarder, subscribed.limit, len(msg.data), topic):
+            await self.router.publish(msg_forwarder, msg)
 
     def _count(self, topic: str, result: str) -> None:
         self._ports.observe("p2p_messages", {"topic": topic, "result": result}, 1)

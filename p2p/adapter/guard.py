@@ -12,7 +12,16 @@ import trio
 from libp2p.peer.id import ID
 
 from p2p.adapter.identity import peer_id_from
-from p2p.limits import ADDRESS_FACTOR, AUTHOR_LIMIT, AUTHORS_MAX, CONNECTION_LIMIT, MessageLimit, RateLimiter
+from p2p.limits import (
+    ADDRESS_FACTOR,
+    AUTHOR_LIMIT,
+    AUTHORS_MAX,
+    CONNECTION_LIMIT,
+    RELAY_FACTOR,
+    STRANGERS_RELAY_FACTOR,
+    MessageLimit,
+    RateLimiter,
+)
 from p2p.network import BANNED_PEERS_MAX, STRANGERS_PER_ADDRESS_MAX, Observe, Report
 from primitives.errors import PeerReason, Reason
 
@@ -25,6 +34,7 @@ class Guard:
         self._limiter = RateLimiter()
         self._addresses: dict[ID, str] = {}
         self._banned: dict[ID, float] = {}
+        self._leaving: set[ID] = set()
         self._authors: OrderedDict[ID, None] = OrderedDict()
 
     # Connections
@@ -38,7 +48,7 @@ class Guard:
 
     def admits(self, peer: ID, address: str) -> bool:
         """Whether a peer may stay whose key is known now: not banned, and not one stranger of an address too many."""
-        if self.is_banned(peer):
+        if self.is_unwelcome(peer):
             return False
         if not self._is_kept(peer):
             neighbours = [other for other, at in self._addresses.items() if at == address and other != peer and not self._is_kept(other)]
@@ -55,20 +65,34 @@ class Guard:
     def forget(self, peer: ID) -> None:
         """The peer's last connection is gone."""
         self._addresses.pop(peer, None)
+        self._leaving.discard(peer)
 
     # Bans
 
-    def ban(self, peer: ID, seconds: float) -> None:
-        """Refuse the peer for a while."""
+    def dismiss(self, peer: ID) -> bool:
+        """Nothing more is taken from a connected peer, until it is gone and comes back; False if that is so already."""
+        if peer in self._leaving or peer not in self._addresses:
+            return False
+        self._leaving.add(peer)
+        return True
+
+    def ban(self, peer: ID, seconds: float) -> bool:
+        """Refuse the peer for a while; False if it was refused already."""
+        is_new = not self.is_banned(peer)
         self._banned.pop(peer, None)
         if len(self._banned) >= BANNED_PEERS_MAX:
             self._observe("p2p_limit_hits", {"limit": "banned_peers"}, 1)
             del self._banned[min(self._banned, key=self._banned.__getitem__)]
         self._banned[peer] = trio.current_time() + seconds
+        return is_new
 
     def is_banned(self, peer: ID) -> bool:
         """Whether the peer is refused now."""
         return self._banned.get(peer, 0.0) > trio.current_time()
+
+    def is_unwelcome(self, peer: ID) -> bool:
+        """Whether nothing of what the peer still sends is looked at: it is banned, or on its way out."""
+        return peer in self._leaving or self.is_banned(peer)
 
     def lift_bans(self) -> None:
         """Forget the bans that are over."""
@@ -85,7 +109,8 @@ class Guard:
         now, scope = trio.current_time(), scope or limit.name
         if not self._limiter.take(peer.to_base58(), scope, limit, size_bytes, now):
             self._observe("p2p_limit_hits", {"limit": f"{limit.name}_rate"}, 1)
-            self.blame(peer, PeerReason.OVER_RATE)
+            if limit.is_blamed:
+                self.blame(peer, PeerReason.OVER_RATE)
             return False
         return self._address_allows(peer, limit, size_bytes, scope)
 
@@ -111,6 +136,17 @@ class Guard:
         self._authors[author] = None
         self._authors.move_to_end(author)
         return True
+
+    def relays(self, deliverer: ID, limit: MessageLimit, size_bytes: int, topic: str) -> bool:
+        """Whether one more message is passed on: less than our peers take from us, so that no flooder sets them against us.
+
+        What strangers bring has a small share of its own, so that it does not crowd out what the configured peers bring.
+        """
+        share, factor = ("kept", RELAY_FACTOR) if self._is_kept(deliverer) else ("strangers", STRANGERS_RELAY_FACTOR)
+        if self._limiter.take(f"relay/{share}", topic, limit, size_bytes, trio.current_time(), factor):
+            return True
+        self._observe("p2p_limit_hits", {"limit": f"{limit.name}_relay_rate"}, 1)
+        return False
 
     def _address_allows(self, peer: ID, limit: MessageLimit, size_bytes: int, scope: str) -> bool:
         address = None if self._is_kept(peer) else self._addresses.get(peer)

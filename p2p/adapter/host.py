@@ -187,15 +187,20 @@ class Network:
         """The IP address a connected peer's connection comes from or goes to."""
         return self._guard.address_of(identity_of(peer))
 
-    def disconnect(self, peer: PeerId) -> None:
-        """Close every connection with the peer; a kept peer is dialled again."""
-        self._spawn(self._cut_peer, identity_of(peer))
-
-    def ban(self, peer: PeerId, seconds: float) -> None:
-        """Disconnect the peer and refuse its connections for `seconds`."""
+    def disconnect(self, peer: PeerId) -> bool:
+        """Close every connection with the peer; a kept peer is dialled again. False if it is not connected, or leaving already."""
         identity = identity_of(peer)
-        self._guard.ban(identity, seconds)
+        is_leaving = self._guard.dismiss(identity)
+        if is_leaving:
+            self._spawn(self._cut_peer, identity)
+        return is_leaving
+
+    def ban(self, peer: PeerId, seconds: float) -> bool:
+        """Disconnect the peer and refuse its connections for `seconds`, counted from now; False if it was banned already."""
+        identity = identity_of(peer)
+        is_new = self._guard.ban(identity, seconds)
         self._spawn(self._cut_peer, identity)
+        return is_new
 
     def peers(self) -> list[PeerId]:
         """The connected peers, sorted."""
@@ -376,10 +381,11 @@ class Network:
         self._heard.add(peer)
 
     def _on_malformed(self, peer: ID) -> None:
+        self._guard.dismiss(peer)
         self._spawn(self._cut_peer, peer)
 
     def _is_unwelcome(self, peer: ID) -> bool:
-        return peer == self._libp2p_id() or self._guard.is_banned(peer)
+        return peer == self._libp2p_id() or self._guard.is_unwelcome(peer)
 
     def _libp2p_id(self) -> ID:
         return ID.from_pubkey(self._key_pair.public_key)
