@@ -9,10 +9,10 @@ HAVE := $(wildcard $(PACKAGES))
 # Real node processes share two cores badly: their tests run one after another, the rest side by side.
 TEST_JOBS ?= 2
 
-.PHONY: help setup setup-checks up test test-unit test-simulation test-e2e check lint types imports contracts bench soak lock clean
+.PHONY: help setup setup-checks up test test-unit test-simulation test-e2e check lint types imports contracts example bench soak terminal-pictures lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Make .venv with all that is needed (instant when nothing changed)
 	@tools/setup.sh
@@ -50,11 +50,17 @@ imports: setup
 contracts: setup-checks
 	$(PYTHON) -m shard.contracts.build --check
 
+example: setup ## Run the swap across two shards; ARGS="--rpc URL" uses a network that runs
+	$(PYTHON) docs/examples/swap/swap.py $(ARGS)
+
 bench: setup ## Run the benchmarks; ARGS="--help" tells which
 	$(PYTHON) -m benchmarks $(ARGS)
 
 soak: setup ## Simulate seed after seed until one fails; SEEDS=1000
 	@for seed in $$(seq 1 $(or $(SEEDS),1000)); do .venv/bin/shardnet simulate --seed $$seed $(ARGS) || exit 1; done
+
+terminal-pictures: setup ## Draw what a terminal shows anew, for docs/images; starts a network on the usual ports
+	$(PYTHON) tools/terminal_pictures.py
 
 lock: ## Rewrite the lock files from requirements*.in
 	@tools/lock.sh
