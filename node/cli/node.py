@@ -11,8 +11,8 @@ from node.cli.options import as_json
 
 
 @click.command(
-    epilog="Examples: shardnet node --config .shardnet/node-2/node.toml   |   "
-    "shardnet node --genesis genesis.json --peer 127.0.0.1:9000:16Uiu2HA... --data-dir observer"
+    epilog="Example: shardnet node --config .shardnet/node-2/node.toml   "
+    "(or, to follow a network: shardnet node --genesis genesis.json --peer 127.0.0.1:9000:16Uiu2HA... --data-dir observer)"
 )
 @click.option("--config", type=click.Path(dir_okay=False, path_type=Path), help="TOML file; `shardnet genesis` writes one.")
 @click.option("--genesis", type=click.Path(dir_okay=False, path_type=Path), help="Genesis file of the network; without --config.")
