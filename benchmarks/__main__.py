@@ -26,7 +26,7 @@ def _show(figures: list[Figure]) -> None:
     for column in ("benchmark", "figure", "measured", "target", ""):
         table.add_column(column)
     for figure in figures:
-        target = "" if figure.target is None else f"<= {figure.target:g}"
+        target = "" if figure.target is None else f"{'>=' if figure.at_least else '<='} {figure.target:g}"
         mark = {None: "", True: "reached", False: "missed"}[figure.is_reached]
         table.add_row(figure.benchmark, figure.name, f"{figure.value:.2f} {figure.unit}", target, mark)
     Console().print(table)

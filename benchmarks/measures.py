@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.cluster import BLOCK_SECONDS, Cluster, Rpc, Sender
+from benchmarks.rpc import measure_rpc, measure_subscribers
 from benchmarks.statistics import Figure, percentile
 
 SAMPLES = 20
@@ -127,4 +128,6 @@ MEASURES: dict[str, Callable[[Cluster], list[Figure]]] = {
     "cross-shard": measure_cross_shard,
     "idle": measure_idle,
     "throughput": measure_throughput,
+    "rpc": measure_rpc,
+    "subscribers": measure_subscribers,
 }

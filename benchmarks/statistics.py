@@ -15,12 +15,16 @@ class Figure:
     value: float
     unit: str
     target: float | None = None
-    """At most this, in the same unit; None where nothing was promised."""
+    """At most this, or at least, in the same unit; None where nothing was promised."""
+    at_least: bool = False
+    """Whether more is better."""
 
     @property
     def is_reached(self) -> bool | None:
         """Whether the target is reached; None where there is none."""
-        return None if self.target is None else self.value <= self.target
+        if self.target is None:
+            return None
+        return self.value >= self.target if self.at_least else self.value <= self.target
 
     def as_json(self) -> dict[str, object]:
         """For machines."""
