@@ -10,6 +10,7 @@ from typing import Any
 from node.cli import outbox
 from node.cli.options import show_coins
 from node.cluster.client import Client
+from node.cluster.command import own_command
 from primitives.errors import UserError
 
 POLL_SECONDS = 0.1
@@ -172,6 +173,8 @@ class Journey:
 
         account = Account.from_key(wanted.key)
         plain = self._transaction()
+        balance = int(self._ask("eth_getBalance", account.address, "latest"), 16)
+        self._require_funds(account.address, balance, plain.value)
         call = {"from": account.address, "to": "0x" + plain.to.hex(), "value": hex(plain.value), "data": "0x" + plain.data.hex()}
         chain_id, nonce, gas, block = self._client.batch(
             [
@@ -182,6 +185,8 @@ class Journey:
             ],
             self._path,
         )
+        max_fee = BASE_FEE_MULTIPLE * int(block["baseFeePerGas"], 16) + TIP_WEI
+        self._require_funds(account.address, balance, plain.value + int(gas, 16) * max_fee)
         signed = account.sign_transaction(
             {
                 "chainId": int(chain_id, 16),
@@ -190,11 +195,19 @@ class Journey:
                 "value": plain.value,
                 "data": plain.data,
                 "gas": int(gas, 16),
-                "maxFeePerGas": BASE_FEE_MULTIPLE * int(block["baseFeePerGas"], 16) + TIP_WEI,
+                "maxFeePerGas": max_fee,
                 "maxPriorityFeePerGas": TIP_WEI,
             }
         )
         return str(self._ask("eth_sendRawTransaction", "0x" + signed.raw_transaction.hex().removeprefix("0x"))), int(nonce, 16)
+
+    def _require_funds(self, address: str, balance: int, cost: int) -> None:
+        if cost > balance:
+            shard = self._wanted.shard
+            raise UserError(
+                f"account {address} has {show_coins(balance)} coins on shard {shard} and needs at least {show_coins(cost)}: "
+                f"send less, or get more with {own_command('faucet')} {address} --shard {shard}"
+            )
 
     def _transaction(self) -> outbox.Ordinary:
         wanted = self._wanted
@@ -221,6 +234,7 @@ class Journey:
     def _await(self, lack: str, ask: Any) -> Any:
         while (answer := ask()) is None:
             if time.monotonic() > self._deadline:
-                raise NotDone(f"the transaction is {lack} after {self._seconds_max:g} s: shardnet status shows whether the chains grow")
+                status = own_command("status")
+                raise NotDone(f"the transaction is {lack} after {self._seconds_max:g} s: {status} shows whether the chains grow")
             time.sleep(POLL_SECONDS)
         return answer

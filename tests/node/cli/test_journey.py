@@ -10,6 +10,7 @@ from hexbytes import HexBytes
 from node.cli import journey
 from node.cli.journey import Journey, NotDone, Wanted
 from node.cluster.accounts import TEST_ACCOUNTS
+from primitives.errors import UserError
 from shard.contracts import OUTBOX, OUTBOX_CONTRACT
 from tests.node.cli.fake_rpc import FakeClient
 
@@ -34,6 +35,7 @@ def client(**answers: Any) -> FakeClient:
     heads = {"safe": REF, "finalized": REF}
     usual = {
         "shard_getNetwork": lambda: {"shardCount": "0x2", "shards": [heads, heads]},
+        "eth_getBalance": lambda *a: hex(10**18),
         "eth_chainId": lambda: hex(735_700),
         "eth_getTransactionCount": lambda *a: "0x3",
         "eth_estimateGas": lambda call: "0x5208",
@@ -100,6 +102,19 @@ def test_a_failed_transaction_is_a_failure() -> None:
 def test_time_runs_out() -> None:
     with pytest.raises(NotDone, match=r"in no block of shard 0 after 0 s"):
         list(Journey(client(eth_getTransactionReceipt=lambda hash: None), wanted(), 0.0).steps())
+
+
+@pytest.mark.parametrize(
+    ("value", "needed"), [(2 * 10**18, "2"), (10**18, "1.000021000000294")], ids=["the value", "the fee"],
+)  # fmt: skip
+def test_too_much_is_told_in_coins(value: int, needed: str) -> None:
+    fake = client()
+    with pytest.raises(UserError) as refused:
+        names(fake, wanted(value=value, shard=1, to_shard=1))
+    account = TEST_ACCOUNTS[0].address
+    assert f"account {account} has 1 coins on shard 1 and needs at least {needed}:" in str(refused.value)
+    assert f"faucet {account} --shard 1" in str(refused.value)
+    assert "eth_sendRawTransaction" not in {method for method, _, _ in fake.asked}
 
 
 def test_a_shard_that_is_not_there() -> None:
