@@ -104,8 +104,7 @@ def test_wallet_library_overrides_and_access_lists(web3: Any, keeper: str) -> No
     with pytest.raises(Web3RPCError, match="insufficient funds"):
         web3.eth.call(call)
     created = web3.eth.create_access_list({"to": contract, "from": known_account(0).address})
-    listed = [(entry["address"], [bytes(key) for key in entry["storageKeys"]]) for entry in created["accessList"]]
-    assert listed == [(contract, [bytes(32)])]
+    assert [(entry["address"], entry["storageKeys"]) for entry in created["accessList"]] == [(contract, [slot])]
     block = web3.eth.get_block("latest")
     assert [r["transactionHash"] for r in web3.eth.get_block_receipts(block["number"])] == block["transactions"]
 
