@@ -14,13 +14,13 @@ from shard.views import AccessOutcome, AccountOverride, CallOutcome, CallRequest
 
 def simulate(state: ShardState, request: CallRequest, meter: Meter | None) -> CallOutcome:
     """Runs a request on a state nobody else uses; see `Engine.call`."""
-    _override(state, request.overrides)
+    _override(state, request.overrides, meter)
     return _run(state, request, meter)
 
 
 def simulate_accesses(state: ShardState, accesses: Accesses, request: CallRequest, meter: Meter | None) -> AccessOutcome:
     """As `simulate`, on a state that uses `accesses`; see `Engine.access_list`."""
-    _override(state, request.overrides)
+    _override(state, request.overrides, meter)
     target = request.to or messages.created_address(request.sender, accesses.get_nonce(request.sender))
     outcome = _run(state, request, meter)
     # a list makes nothing warmer than it is by itself (EIP-2929, EIP-3651)
@@ -53,7 +53,7 @@ def _run(state: ShardState, request: CallRequest, meter: Meter | None) -> CallOu
     return CallOutcome(success=ran.success, output=ran.output, gas_used=ran.gas_used, error=error)
 
 
-def _override(state: ShardState, overrides: tuple[AccountOverride, ...]) -> None:
+def _override(state: ShardState, overrides: tuple[AccountOverride, ...], meter: Meter | None) -> None:
     accounts = state.accounts
     for override in overrides:
         address = override.address
@@ -66,6 +66,8 @@ def _override(state: ShardState, overrides: tuple[AccountOverride, ...]) -> None
         if override.is_whole_storage:
             accounts.delete_storage(address)
         for slot, word in override.words:
+            if meter is not None:
+                meter()
             accounts.set_storage(address, small(slot), small(word))
     accounts.end_transaction()
 

@@ -20,6 +20,8 @@ from shard.engine.trie import list_root
 from tests.e2e.accounts import GWEI, KEEPER_INIT, known_account, new_account, next_nonce, sign
 from tests.e2e.harness import Cluster, try_call, wait_for
 
+REVERTER_INIT = "0x62" + "5f5ffd" + "5f526003601df3"
+"""Deploys a contract that reverts."""
 WORD = (0xC0FFEE).to_bytes(32, "big")
 SHARD = 0
 
@@ -131,6 +133,32 @@ def test_a_message_is_followed_from_the_call_that_sends_it_to_its_delivery(clust
     try:
         transaction = other.call("eth_getTransactionByHash", life["id"])
         assert (transaction["type"], transaction["to"]) == ("0x7d", receiver.address.lower())
+    finally:
+        other.close()
+
+
+def test_a_call_that_reverts_brings_its_value_home(cluster: Cluster, client: Client) -> None:
+    sender, amount, gas = known_account(8), 5 * GWEI, 100_000
+    other = cluster.client(0, 1)
+    try:
+        reverter = mined(other, sender, data=REVERTER_INIT, gas=200_000)["contractAddress"]
+        built = client.call("shard_buildCall", "0x0", "0x1", reverter, hex(amount), "0x", hex(gas), new_account().address)
+        fee = int(built["fee"], 16)
+        assert int(built["value"], 16) == amount + fee
+        sent = mined(client, sender, to=built["to"], data=built["data"], value=amount + fee, gas=400_000)
+        assert sent["status"] == "0x1"
+
+        def home() -> dict[str, Any] | None:
+            life = client.call("shard_getCrossShardTransaction", sent["transactionHash"])
+            return life["receipts"][0] if life and ((life["receipts"][0]["returned"] or {}).get("delivery")) else None
+
+        life = wait_for("the refund's delivery", home)
+        assert (life["outcome"], life["delivery"]["status"], life["returned"]["outcome"]) == ("refunded", "0x0", "success")
+        delivered = other.call("eth_getTransactionReceipt", life["id"])
+        burned = int(delivered["gasUsed"], 16) * int(delivered["effectiveGasPrice"], 16)
+        assert int(life["returned"]["amount"], 16) == amount + fee - burned
+        assert client.call("eth_getBalance", life["refundTo"]) == life["returned"]["amount"]
+        assert client.call("shard_getCrossShardTransaction", life["id"])["receipts"][0]["returned"]["id"] == life["returned"]["id"]
     finally:
         other.close()
 

@@ -72,6 +72,13 @@ CALLS = [
     ("eth_getBlockByNumber", ["0x1", True], ref("Block")),
     ("eth_getBlockTransactionCountByNumber", ["0x5"], ref("uint")),
     ("eth_getLogs", [{"fromBlock": "0x0"}], LOGS),
+    ("eth_blobBaseFee", [], ref("uint")),
+    ("eth_createAccessList", [{"to": WHO}], {"properties": {"accessList": ref("AccessList"), "gasUsed": ref("uint")}}),
+    ("eth_getTransactionByBlockNumberAndIndex", ["0x5", "0x1"], ref("TransactionInfo")),
+    ("eth_getTransactionByBlockNumberAndIndex", ["0x5", "0x9"], ref("notFound")),
+    ("eth_getBlockReceipts", ["0x1"], {"type": "array", "items": ref("ReceiptInfo")}),
+    ("debug_getRawReceipts", ["0x5"], {"type": "array", "items": ref("bytes")}),
+    ("debug_getRawBlock", ["0x5"], ref("bytes")),
     *[("eth_getTransactionByHash", [found], ref("TransactionInfo")) for found in HASHES],
     *[("eth_getTransactionReceipt", [found], ref("ReceiptInfo")) for found in HASHES],
 ]
@@ -86,6 +93,11 @@ async def test_syncing_object():
     client = Client()
     client.node.ready = False
     assert problems(await client.result("eth_syncing"), ref("SyncingStatus")) == []
+
+
+async def test_receipts_of_a_block_apart_from_deliveries():
+    _, *receipts = await Client().result("eth_getBlockReceipts", "0x5")
+    assert problems(receipts, {"type": "array", "items": ref("ReceiptInfo")}) == []
 
 
 async def test_full_block_apart_from_deliveries():

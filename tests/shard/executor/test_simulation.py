@@ -177,6 +177,15 @@ def test_an_overridden_contract_is_listed(chain):
     assert address(1) not in accessed
 
 
+def test_overrides_end_at_the_deadline(chain):
+    def meter():
+        raise Interrupted("call_deadline_ms")
+
+    override = AccountOverride(POOR, words=((word(0), word(1)),))
+    with pytest.raises(Interrupted):
+        chain.simulator.call("latest", request(address(1), overrides=(override,)), meter)
+
+
 def test_an_access_list_ends_at_its_deadline(chain):
     def meter():
         raise Interrupted("call_deadline_ms")
