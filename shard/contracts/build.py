@@ -1,4 +1,4 @@
-"""Compiles the system contracts: `python -m shard.contracts.build` writes the artefacts, `--check` compares them byte for byte.
+"""Compiles the system contracts and those of the examples: `python -m shard.contracts.build` writes the artefacts, `--check` compares them.
 
 The compiler is looked for in SHARDNET_VYPER, then .venv-vyper (made by `make setup-checks`), then on the PATH.
 """
@@ -16,6 +16,8 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 CONTRACTS = ("outbox", "inbox")
+EXAMPLES = HERE.parents[1] / "docs" / "examples" / "swap"
+EXAMPLE_CONTRACTS = ("pool", "token")
 _TYPED_REVERT = re.compile(r'method_id\("(\w+)\(([\w,]*)\)"\)')
 
 
@@ -26,26 +28,33 @@ def find_compiler() -> str | None:
 
 
 def compile_contract(compiler: str, name: str) -> str:
-    """The artefact of a contract, as the text of its file: runtime code, interface and storage slots."""
+    """The artefact of a system contract, as the text of its file: runtime code, interface and storage slots."""
+    layout = json.loads(_vyper(compiler, HERE, name, "layout"))["storage_layout"]
+    return _artefact(compiler, HERE, name, {
+        "runtime_code": _vyper(compiler, HERE, name, "bytecode_runtime"),
+        "slots": {variable: place["slot"] for variable, place in layout.items()},
+    })  # fmt: skip
 
-    def vyper(form: str) -> str:
-        run = subprocess.run([compiler, "-f", form, f"{name}.vy"], cwd=HERE, capture_output=True, text=True, check=True)
-        return run.stdout.strip()
 
-    layout = json.loads(vyper("layout"))["storage_layout"]
-    source = (HERE / f"{name}.vy").read_text()
+def compile_example(compiler: str, name: str) -> str:
+    """The artefact of a contract that users deploy: creation code and interface."""
+    return _artefact(compiler, EXAMPLES, name, {"bytecode": _vyper(compiler, EXAMPLES, name, "bytecode")})
+
+
+def _vyper(compiler: str, folder: Path, name: str, form: str) -> str:
+    run = subprocess.run([compiler, "-f", form, f"{name}.vy"], cwd=folder, capture_output=True, text=True, check=True)
+    return run.stdout.strip()
+
+
+def _artefact(compiler: str, folder: Path, name: str, code: dict[str, object]) -> str:
+    source = (folder / f"{name}.vy").read_text()
     # The compiler does not know the typed reverts as errors, wallets should.
     errors = [
         {"type": "error", "name": error, "inputs": [{"name": "value", "type": kind} for kind in kinds.split(",") if kind]}
         for error, kinds in sorted(set(_TYPED_REVERT.findall(source)))
     ]
-    artefact = {
-        "contract": name,
-        "compiler": "vyper " + vyper_version(compiler),
-        "runtime_code": vyper("bytecode_runtime"),
-        "slots": {variable: place["slot"] for variable, place in layout.items()},
-        "abi": json.loads(vyper("abi")) + errors,
-    }
+    head = {"contract": name, "compiler": "vyper " + vyper_version(compiler)}
+    artefact = head | code | {"abi": json.loads(_vyper(compiler, folder, name, "abi")) + errors}
     return json.dumps(artefact, indent=2) + "\n"
 
 
@@ -64,8 +73,9 @@ def main(arguments: list[str] | None = None) -> int:
         print("No Vyper compiler: run `make setup-checks`, or name one in SHARDNET_VYPER.", file=sys.stderr)
         return 2
     stale = []
-    for name in CONTRACTS:
-        path, text = HERE / f"{name}.json", compile_contract(compiler, name)
+    compiled = [(HERE / f"{name}.json", compile_contract(compiler, name)) for name in CONTRACTS]
+    compiled += [(EXAMPLES / f"{name}.json", compile_example(compiler, name)) for name in EXAMPLE_CONTRACTS]
+    for path, text in compiled:
         if not check:
             path.write_text(text)
         elif not path.exists() or path.read_text() != text:

@@ -106,6 +106,19 @@ def test_typed_reverts(shard, method, arguments, value, error, figure):
     assert error == f"{error.split('(')[0]}({names[error.split('(')[0]]['inputs'][0]['type']})"
 
 
+@pytest.mark.parametrize("data", [b"", b"\1" * 100])
+def test_a_message_costs_the_same_gas_in_the_block_of_another_and_in_the_next(shard, data):
+    def send(block):
+        return shard.outbox(block, "send", 1, BOB, 0, GAS, CONTRACT, data, value=FEE).gas_used
+
+    first = shard.begin()
+    send(first)
+    behind = send(first)
+    shard.finish(first)
+    second = shard.begin()
+    assert send(second) == behind
+
+
 @pytest.mark.parametrize("limit", [{"receipts_per_block_max": 2}, {"outbox_bytes_per_block_max": 1024}])
 def test_a_full_outbox_refuses_until_the_next_block(limit):
     shard = Shard(CODES, **limit)
