@@ -59,6 +59,7 @@ class _Connection:
         self._observe = observe
         self._in_request = self._is_ended = False
         self._answered: trio.Event | None = None
+        self._head: bytes | None = None
         self._head_deadline = math.inf
         self._read_scope = trio.CancelScope()
         self.handshake = b""
@@ -116,7 +117,11 @@ class _Connection:
         Raises:
             trio.BrokenResourceError: it does not.
         """
-        view = memoryview(data)
+        if self._answered is not None and self._head is None:
+            self._head = data  # of an answer: what follows at once goes with it, as one packet
+            return
+        view = memoryview((self._head or b"") + data)
+        self._head = b""
         for start in range(0, len(view), WRITE_CHUNK_BYTES):
             with trio.move_on_after(WRITE_SECONDS_MAX) as scope:
                 await self._stream.send_all(view[start : start + WRITE_CHUNK_BYTES])
@@ -144,7 +149,7 @@ class _Connection:
 
     def answer_begins(self) -> None:
         """The request is read to its end, and about to be answered."""
-        self._answered = trio.Event()
+        self._answered, self._head = trio.Event(), None
 
     def request_ended(self) -> None:
         """The request is answered."""
