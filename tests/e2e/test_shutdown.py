@@ -12,6 +12,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 from node.cluster.client import CallRefused, Client, Unreachable
 from node.cluster.layout import Layout, Options
@@ -37,13 +39,15 @@ def up_arguments(folder: Path, options: Options) -> list[str]:
 
 
 class Load:
-    """Transfers, crossings and endless calls, until the node no longer answers."""
+    """Transfers, crossings, endless calls and a subscription, until the node no longer answers."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
         self._stop = threading.Event()
-        self.sent, self.called = [0, 0], 0
-        works: list[Callable[[], None]] = [lambda: self._send(0, self._transfer), lambda: self._send(1, self._crossing), self._deploy]
+        self.sent, self.called, self.heard = [0, 0], 0, 0
+        works: list[Callable[[], None]] = [
+            lambda: self._send(0, self._transfer), lambda: self._send(1, self._crossing), self._deploy, self._subscribe,
+        ]  # fmt: skip
         self._threads = [threading.Thread(target=self._guarded, args=(work,)) for work in works]
 
     def __enter__(self) -> "Load":
@@ -90,6 +94,20 @@ class Load:
             thread.start()
         for thread in threads:
             thread.join()
+
+    def _subscribe(self) -> None:
+        url = self._options.url(0, 0).replace("http", "ws")
+        try:
+            with connect(url) as socket:
+                socket.send(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_subscribe", "params": ["newHeads"]}))
+                for _ in socket:
+                    self.heard += 1
+        except (ConnectionClosed, OSError):
+            self._stop.wait()
+
+    def is_full(self) -> bool:
+        """Whether all of it runs."""
+        return min(self.sent) >= 20 and self.called >= CALLS and self.heard >= 2
 
     def _call(self, contract: str) -> None:
         client = Client(self._options.url(0, 0))
@@ -164,7 +182,7 @@ def test_up_stops_under_load_and_goes_on_with_what_was_final(tmp_path: Path, num
     with ended_with(process):
         wait_ready(process)
         with Load(options) as load:
-            wait_for("load", lambda: min(load.sent) >= 20 and load.called >= CALLS)
+            wait_for("load", load.is_full)
             before = final_blocks(options)
             stop_and_time(process, number)
         told = [] if process.stdout is None else [json.loads(line) for line in process.stdout]
@@ -195,7 +213,7 @@ def test_one_node_stops_under_load(tmp_path: Path) -> None:
         wait_for("readiness", lambda: (status := watcher.ask(0)) is not None and status.is_ready, READY_SECONDS_MAX)
         watcher.close()
         with Load(options) as load:
-            wait_for("load", lambda: min(load.sent) >= 20 and load.called >= CALLS)
+            wait_for("load", load.is_full)
             stop_and_time(process, signal.SIGINT)
     events = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     assert events[-1]["event"] == "stopped"
