@@ -1,0 +1,74 @@
+"""What precompiled contracts cost in calls from another shard, and that users' transactions pay what they always paid."""
+
+import pytest
+
+from primitives.receipts import CrossShardReceipt, ReceiptKind
+from shard.engine.reference import messages
+from shard.engine.reference.computation import InboundComputation, ShardComputation
+from shard.inbound import PRECOMPILE_GAS_FACTORS
+from tests.shard.engine.support import GWEI, Shard
+
+# CALLDATACOPY everything, then CALL precompile 9 with it
+CALLER = b"\xa6" * 20
+CALLER_CODE = bytes.fromhex("365f5f375f5f365f5f60095af100")
+ROUNDS = 10_000
+BLAKE2_INPUT = ROUNDS.to_bytes(4, "big") + bytes(208) + b"\1"
+
+
+@pytest.fixture
+def shard():
+    return Shard({CALLER: CALLER_CODE})
+
+
+def delivered(shard, to, data, gas=200_000):
+    receipt = CrossShardReceipt(1, 0, 0, ReceiptKind.CALL, b"\xb0" * 20, to, 0, gas, 2 * gas * GWEI, b"\xfe" * 20, data)
+    return shard.begin().deliver(receipt)
+
+
+def test_a_slow_contract_costs_its_factor_more_in_a_call_from_another_shard(shard):
+    user = shard.send(shard.begin(), 0, CALLER, data=BLAKE2_INPUT)
+    inbound = delivered(shard, CALLER, BLAKE2_INPUT)
+    assert (user.status, inbound.status) == (1, 1)
+    assert inbound.gas_used - user.gas_used == (PRECOMPILE_GAS_FACTORS[9] - 1) * ROUNDS
+
+
+def test_called_directly_too(shard):
+    user = shard.send(shard.begin(), 0, b"\x09".rjust(20, b"\0"), data=BLAKE2_INPUT)
+    inbound = delivered(shard, b"\x09".rjust(20, b"\0"), BLAKE2_INPUT)
+    assert (user.status, inbound.status) == (1, 1)
+    assert inbound.gas_used - user.gas_used == (PRECOMPILE_GAS_FACTORS[9] - 1) * ROUNDS
+
+
+def test_what_cannot_be_paid_is_not_worked_out(shard):
+    rounds = 200_000
+    outcome = delivered(shard, b"\x09".rjust(20, b"\0"), rounds.to_bytes(4, "big") + bytes(209), gas=1_000_000)
+    assert (outcome.status, outcome.gas_used) == (0, 1_000_000)
+    outcome = delivered(shard, b"\x0a".rjust(20, b"\0"), bytes(192), gas=1_000_000)
+    assert (outcome.status, outcome.gas_used) == (0, 1_000_000), "50,000 x 64 is more than any call may have"
+
+
+def test_the_price_falls_back_to_users_after_a_delivery(shard):
+    alone = shard.send(shard.begin(), 0, CALLER, data=BLAKE2_INPUT)
+    shard.nonces.clear()
+    block = shard.begin()
+    block.deliver(CrossShardReceipt(1, 0, 0, ReceiptKind.CALL, b"\xb0" * 20, CALLER, 0, 200_000, 10**15, b"\xfe" * 20, BLAKE2_INPUT))
+    assert shard.send(block, 0, CALLER, data=BLAKE2_INPUT).gas_used == alone.gas_used
+
+
+def test_every_factor_belongs_to_a_contract_and_is_dearer():
+    known = {int.from_bytes(address, "big") for address in InboundComputation.get_precompiles()}
+    assert set(PRECOMPILE_GAS_FACTORS) <= known
+    assert min(PRECOMPILE_GAS_FACTORS.values()) > 1
+    assert InboundComputation.get_precompiles().keys() == ShardComputation.get_precompiles().keys()
+
+
+def test_what_a_finished_frame_was_called_with_is_let_go():
+    shard = Shard({CALLER: bytes.fromhex("5f5f62030d405f5f60c35af1" * 2)})
+    state = shard.engine._state(shard.root, shard.context())
+    message = messages.Message(
+        gas=10**6, to=CALLER, sender=b"\xb0" * 20, value=0, data=b"", code=state.accounts.get_code(CALLER), should_transfer_value=False,
+    )  # fmt: skip
+    computation = messages.execute(state, message, b"\xb0" * 20, 0)
+    assert computation.is_success
+    assert len(computation.children) == 2
+    assert [child.msg.data for child in computation.children] == [b"", b""]
