@@ -163,18 +163,19 @@ class TableDisplay:
         self._live.stop()
 
 
-def make_table(statuses: Statuses) -> Table:
-    """How every node and chain stands."""
+def make_table(statuses: Statuses, observers: Statuses = ()) -> Table:
+    """How every node and chain stands; `observers` are nodes that run elsewhere."""
     from rich.table import Table
 
     table = Table("node", "chain", "head", "safe", "finalized", "base fee", "pending", "peers")
-    for index, status in enumerate(statuses):
+    names = [str(index) for index in range(len(statuses))] + [f"observer {index}" for index in range(len(observers))]
+    for name, status in zip(names, [*statuses, *observers], strict=True):
         if status is None:
-            table.add_row(str(index), "no answer")
+            table.add_row(name, "no answer")
             continue
         for i, chain in enumerate(status.chains):
             table.add_row(
-                str(index) if i == 0 else "",
+                name if i == 0 else "",
                 chain.name,
                 str(chain.head.number),
                 str(chain.safe.number),

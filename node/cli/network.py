@@ -18,7 +18,7 @@ from node.cluster.command import own_command
 from node.cluster.layout import Layout, Options, require_options
 from node.cluster.logfiles import Follower, has_said, read_lines
 from node.cluster.processes import find_nodes, terminate
-from node.cluster.status import NodeStatus, Watcher
+from node.cluster.status import NodeStatus, Watcher, ask_at
 from node.cluster.supervisor import find_supervisor, read_state
 from primitives.errors import StartupRefused, UserError
 
@@ -54,11 +54,13 @@ def down(data_dir: Path, as_json: bool) -> None:
 
 @click.command(epilog="Example: shardnet status --json")
 @data_dir
+@click.option("--observer", "observers", multiple=True, metavar="URL", help="JSON-RPC address of an observer to show too; again for more.")
 @as_json
-def status(data_dir: Path, as_json: bool) -> int:
+def status(data_dir: Path, observers: tuple[str, ...], as_json: bool) -> int:
     """Show head, safe and finalized block, epoch, view, peers, pending transactions and process of each node."""
     layout = Layout(data_dir)
     options = require_options(layout)
+    others = [ask_at(url) for url in observers]
     watcher = Watcher(options)
     statuses = watcher.ask_all(with_views=True)
     watcher.close()
@@ -67,9 +69,11 @@ def status(data_dir: Path, as_json: bool) -> int:
         state = read_state(layout).get("state", "unknown") if supervisor is not None else "stopped"
         entries = [_entry(layout, options, index, node, pids.get(index)) for index, node in enumerate(statuses)]
         error = {} if any(statuses) else {"error": _stopped(data_dir)}
-        print_json({"data_dir": str(data_dir), "supervisor": {"pid": supervisor, "state": state}, "nodes": entries} | error)
+        guests = [{"rpc": url, "answers": node is not None} | _standing(node) for url, node in zip(observers, others, strict=True)]
+        shown = {"nodes": entries} | ({"observers": guests} if guests else {})
+        print_json({"data_dir": str(data_dir), "supervisor": {"pid": supervisor, "state": state}} | shown | error)
     else:
-        _print_status(layout, options, statuses, pids)
+        _print_status(layout, options, statuses, others, pids)
     if not any(statuses):
         return _tell_stopped(data_dir, as_json)
     return 0
@@ -90,15 +94,21 @@ def _entry(layout: Layout, options: Options, index: int, status: NodeStatus | No
     entry: dict[str, Any] = {
         "index": index, "pid": pid, "rpc": options.url(index), "peer": layout.peer_address(options, index), "answers": status is not None,
     }  # fmt: skip
+    return entry | _standing(status)
+
+
+def _standing(status: NodeStatus | None) -> dict[str, Any]:
     if status is None:
-        return entry | {"ready": False, "peers": None, "chains": []}
-    return entry | {"ready": status.is_ready, "peers": status.peers, "chains": [asdict(chain) for chain in status.chains]}
+        return {"ready": False, "peers": None, "chains": []}
+    return {"ready": status.is_ready, "peers": status.peers, "chains": [asdict(chain) for chain in status.chains]}
 
 
-def _print_status(layout: Layout, options: Options, statuses: list[NodeStatus | None], pids: dict[int, int]) -> None:
+def _print_status(
+    layout: Layout, options: Options, statuses: list[NodeStatus | None], others: list[NodeStatus | None], pids: dict[int, int]
+) -> None:
     from rich.console import Console
 
-    table = make_table(statuses)
+    table = make_table(statuses, others)
     Console(width=None).print(table)
     for index, node in enumerate(statuses):
         chains = "" if node is None else "; ".join(f"{c.name} epoch {_or_dash(c.epoch)} view {_or_dash(c.view)}" for c in node.chains)

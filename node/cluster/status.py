@@ -62,17 +62,7 @@ class Watcher:
 
     def ask(self, node: int, with_views: bool = False) -> NodeStatus | None:
         """How a node stands; None when it does not answer. `with_views`: the epoch and view of each shard's head too."""
-        client = self._clients[node]
-        try:
-            network, beacon = client.batch([("shard_getNetwork", ()), ("beacon_getHead", ())])
-            shards = network["shards"]
-            heads = [_ask_head(client, number, entry) if with_views else None for number, entry in enumerate(shards)]
-        except (CallRefused, Unreachable):
-            return None
-        chains = [_shard_status(number, entry, head) for number, (entry, head) in enumerate(zip(shards, heads, strict=True))]
-        chains.append(_beacon_status(network["beacon"], beacon))
-        is_ready = network["ready"] and all(chain.finalized.number >= 1 for chain in chains)
-        return NodeStatus(node, is_ready, int(network["peers"], 16), tuple(chains))
+        return _ask(self._clients[node], node, with_views)
 
     def ask_all(self, with_views: bool = False) -> list[NodeStatus | None]:
         """How every node stands."""
@@ -84,8 +74,36 @@ class Watcher:
             client.close()
 
 
+def ask_at(url: str) -> NodeStatus | None:
+    """How the node at an address stands, with epochs and views; None when it does not answer.
+
+    Raises:
+        UserError: it is no address.
+    """
+    client = Client(url, POLL_SECONDS_MAX)
+    try:
+        return _ask(client, 0, with_views=True)
+    finally:
+        client.close()
+
+
+def _ask(client: Client, index: int, with_views: bool) -> NodeStatus | None:
+    try:
+        network, beacon = client.batch([("shard_getNetwork", ()), ("beacon_getHead", ())], "/beacon")
+        shards = network["shards"]
+        heads = [_ask_head(client, number, entry) if with_views else None for number, entry in enumerate(shards)]
+    except (CallRefused, Unreachable):
+        return None
+    chains = [_shard_status(number, entry, head) for number, (entry, head) in enumerate(zip(shards, heads, strict=True))]
+    chains.append(_beacon_status(network["beacon"], beacon))
+    is_ready = network["ready"] and all(chain.finalized.number >= 1 for chain in chains)
+    return NodeStatus(index, is_ready, int(network["peers"], 16), tuple(chains))
+
+
 def _ask_head(client: Client, shard: int, entry: dict[str, Any]) -> bytes | None:
-    """The extra data of a shard's newest block; None for genesis, which has none."""
+    """The extra data of a shard's newest block; None for genesis, which has none, and for a shard that the node does not host."""
+    if entry["latest"] is None:
+        return None
     block = client.batch([("eth_getBlockByHash", (entry["latest"]["hash"], False))], f"/shard/{shard}")[0]
     extra = bytes.fromhex(block["extraData"][2:]) if block is not None else b""
     return extra if len(extra) == _EXTRA_DATA_BYTES else None
