@@ -134,7 +134,6 @@ class SignatureReason(Reason):
 
     BAD_KEY = ("bad_key", Fault.PEER)
     BAD_SIGNATURE = ("bad_signature", Fault.PEER)
-    BAD_PROOF_OF_POSSESSION = ("bad_proof_of_possession", Fault.PEER)
 
 
 class InvalidSignature(Rejection):
@@ -159,8 +158,6 @@ class ConsensusReason(Reason):
     VIEW_MISMATCH = ("view_mismatch", Fault.PEER)
     TOO_MANY_PROPOSALS = ("too_many_proposals", Fault.PEER)
     NOT_A_REPROPOSAL = ("not_a_reproposal", Fault.PEER)
-    DUPLICATE = ("duplicate", Fault.UNKNOWN)
-    LIMIT = ("limit", Fault.SELF)
 
 
 class InvalidConsensusMessage(Rejection):
@@ -187,15 +184,14 @@ class BlockReason(Reason):
     BAD_TRANSACTION = ("bad_transaction", Fault.PEER)
     BAD_INBOUND = ("bad_inbound", Fault.PEER)
     BAD_REFERENCE = ("bad_reference", Fault.PEER)
-    UNKNOWN_REFERENCE = ("unknown_reference", Fault.SELF)
     REFERENCE_TOO_OLD = ("reference_too_old", Fault.UNKNOWN)
     CENSORS_RECEIPTS = ("censors_receipts", Fault.UNKNOWN)
     BAD_CROSSLINK = ("bad_crosslink", Fault.PEER)
     CONTAINMENT = ("containment", Fault.PEER)
     NOT_BUILT_YET = ("not_built_yet", Fault.PEER)
-    AFTER_BOUNDARY = ("after_boundary", Fault.UNKNOWN)
     SUPPLY_MISMATCH = ("supply_mismatch", Fault.PEER)
-    TOO_SLOW = ("too_slow", Fault.UNKNOWN)
+    NOT_EXECUTABLE = ("not_executable", Fault.UNKNOWN)
+    """Executors were lost over it again and again."""
 
 
 class InvalidBlock(Rejection):
@@ -209,8 +205,6 @@ class ReceiptsReason(Reason):
     WRONG_CHANNEL = ("wrong_channel", Fault.PEER)
     NOT_CONTIGUOUS = ("not_contiguous", Fault.PEER)
     DOES_NOT_FOLD = ("does_not_fold", Fault.PEER)
-    UNKNOWN_ACCUMULATOR = ("unknown_accumulator", Fault.SELF)
-    OVER_BOUND = ("over_bound", Fault.PEER)
 
 
 class InvalidReceipts(Rejection):
@@ -243,7 +237,6 @@ class TransactionReason(Reason):
     SENDER_LIMIT = ("sender_limit", Fault.UNKNOWN)
     TOO_LARGE = ("too_large", Fault.PEER)
     TOO_SLOW = ("too_slow", Fault.UNKNOWN)
-    BUSY = ("busy", Fault.SELF)
 
 
 class InvalidTransaction(Rejection):

@@ -26,6 +26,8 @@ from primitives.types import Root, View
 from primitives.votes import Certificate, Instance, VoteKind
 
 Outcome = TypeVar("Outcome")
+EXECUTIONS_LOST_MAX = 3
+"""Times an executor may be lost over a block that is not final before the block is given up."""
 CHECKS_WAITING_MAX = 64
 """Proposals of one chain whose verdict is open."""
 WANTED_MAX = 64
@@ -217,8 +219,8 @@ class Chain(ABC, Generic[Outcome]):
 
     # -- blocks: held, executed in order, judged
 
-    def insert(self, root: bytes, data: bytes) -> bool:
-        """Holds a block's body; False if it is not the block `root`, or a bound is reached."""
+    def insert(self, root: bytes, data: bytes, peer: Peer | None = None) -> bool:
+        """Holds a block's body that `peer` delivered; False if it is not the block `root`, or a bound is reached."""
         if self.tree.get(root) is not None:
             return True
         try:
@@ -227,7 +229,7 @@ class Chain(ABC, Generic[Outcome]):
             return False
         if info.root != root:
             return False
-        if not self.tree.insert(Held(info, data, since_ms=self.context.now.monotonic_ms)):
+        if not self.tree.insert(Held(info, data, since_ms=self.context.now.monotonic_ms, peer=peer)):
             self.context.observe("limit_hits", limit="blocks_held_max")
             return False
         return True
@@ -248,7 +250,7 @@ class Chain(ABC, Generic[Outcome]):
             oldest = min(self._checks, key=lambda root: self._checks[root].view)
             del self._checks[oldest]
         self._checks[check.root] = OpenCheck(check.view, check.parent, check.is_reproposal)
-        if check.block and not self.insert(check.root, check.block) and not self._is_body(check.root, check.block):
+        if check.block and not self.insert(check.root, check.block, check.peer) and not self._is_body(check.root, check.block):
             # not what the leader's vote names: whoever passed it on is to blame, and the body is pulled
             self.context.penalize(check.peer, BlockReason.BAD_BODY)
         self.advance(check.root)
@@ -390,6 +392,10 @@ class Chain(ABC, Generic[Outcome]):
             else:
                 self._pull(path, missing)
             return False
+        for held in path:
+            if held.status is Status.INVALID and held.executions_lost >= EXECUTIONS_LOST_MAX:
+                # given up on, not found invalid; it is final, so there is no way around it
+                held.status, held.executions_lost = Status.UNCHECKED, 0
         if any(held.status is Status.INVALID for held in path):
             self._halt(f"a block at height {path[-1].info.height} is final although it is invalid here")
             return False
@@ -471,11 +477,10 @@ class Chain(ABC, Generic[Outcome]):
 
     def take_range(self, peer: Peer, first: int, blocks: Blocks) -> None:
         """A range of final blocks: nothing of it is held before its certificate proves all of it."""
-        if not blocks.blocks or len(blocks.finalization) != 1:
-            self._ranges.fail()
-            return
-        certificate = blocks.finalization[0]
         try:
+            if not blocks.blocks or len(blocks.finalization) != 1:
+                raise InvalidBlock(BlockReason.MALFORMED, "a range has blocks and the finalization of the last one")
+            certificate = blocks.finalization[0]
             infos = [self.decode(data) for data in blocks.blocks]
             check_range(infos, certificate, self.instance, first)
             verify_certificate(certificate, self.committee, self.context.scheme, self.context.parameters.fork_version,
@@ -485,7 +490,7 @@ class Chain(ABC, Generic[Outcome]):
             self._ranges.fail()
             return
         for info, data in zip(infos, blocks.blocks, strict=True):
-            if info.height > self.tree.head.info.height and not self.tree.insert(Held(info, data, certified=True)):
+            if info.height > self.tree.head.info.height and not self.tree.insert(Held(info, data, certified=True, peer=peer)):
                 self.context.observe("limit_hits", limit="blocks_held_max")
                 return
         self._ranges.push(infos[-1].height, certificate)
@@ -494,6 +499,8 @@ class Chain(ABC, Generic[Outcome]):
 
     def take_block(self, peer: Peer, root: bytes, blocks: Blocks) -> None:
         """Blocks asked for by root."""
-        if len(blocks.blocks) == 1 and self.insert(root, blocks.blocks[0]):
+        if len(blocks.blocks) != 1 or not self._is_body(root, blocks.blocks[0]):
+            self.context.penalize(peer, BlockReason.BAD_BODY)
+        elif self.insert(root, blocks.blocks[0], peer):
             self._dirty = True
             self.post(simplex.ChainChanged())

@@ -34,9 +34,20 @@ from node.core.ranges import is_far
 from node.core.shard_chain import ShardChain
 from node.core.speech import consensus_batches, transaction_batches
 from node.core.tree import Held
-from p2p.messages import GOSSIP_BYTES_MAX, Blocks, Certificates, ChainStatus, ConsensusBatch, GossipPayload, Status, TransactionBatch
+from p2p.messages import (
+    GOSSIP_BYTES_MAX,
+    Blocks,
+    BundleByNonce,
+    Certificates,
+    ChainStatus,
+    ConsensusBatch,
+    GossipPayload,
+    Status,
+    TransactionBatch,
+)
 from p2p.topics import Topic, TopicKind
 from primitives.blocks import BeaconBlock, Crosslink
+from primitives.errors import ReceiptsReason
 from primitives.genesis import Genesis
 from primitives.receipts import Bundle
 from primitives.types import Address, ValidatorIndex, View
@@ -256,9 +267,12 @@ class Core:
                 for certificate in certificates:
                     chain.post(simplex.CertificateReceived(asked.peer, certificate))
             case Bundle() as bundle:
-                if bundle.destination in self.shards:
+                asked_for = asked.request
+                assert isinstance(asked_for, BundleByNonce)
+                if (bundle.source, bundle.destination) != (asked_for.source, asked_for.destination):
+                    self.context.penalize(asked.peer, ReceiptsReason.WRONG_CHANNEL)
+                elif self.shards[bundle.destination].take_bundle(asked.peer, bundle):
                     self.context.fetcher.helped(asked.need)
-                    self.shards[bundle.destination].take_bundle(asked.peer, bundle)
 
     def _outgoing(self, event: OutgoingRead) -> None:
         if event.destination in self.shards:

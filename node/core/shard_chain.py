@@ -11,7 +11,7 @@ from consensus.beacon.state import BeaconState
 from consensus.beacon.verifier import Verifier
 from consensus.simplex import events as simplex
 from node.core.beacon_chain import BeaconChain
-from node.core.chain import Chain
+from node.core.chain import EXECUTIONS_LOST_MAX, Chain
 from node.core.context import Context
 from node.core.effects import Build, Execute, Finalize, MarkCrosslinked, ReadOutgoing
 from node.core.inbound import Inbound
@@ -146,6 +146,9 @@ class ShardChain(Chain[ShardOutcome]):
 
     def _drop_body(self, root: bytes, error: InvalidBlock) -> None:
         # the header may still be good: whoever delivered this body swapped it, and another peer has the right one
+        held = self.tree.get(root)
+        if held is not None:
+            self.context.penalize(held.peer, error.reason)
         self.tree.drop(root)
         self.context.observe("blocks_rejected", chain=str(self.number), reason=error.reason.code, message=error.message)
         self.poke()
@@ -156,7 +159,12 @@ class ShardChain(Chain[ShardOutcome]):
         if held is None or held.status is not Status.EXECUTING:
             return
         if result is None:
-            held.status = Status.UNCHECKED
+            held.executions_lost += 1
+            if held.executions_lost >= EXECUTIONS_LOST_MAX and not held.certified:
+                self.context.observe("limit_hits", limit="executions_lost_max")
+                self.settle(held, InvalidBlock(BlockReason.NOT_EXECUTABLE, f"the executor was lost {held.executions_lost} times over it"))
+            else:
+                held.status = Status.UNCHECKED
         elif isinstance(result, InvalidBlock) and result.reason in BODY_REASONS:
             self._drop_body(root, result)
         elif isinstance(result, InvalidBlock):
@@ -264,10 +272,12 @@ class ShardChain(Chain[ShardOutcome]):
         self.poke()
         self.post(simplex.ChainChanged())
 
-    def take_bundle(self, peer: str | None, bundle: Bundle) -> None:
-        """Receipts on their way here, from gossip, a peer or an own executor."""
-        if self.inbound.offer(peer, bundle):
+    def take_bundle(self, peer: str | None, bundle: Bundle) -> bool:
+        """Receipts on their way here, from gossip or a peer; whether some are proven now."""
+        taken = self.inbound.offer(peer, bundle)
+        if taken:
             self.post(simplex.ChainChanged())
+        return taken
 
     def crosslink(self, state: BeaconState) -> Crosslink | None:
         """The crosslink of this shard's newest final block on top of a beacon state; None if it says nothing new."""

@@ -38,6 +38,10 @@ class Held(Generic[Outcome]):
     """When its body came here, monotonic."""
     certified: bool = False
     """A finalization of it or of a descendant is held: what a quorum has checked need not be proven here again."""
+    peer: str | None = None
+    """Who delivered the body; None where it is our own."""
+    executions_lost: int = 0
+    """Times an executor was lost over it."""
     is_bound: bool = False
     """The body is known to be the one that the root commits to; a body that is not says nothing about the block."""
 

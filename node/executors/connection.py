@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -15,9 +16,10 @@ import trio
 import node
 from node.executors import wire
 from node.executors.operations import OPERATIONS
-from primitives.errors import ExecutorLost, ShardnetError
+from primitives.errors import ExecutorLost, InvalidEncoding, ShardnetError
 from shard.results import HeadInfo
 
+_LOG = logging.getLogger(__name__)
 CHUNK_BYTES = 256 * 1024
 OUTBOX_FRAMES_MAX = 16
 """Frames that wait for the pipe; asking waits when there are as many."""
@@ -64,21 +66,27 @@ class Connection:
             await self._output.send_all(wire.frame(opening))
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             raise self._lost() from None
-        data = await self._frame()
-        if data is None:
-            raise self._lost()
-        answer = wire.decode_answer(data)
-        if answer.failure is not None:
-            raise wire.error_of(answer.failure)
-        head: HeadInfo = msgspec.msgpack.decode(answer.result, type=HeadInfo)
+        try:
+            data = await self._frame()
+            answer = None if data is None else wire.decode_answer(data)
+            if answer is None:
+                raise self._lost()
+            if answer.failure is not None:
+                raise wire.error_of(answer.failure)
+            head: HeadInfo = msgspec.msgpack.decode(answer.result, type=HeadInfo)
+        except (InvalidEncoding, msgspec.MsgspecError) as error:
+            raise ExecutorLost(f"{self._name} says what is no answer: {error}") from error
         return head
 
     async def run(self) -> None:
-        """Serves questions until the child ends; then all that wait are told it was lost."""
+        """Serves questions until the child ends, or says what is no answer; then all that wait are told it was lost."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._send_frames)
-            while (data := await self._frame()) is not None:
-                self._deliver(wire.decode_answer(data))
+            try:
+                while (data := await self._frame()) is not None:
+                    self._deliver(wire.decode_answer(data))
+            except InvalidEncoding as error:
+                _LOG.error("%s says what is no answer, and is ended: %s", self._name, error)
             nursery.cancel_scope.cancel()
 
     async def ask(self, operation: str, arguments: tuple[Any, ...]) -> Any:
@@ -100,9 +108,14 @@ class Connection:
             self._pending.pop(number, None)
         if pending.answer is None:
             raise self._lost()
-        if pending.answer.failure is not None:
-            raise wire.error_of(pending.answer.failure)
-        return OPERATIONS[operation].decode_result(pending.answer.result)
+        try:
+            refusal = None if pending.answer.failure is None else wire.error_of(pending.answer.failure)
+            if refusal is None:
+                return OPERATIONS[operation].decode_result(pending.answer.result)
+        except (InvalidEncoding, msgspec.MsgspecError) as error:
+            self.process.kill()
+            raise ExecutorLost(f"{self._name} gave no answer to {operation}: {error}") from error
+        raise refusal
 
     def end_input(self) -> None:
         """Lets the child finish: its input ends after the frames that wait."""

@@ -7,8 +7,10 @@ import msgspec
 from primitives.errors import (
     BlockReason,
     Busy,
+    EncodingReason,
     Interrupted,
     InvalidBlock,
+    InvalidEncoding,
     InvalidQuery,
     InvalidTransaction,
     QueryReason,
@@ -69,7 +71,7 @@ OPENING_ID = 0
 encode = msgspec.msgpack.Encoder().encode
 decode_opening = msgspec.msgpack.Decoder(Opening).decode
 decode_question = msgspec.msgpack.Decoder(Question).decode
-decode_answer = msgspec.msgpack.Decoder(Answer).decode
+_decode_answer = msgspec.msgpack.Decoder(Answer).decode
 
 _REASONS: dict[str, dict[str, Reason]] = {
     "InvalidBlock": {reason.code: reason for reason in BlockReason},
@@ -92,10 +94,27 @@ def frame(message: msgspec.Struct) -> bytes:
 
 
 def frame_length(prefix: bytes) -> int:
-    """Bytes of the frame's body."""
+    """Bytes of the frame's body.
+
+    Raises:
+        InvalidEncoding: more than `FRAME_BYTES_MAX`.
+    """
     length = int.from_bytes(prefix, "big")
-    assert length <= FRAME_BYTES_MAX, "both ends of the pipe are ours"
+    if length > FRAME_BYTES_MAX:
+        raise InvalidEncoding(EncodingReason.TOO_LARGE, f"a frame of {length} bytes, at most {FRAME_BYTES_MAX}")
     return length
+
+
+def decode_answer(data: bytes) -> Answer:
+    """What a child answered.
+
+    Raises:
+        InvalidEncoding: not an answer.
+    """
+    try:
+        return _decode_answer(data)
+    except msgspec.MsgspecError as error:
+        raise InvalidEncoding(EncodingReason.MALFORMED, f"an executor's answer: {error}") from error
 
 
 def success(question: int, result: object) -> bytes:
@@ -126,20 +145,23 @@ def _failure_of(error: ShardnetError) -> Failure:
 
 
 def error_of(failure: Failure) -> ShardnetError:
-    """The error that travelled."""
-    match failure.kind:
-        case "InvalidTransaction":
-            reason = _REASONS[failure.kind][failure.code]
-            assert isinstance(reason, TransactionReason)
+    """The error that travelled.
+
+    Raises:
+        InvalidEncoding: there is no such error.
+    """
+    reason = _REASONS.get(failure.kind, {}).get(failure.code)
+    match failure.kind, reason:
+        case "InvalidTransaction", TransactionReason():
             return InvalidTransaction(reason, failure.message, **{name: small(value) for name, value in failure.details.items()})
-        case "InvalidBlock":
-            return InvalidBlock(_REASONS[failure.kind][failure.code], failure.message)
-        case "InvalidQuery":
-            return InvalidQuery(_REASONS[failure.kind][failure.code], failure.message)
-        case "Interrupted":
+        case "InvalidBlock", BlockReason():
+            return InvalidBlock(reason, failure.message)
+        case "InvalidQuery", QueryReason():
+            return InvalidQuery(reason, failure.message)
+        case "Interrupted", _:
             return Interrupted(failure.code, failure.message)
-        case "Busy":
+        case "Busy", _:
             return Busy(failure.code, failure.message)
-        case "StartupRefused":
+        case "StartupRefused", _:
             return StartupRefused(failure.message)
-    raise AssertionError(f"no such error: {failure.kind}")
+    raise InvalidEncoding(EncodingReason.UNKNOWN_KIND, f"an error {failure.kind} {failure.code}")

@@ -282,7 +282,8 @@ class ShardBackend(Protocol):
         """Takes a signed transaction into the pool and passes it on; its hash.
 
         Raises:
-            InvalidTransaction: refused; BUSY when there is no room to check it now.
+            InvalidTransaction: refused.
+            Unavailable: there is no room to check it now.
         """
         ...
 

@@ -75,7 +75,6 @@ _SENTENCES: dict[TransactionReason, tuple[int, str]] = {
     _REASON.UNDERPRICED: (SERVER, "transaction underpriced"),
     _REASON.POOL_FULL: (SERVER, "txpool is full"),
     _REASON.TOO_SLOW: (SERVER, "execution too slow for this network"),
-    _REASON.BUSY: (BUSY, "busy: no room to check this transaction now, send it again"),
 }
 """Messages that are always the same."""
 

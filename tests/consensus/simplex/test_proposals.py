@@ -86,7 +86,7 @@ def test_a_block_of_another_view_and_a_block_above_a_boundary_are_nullified():
     again = Proposal(b"", certificate_of((1, 2, 3), NOTARIZE, 1, old.root), vote_of(bench.leader(view), NOTARIZE, view, old.root))
     bench.tell(again)
     assert bench.cast() == [(NULLIFY, view, ZERO_ROOT)]
-    assert {"reason": "view_mismatch"} in [f.labels for f in bench.of(e.Observe)]
+    assert {"reason": ConsensusReason.VIEW_MISMATCH.code} in [f.labels for f in bench.of(e.Observe)]
 
     bench = Bench()
     boundary, _ = bench.block(1, boundary=1)
@@ -95,7 +95,7 @@ def test_a_block_of_another_view_and_a_block_above_a_boundary_are_nullified():
         bench.tell(certificate_of((1, 2, 3), NULLIFY, earlier))
     bench.tell(bench.proposal(view, boundary, certificate_of((1, 2, 3), NOTARIZE, 1, boundary.root))[1])
     assert bench.cast() == [(NULLIFY, view, ZERO_ROOT)]
-    assert {"reason": "not_a_reproposal"} in [f.labels for f in bench.of(e.Observe)]
+    assert {"reason": ConsensusReason.NOT_A_REPROPOSAL.code} in [f.labels for f in bench.of(e.Observe)]
     assert bench.refused() == []
 
 

@@ -7,8 +7,10 @@ from node.executors.operations import OPERATIONS, from_selector, to_selector
 from primitives.errors import (
     BlockReason,
     Busy,
+    EncodingReason,
     Interrupted,
     InvalidBlock,
+    InvalidEncoding,
     InvalidQuery,
     InvalidTransaction,
     QueryReason,
@@ -47,8 +49,23 @@ def test_an_answer_that_is_too_large_is_refused_by_name(monkeypatch):
     assert answer_of(wire.success(1, bytes(900))).failure is None
     failure = answer_of(wire.success(1, bytes(1000))).failure
     assert wire.error_of(failure).limit == "frame_bytes_max"
-    with pytest.raises(AssertionError, match="ours"):
+    with pytest.raises(InvalidEncoding) as refused:
         wire.frame_length((1001).to_bytes(4, "big"))
+    assert refused.value.reason is EncodingReason.TOO_LARGE
+
+
+@pytest.mark.parametrize("data", [b"", b"\xc1", b"\x93\x01\xc0", wire.encode([1, ["InvalidBlock"], None]), wire.encode("text")])
+def test_bytes_that_are_no_answer_are_a_typed_error(data):
+    with pytest.raises(InvalidEncoding) as refused:
+        wire.decode_answer(data)
+    assert refused.value.reason is EncodingReason.MALFORMED
+
+
+@pytest.mark.parametrize(("kind", "code"), [("InvalidBlock", "no such code"), ("InvalidWeather", "rain")])
+def test_an_error_of_no_known_kind_is_a_typed_error(kind, code):
+    with pytest.raises(InvalidEncoding) as refused:
+        wire.error_of(wire.Failure(kind, code, "", {}))
+    assert refused.value.reason is EncodingReason.UNKNOWN_KIND
 
 
 @pytest.mark.parametrize("selector", [0, 2**40, "latest", "no such block", b"\xff" * 32, b"latest".ljust(32, b"\0")])

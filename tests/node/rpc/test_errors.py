@@ -42,7 +42,6 @@ TRANSACTION_ROWS = {
     REASON.SENDER_LIMIT: ("2048 transactions", -32000, "account limit exceeded: 2048 transactions"),
     REASON.TOO_LARGE: ("", -32000, "oversized data"),
     REASON.TOO_SLOW: ("", -32000, "execution too slow for this network"),
-    REASON.BUSY: ("", -32005, "busy: no room to check this transaction now, send it again"),
 }  # fmt: skip
 
 

@@ -1,0 +1,79 @@
+"""Valid blocks that are not voted for (PROTOCOL 5): why, and that nobody is blamed."""
+
+import dataclasses
+
+import msgspec
+import pytest
+
+from node.core.effects import Now
+from node.core.shard_chain import ShardOutcome
+from node.core.tree import Held, Status
+from primitives.blocks import ExtraData
+from primitives.errors import BlockReason, Fault
+from primitives.headers import ShardHeader
+from tests.node.support import make_core
+
+
+@pytest.fixture
+def core():
+    core = make_core(Now(100_000, 1_000_000))
+    core.start()
+    return core
+
+
+def executed(core, **changes):
+    """A block on the genesis of shard 0, as if it had been executed."""
+    chain = core.shards[0]
+    genesis = chain.tree.head.outcome
+    header = dataclasses.replace(
+        ShardHeader.decode(genesis.result.header), number=1, parent_hash=chain.tree.head.info.root,
+        extra_data=ExtraData(1, 0, 1, 0, changes.pop("missing", 0)).encode(), **changes,
+    )  # fmt: skip
+    outcome = ShardOutcome(msgspec.structs.replace(genesis.result, header=header.encode()), genesis.summary, 0)
+    return chain, Held(chain.info_of(header), b"", Status.VALID, outcome)
+
+
+def test_a_good_block_is_voted_for(core):
+    chain, held = executed(core)
+    assert chain.refusal(held) is None
+
+
+def test_a_timestamp_ahead_of_the_clock(core):
+    drift_ms = core.context.parameters.clock_drift_max_ms
+    chain, held = executed(core, timestamp=1001)
+    core.context.now = Now(100_000, 1_001_000 - drift_ms)
+    assert chain.refusal(held) is None
+    core.context.now = Now(100_000, 1_001_000 - drift_ms - 1)
+    assert chain.refusal(held) is BlockReason.AHEAD_OF_CLOCK
+    assert BlockReason.AHEAD_OF_CLOCK.fault is Fault.UNKNOWN
+
+
+def test_a_beacon_block_ahead_of_the_clock(core):
+    beacon = core.beacon
+    block = beacon.tree.head
+    core.context.now = Now(100_000, 0)
+    assert beacon.refusal(block) is BlockReason.AHEAD_OF_CLOCK
+    core.context.now = Now(100_000, 1_000_000)
+    assert beacon.refusal(block) is None
+
+
+def test_a_reference_that_lies_too_far_back(core):
+    lag = core.context.parameters.reference_lag_max
+    chain, held = executed(core)
+    head = core.beacon.tree.head
+    core.beacon.tree.head = dataclasses.replace(head, info=dataclasses.replace(head.info, height=lag))
+    assert chain.refusal(held) is None
+    core.beacon.tree.head = dataclasses.replace(head, info=dataclasses.replace(head.info, height=lag + 1))
+    assert chain.refusal(held) is BlockReason.REFERENCE_TOO_OLD
+    assert BlockReason.REFERENCE_TOO_OLD.fault is Fault.UNKNOWN
+
+
+def test_receipts_marked_missing_that_are_here(core):
+    delta_ms = core.context.parameters.delta_ms
+    chain, held = executed(core, missing=1 << 1)
+    assert chain.refusal(held) is None
+    chain.inbound.channels[1].held_since_ms = 100_000 - 4 * delta_ms + 1
+    assert chain.refusal(held) is None
+    chain.inbound.channels[1].held_since_ms = 100_000 - 4 * delta_ms
+    assert chain.refusal(held) is BlockReason.CENSORS_RECEIPTS
+    assert BlockReason.CENSORS_RECEIPTS.fault is Fault.UNKNOWN
