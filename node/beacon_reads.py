@@ -13,12 +13,18 @@ from primitives.blocks import BeaconBlock
 from shard.views import BlockSelector
 
 
+BLOCKS_CACHED_MAX = 128
+"""Decoded blocks that are kept."""
+
+
 class BeaconReads:
     """The beacon chain, as `node.rpc.beacon_backend.BeaconBackend` asks for it."""
 
     def __init__(self, chain: BeaconChain, read: Callable[[bytes], bytes | None]) -> None:
         """`read` looks a record up in the node's store."""
         self._chain, self._read = chain, read
+        self._cached: dict[int, BeaconBlockView] = {}
+        """By height, in the order first asked for; a final block never changes."""
 
     def _state(self) -> BeaconState:
         state = self._chain.tree.head.outcome
@@ -34,11 +40,17 @@ class BeaconReads:
             selector = int.from_bytes(height, "big")
         elif isinstance(selector, str):
             selector = 0 if selector == "earliest" else self._chain.tree.head.info.height
-        stored = self._read(beacon_block_key(self._chain.number, selector))
-        if stored is None:
-            return None
-        block = BeaconBlock.decode(stored)
-        return BeaconBlockView(block.hash_tree_root(), block, len(stored))
+        view = self._cached.get(selector)
+        if view is None:
+            stored = self._read(beacon_block_key(self._chain.number, selector))
+            if stored is None:
+                return None
+            block = BeaconBlock.decode(stored)
+            view = BeaconBlockView(block.hash_tree_root(), block, len(stored))
+            if len(self._cached) >= BLOCKS_CACHED_MAX:
+                del self._cached[next(iter(self._cached))]
+            self._cached[selector] = view
+        return view
 
     def validators(self) -> tuple[ValidatorView, ...]:
         """See `BeaconBackend`."""

@@ -73,8 +73,8 @@ FAUCET_NONCE_TRIES_MAX = 4
 """Times a grant is signed again because its nonce went to another transaction meanwhile."""
 CROSSINGS_PER_TRANSACTION_MAX = 64
 """Cross-shard receipts of one transaction that shard_getCrossShardTransaction tells of."""
-BEACON_BLOCKS_MAX = 100
-"""Beacon blocks that one beacon_getCrosslinks or beacon_getEvidence looks through."""
+BEACON_BLOCKS_MAX = 32
+"""Beacon blocks that one beacon_getCrosslinks or beacon_getEvidence looks through; decoding one may take 20 ms."""
 BEACON_BLOCKS_DEFAULT = 20
 POOL_LISTED_MAX = 5_000
 """Transactions that txpool_content and txpool_inspect list; of a fuller pool they answer -32003."""

@@ -31,8 +31,19 @@ async def test_blocks_by_height_root_and_tag():
         assert beacon.block(found.root) == found
     assert beacon.block("latest") == beacon.block("finalized") == beacon.block(2)
     assert beacon.block("earliest") == beacon.block(0)
+    assert beacon.block(1) is beacon.block(1)
     assert beacon.block(3) is None
     assert beacon.block(b"\1" * 32) is None
+
+
+async def test_a_bounded_number_of_blocks_is_kept_decoded(monkeypatch):
+    node, blocks = await stored()
+    monkeypatch.setattr("node.beacon_reads.BLOCKS_CACHED_MAX", 2)
+    first = node.backend.beacon.block(0)
+    assert [node.backend.beacon.block(height).block for height in (1, 2)] == blocks[1:]
+    again = node.backend.beacon.block(0)
+    assert again == first
+    assert again is not first
 
 
 async def test_registry_and_committees():

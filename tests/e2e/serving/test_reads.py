@@ -173,7 +173,7 @@ def test_the_beacon_chain_at_every_address(cluster: Cluster, client: Client) -> 
     assert len(validators) == cluster.options.nodes * cluster.options.validators_per_node
     committees = client.call("beacon_getCommittees")["committees"]
     assert [len(committee["members"]) for committee in committees] == [len(validators)] * 3
-    crosslinks = wait_for("crosslinks", lambda: client.call("beacon_getCrosslinks", "0x0", None, "0x64"))
+    crosslinks = wait_for("crosslinks", lambda: client.call("beacon_getCrosslinks", "0x0", None, "0x20"))
     link = crosslinks[-1]
     assert client.call("eth_getBlockByNumber", link["number"], False)["hash"] == link["hash"]
     assert client.call("beacon_getEvidence") == []

@@ -62,7 +62,7 @@ async def test_committees_of_this_and_other_epochs():
 
 @pytest.mark.parametrize(
     ("arguments", "heights"),
-    [(["0x0"], [2, 4, 6, 8, 10, 12]), (["0x1", "0x3", "0x4"], [3, 5]), (["0x0", "0xc", "0x64"], [12]), (["0x0", None, "0x2"], [12])],
+    [(["0x0"], [2, 4, 6, 8, 10, 12]), (["0x1", "0x3", "0x4"], [3, 5]), (["0x0", "0xc", "0x20"], [12]), (["0x0", None, "0x2"], [12])],
 )
 async def test_crosslinks_of_a_range_of_blocks(arguments, heights):
     client = Client()
@@ -83,8 +83,8 @@ async def test_evidence_is_what_blocks_hold():
 
 BAD = {
     "no shard": ("beacon_getCrosslinks", ["0x2"], "invalid argument 0: this network has shards 0 to 1"),
-    "no blocks": ("beacon_getCrosslinks", ["0x0", None, "0x0"], "invalid argument 2: a number of beacon blocks, 1 to 100"),
-    "too many blocks": ("beacon_getEvidence", ["0x0", "0x65"], "invalid argument 1: a number of beacon blocks, 1 to 100"),
+    "no blocks": ("beacon_getCrosslinks", ["0x0", None, "0x0"], "invalid argument 2: a number of beacon blocks, 1 to 32"),
+    "too many blocks": ("beacon_getEvidence", ["0x0", "0x21"], "invalid argument 1: a number of beacon blocks, 1 to 32"),
     "block": ("beacon_getBlock", ["newest"], "invalid argument 0: want a block number"),
 }
 

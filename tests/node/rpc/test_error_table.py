@@ -280,5 +280,5 @@ async def test_http_has_codes_of_its_own_for_size_and_type(monkeypatch):
     typed = await client.http(body=b"{}", headers={b"content-type": b"text/plain"})
     assert (typed.status, typed.body) == (415, b"invalid content type, only application/json is supported\n")
     monkeypatch.setattr("node.rpc.dispatch.RESPONSE_BYTES_MAX", 10)
-    answer = await client.post(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "web3_clientVersion"}).encode())
+    answer = await Client().post(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "web3_clientVersion"}).encode())
     assert answer.json["error"] == {"code": -32003, "message": "response too large: over 10 bytes"}
