@@ -12,7 +12,6 @@ from node.rpc.beacon_backend import BeaconBlockView, CommitteesView, CommitteeVi
 from primitives.blocks import BeaconBlock
 from shard.views import BlockSelector
 
-
 BLOCKS_CACHED_MAX = 128
 """Decoded blocks that are kept."""
 
