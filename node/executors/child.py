@@ -111,8 +111,9 @@ def _end_process(arguments: threading.ExceptHookArgs) -> None:
 
 def _settle_in() -> None:
     faulthandler.enable()
+    # A terminal's interrupt goes to the whole group, a service manager's end to all of a service: the node ends its executors itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # A terminal's interrupt goes to the whole group: the node ends its executors itself.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     os.nice(NICE)
     sys.setswitchinterval(SWITCH_SECONDS)

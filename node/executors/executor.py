@@ -2,7 +2,7 @@
 
 Every method may raise `primitives.errors.Unavailable`:
 
-- Busy: the lane's queue is full (limits `block_queue_max`, `read_queue_max`, `call_queue_max`);
+- Busy: the lane's queue is full (limits `block_queue_max`, `own_queue_max`, `read_queue_max`, `call_queue_max`);
 - ExecutorLost: the executor ended before it answered, or has not come back in time. Whatever was asked may be asked again.
 """
 

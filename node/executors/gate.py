@@ -13,6 +13,10 @@ CALL_DEADLINE_MS = 5000
 """Wall-clock time of one call, standing still included (PROTOCOL 5)."""
 
 
+READ_PAUSE_MS_MAX = 100
+"""How long a part of a large read stands still for block work."""
+
+
 class Gate:
     """Closed while block work runs."""
 
@@ -32,6 +36,11 @@ class Gate:
             yield
         finally:
             self._open.set()
+
+    def pause(self) -> None:
+        """Lets block work that runs go first, before a part of a large read."""
+        if not self._ended and not self._open.is_set():
+            self._open.wait(READ_PAUSE_MS_MAX / 1000)
 
     def meter(self) -> Meter:
         """The meter of a call that starts now; raises Interrupted: call_deadline_ms, or executor_stopping after `end`."""

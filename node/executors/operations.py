@@ -43,13 +43,15 @@ class Lane(StrEnum):
 
     BLOCK = "block"
     """Everything that writes, in the order asked."""
+    OWN = "own"
+    """Quick questions of the node itself and its peers, so that no client's keep them waiting."""
     READ = "read"
-    """Quick questions."""
+    """Quick questions of clients."""
     CALL = "call"
     """Questions that may take long: they stand still while block work runs, and end at a deadline."""
 
 
-QUEUE_MAX = {Lane.BLOCK: 256, Lane.READ: 256, Lane.CALL: 8}
+QUEUE_MAX = {Lane.BLOCK: 256, Lane.OWN: 256, Lane.READ: 256, Lane.CALL: 8}
 """Operations a lane holds besides the one it is at; one more is refused as busy."""
 
 
@@ -90,12 +92,12 @@ OPERATIONS = {
     "truncate": Operation(Lane.BLOCK, tuple[bytes], tuple[FinalizedBlock, ...]),
     "set_finalized": Operation(Lane.BLOCK, tuple[int], None),
     "prune_outgoing": Operation(Lane.BLOCK, tuple[int, int], None),
-    "head": Operation(Lane.READ, tuple[()], HeadInfo),
-    "result": Operation(Lane.READ, tuple[bytes], BlockResult | None),
-    "body": Operation(Lane.READ, tuple[bytes], bytes | None),
-    "blocks": Operation(Lane.READ, tuple[int, int], tuple[bytes, ...]),
-    "user_transactions": Operation(Lane.READ, tuple[bytes], tuple[tuple[bytes, bytes], ...]),
-    "outgoing": Operation(Lane.READ, tuple[int, int, int], bytes | None),
+    "head": Operation(Lane.OWN, tuple[()], HeadInfo),
+    "result": Operation(Lane.OWN, tuple[bytes], BlockResult | None),
+    "body": Operation(Lane.OWN, tuple[bytes], bytes | None),
+    "blocks": Operation(Lane.OWN, tuple[int, int], tuple[bytes, ...]),
+    "user_transactions": Operation(Lane.OWN, tuple[bytes], tuple[tuple[bytes, bytes], ...]),
+    "outgoing": Operation(Lane.OWN, tuple[int, int, int], bytes | None),
     "header": Operation(Lane.READ, tuple[Selector], bytes | None),
     "block": Operation(Lane.READ, tuple[Selector], BlockView | None),
     "transaction": Operation(Lane.READ, tuple[bytes], TransactionView | None),

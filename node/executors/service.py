@@ -19,7 +19,21 @@ from shard.executor.reads import ShardReader
 from shard.executor.schema import StateReader
 from shard.executor.simulation import Simulator
 from shard.results import BlockResult, Built
-from shard.views import AccessOutcome, BalancePage, CallOutcome, CallRequest, Estimate, FeeHistoryBlock, LogFilter, LogView, small
+from shard.views import (
+    AccessOutcome,
+    AccountView,
+    BalancePage,
+    CallOutcome,
+    CallRequest,
+    Estimate,
+    FeeHistoryBlock,
+    LogFilter,
+    LogView,
+    small,
+)
+
+ACCOUNTS_PER_PART = 16
+"""Accounts read between two looks at whether block work runs."""
 
 
 class Service:
@@ -58,7 +72,7 @@ class Service:
             "block_receipts": lambda selector: reader.block_receipts(from_selector(selector)),
             "block_logs": reader.block_logs,
             "account": lambda selector, address: reader.account(from_selector(selector), address),
-            "accounts": lambda wanted: reader.accounts((from_selector(selector), address) for selector, address in wanted),
+            "accounts": self._accounts,
             "code": lambda selector, address: reader.code(from_selector(selector), address),
             "storage": lambda selector, address, slot: reader.storage(from_selector(selector), address, small(slot)),
             "outgoing_receipt": reader.outgoing_receipt,
@@ -120,6 +134,14 @@ class Service:
     def _header(self, selector: Selector) -> bytes | None:
         header = self._reader.header(from_selector(selector))
         return None if header is None else header.encode()
+
+    def _accounts(self, wanted: tuple[tuple[Selector, bytes], ...]) -> tuple[AccountView | None, ...]:
+        found: tuple[AccountView | None, ...] = ()
+        for start in range(0, len(wanted), ACCOUNTS_PER_PART):
+            self._gate.pause()
+            part = wanted[start : start + ACCOUNTS_PER_PART]
+            found += self._reader.accounts((from_selector(selector), address) for selector, address in part)
+        return found
 
     def _logs(
         self, first: Selector, last: Selector, block_hash: bytes | None, addresses: tuple[bytes, ...], topics: Topics

@@ -111,7 +111,8 @@ async def everything(executor):
         await executor.code(1, LOGGER), await executor.storage(1, LOGGER, 2**255), outgoing, await executor.outgoing_receipt(outgoing.id),
         await executor.logs(LogFilter(0, "latest", addresses=(LOGGER,), topics=(None,))), await executor.call("latest", request(LOGGER)),
         await executor.estimate_gas("latest", request(LOGGER)), await executor.fee_history(2, "latest", [50.0]),
-        await executor.page(1, None, 3), undone, await executor.block(77),
+        await executor.page(1, None, 3), undone, await executor.block(77), await executor.outgoing_in(root) == (outgoing,),
+        await executor.accounts([(i % 2, address(i)) for i in range(40)] + [(77, address(0)), (root, address(1))]),
     ]  # fmt: skip
     await executor.prune_outgoing(1, 1)
     return answers
@@ -122,6 +123,9 @@ async def test_threads_and_process_answer_the_same(tmp_path):
         answers = await everything(link)
         assert answers == await everything(inline)
         assert answers[4][0].number == 1
+        assert answers[-2] is True
+        assert answers[-1][:2] == [answers[18], await inline.account(1, address(1))]
+        assert answers[-1][-2:] == [None, answers[-1][1]]
         assert [rejected.code for rejected in answers[2]] == ["insufficient_funds"]
         assert link.restarts == 0
 

@@ -57,6 +57,31 @@ def test_standing_still_counts():
             meter()
 
 
+def test_a_part_of_a_large_read_lets_block_work_go_first(monkeypatch):
+    monkeypatch.setattr("node.executors.gate.READ_PAUSE_MS_MAX", 60_000)
+    gate = Gate(5000, Clock())
+    gate.pause()
+    order = []
+
+    def read():
+        gate.pause()
+        order.append("read")
+
+    with gate.block_work():
+        thread = threading.Thread(target=read)
+        thread.start()
+        order.append("block")
+    thread.join()
+    assert order == ["block", "read"]
+
+
+def test_block_work_without_end_holds_a_read_up_only_so_long(monkeypatch):
+    monkeypatch.setattr("node.executors.gate.READ_PAUSE_MS_MAX", 1)
+    gate = Gate(5000, Clock())
+    with gate.block_work():
+        gate.pause()
+
+
 def test_the_end_ends_all_calls():
     gate = Gate(5000, Clock())
     running = gate.meter()
