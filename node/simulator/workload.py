@@ -1,8 +1,9 @@
-"""What simulated users send: transfers within a shard and through Outbox, each from an account of its own."""
+"""What simulated users send: transfers within a shard, and transfers and calls through Outbox, each from an account of its own."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from random import Random
 
 import coincurve
 import rlp
@@ -14,6 +15,12 @@ from shard.contracts import OUTBOX, OUTBOX_CONTRACT
 
 _FUNDS = 10**20
 _GAS, _MAX_FEE, _TIP = 200_000, 20 * 10**9, 10**9
+_CALL_GAS = 100_000
+_FEE_MULTIPLE = 4
+"""Of the gas limit at the first base fee: what a call offers; Outbox asks for 2."""
+FORWARDER, REFUSER = b"\xf0" * 20, b"\xf1" * 20
+_CONTRACTS = {FORWARDER: bytes.fromhex("5f5f5f5f345f355af100"), REFUSER: bytes.fromhex("5f5ffd")}
+"""One sends its value to the account it is called with, the other reverts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +42,42 @@ def make_users(seed: int, count: int) -> list[User]:
 
 
 def genesis_accounts(users: list[User]) -> tuple[GenesisAccount, ...]:
-    """The users' accounts on every shard."""
-    return tuple(GenesisAccount(address=user.address, balance=_FUNDS) for user in users)
+    """The users' accounts and two contracts, on every shard."""
+    accounts = tuple(GenesisAccount(address=user.address, balance=_FUNDS) for user in users)
+    return accounts + tuple(GenesisAccount(address=address, nonce=1, code=code) for address, code in _CONTRACTS.items())
 
 
-def transfer(user: User, parameters: Parameters, shard: int, to_shard: int, to: bytes, value: int) -> bytes:
-    """A signed transfer of `value` wei to `to`, through Outbox where the shards differ (EIP-1559)."""
-    data = b""
-    destination = to
-    if to_shard != shard:
-        destination, data = OUTBOX, OUTBOX_CONTRACT.encode_call("transfer", to_shard, to)
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What a transaction has brought to an account once everything is settled."""
+
+    shard: int
+    account: bytes
+    least: int
+    """Wei."""
+    most: int
+
+
+def draw(rng: Random, user: User, parameters: Parameters) -> tuple[int, bytes, Arrival]:
+    """A signed transaction, its shard, and what it has to lead to: to the same shard or another, and there a transfer or a call."""
+    shard, to_shard = rng.randrange(parameters.shard_count), rng.randrange(parameters.shard_count)
+    to, value = rng.randbytes(20), rng.randint(1, 10**18)
+    if shard == to_shard:
+        return shard, _sign(user, parameters, shard, to, value, b""), Arrival(shard, to, value, value)
+    form = rng.choice(("transfer", "call", "failing call"))
+    if form == "transfer":
+        raw = _sign(user, parameters, shard, OUTBOX, value, OUTBOX_CONTRACT.encode_call("transfer", to_shard, to))
+        return shard, raw, Arrival(to_shard, to, value, value)
+    fee = _FEE_MULTIPLE * _CALL_GAS * parameters.base_fee_initial
+    if form == "call":
+        call = OUTBOX_CONTRACT.encode_call("send", to_shard, FORWARDER, value, _CALL_GAS, user.address, to.rjust(32, b"\0"))
+        return shard, _sign(user, parameters, shard, OUTBOX, value + fee, call), Arrival(to_shard, to, value, value)
+    call = OUTBOX_CONTRACT.encode_call("send", to_shard, REFUSER, value, _CALL_GAS, to, b"")
+    return shard, _sign(user, parameters, shard, OUTBOX, value + fee, call), Arrival(shard, to, value, value + fee)
+
+
+def _sign(user: User, parameters: Parameters, shard: int, destination: bytes, value: int, data: bytes) -> bytes:
+    """EIP-1559."""
     fields: list[object] = [parameters.chain_id(shard), 0, _TIP, _MAX_FEE, _GAS, destination, value, data, []]
     digest = keccak256(b"\x02" + rlp.encode(fields))
     signature = coincurve.PrivateKey(user.secret).sign_recoverable(digest, hasher=None)

@@ -14,7 +14,7 @@ from node.simulator.checks import Checks
 from node.simulator.faults import FAULTS, Weather
 from node.simulator.node import SimulatedNode
 from node.simulator.signatures import SIGNATURES, Keys
-from node.simulator.workload import genesis_accounts, make_users, transfer
+from node.simulator.workload import Arrival, draw, genesis_accounts, make_users
 from p2p.messages import Request
 from primitives.genesis import Genesis, GenesisValidator
 from primitives.hashing import sha256
@@ -92,8 +92,8 @@ class World:
         everything = range(self.genesis.parameters.shard_count)
         self.nodes = [SimulatedNode(self, index, everything, is_validator=True) for index in range(nodes)]
         self.nodes += [SimulatedNode(self, nodes + i, hosted, is_validator=False) for i, hosted in enumerate(observers)]
-        self.sent: list[tuple[int, bytes, int]] = []
-        """(destination shard, receiver, wei) of every transfer a user sent."""
+        self.sent: list[Arrival] = []
+        """What everything that users sent has to lead to."""
         for node in self.nodes:
             begin_ms = observers_join_ms if node.index >= nodes else 0
             self.at(begin_ms + self.rng.randint(0, 300), functools.partial(self.start, node))
@@ -181,13 +181,11 @@ class World:
             self.weather.island = frozenset()
 
     def plan(self, views: int) -> None:
-        """Spreads users' transfers, crashes and partitions over the time the views will take."""
-        shards, span_ms = self.genesis.parameters.shard_count, views * 1500
+        """Spreads users' transfers and calls, crashes and partitions over the time the views will take."""
+        span_ms = views * 1500
         for user in self.users:
-            shard, to_shard = self.rng.randrange(shards), self.rng.randrange(shards)
-            to, value = self.rng.randbytes(20), self.rng.randint(1, 10**18)
-            raw = transfer(user, self.genesis.parameters, shard, to_shard, to, value)
-            self.sent.append((to_shard, to, value))
+            shard, raw, arrival = draw(self.rng, user, self.genesis.parameters)
+            self.sent.append(arrival)
             self._submit_until_final(shard, user.address, raw, self.rng.randint(3000, span_ms))
         for _ in range(self.weather.faults.crashes):
             node = self.nodes[self.rng.randrange(len(self.nodes))]
@@ -217,12 +215,12 @@ class World:
         return executor.engine.account(_state_root(executor), sender).nonce > 0
 
     def has_delivered_all(self) -> bool:
-        """Whether every node lives and its state holds every transfer that was sent."""
+        """Whether every node lives and its state holds what was sent, refunds of failed calls included."""
         return all(
-            node.is_alive and _balance(node.executors[shard], to) == value
+            node.is_alive and arrival.least <= _balance(node.executors[arrival.shard], arrival.account) <= arrival.most
             for node in self.nodes
-            for shard, to, value in self.sent
-            if shard in node.databases
+            for arrival in self.sent
+            if arrival.shard in node.databases
         )
 
 

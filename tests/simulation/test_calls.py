@@ -1,0 +1,19 @@
+"""Calls across shards in the simulated network: those that succeed and those that come back."""
+
+import dataclasses
+
+from node.simulator import World
+
+
+def test_calls_arrive_and_failed_ones_come_back_under_heavy_faults() -> None:
+    world = World(31, nodes=4, shards=2, faults="heavy")
+    world.plan(views=10)
+    refunds = [arrival for arrival in world.sent if arrival.least < arrival.most]
+    assert refunds
+    world.run_until(lambda: all(node.is_alive and node.core.beacon.engine.view >= 8 for node in world.nodes), 240_000)
+    world.weather.heal()
+    assert world.run_until(world.has_delivered_all, 240_000)
+    assert world.checks.violations == []
+    at = world.sent.index(refunds[0])
+    world.sent[at] = dataclasses.replace(refunds[0], most=refunds[0].least)
+    assert not world.has_delivered_all(), "more than the amount came back: the rest of the fee too"
