@@ -48,6 +48,6 @@ async def test_a_shard_is_asked_once_for_many(monkeypatch):
 async def test_what_befalls_all_is_told_to_each(error):
     client = Client()
     client.shard.raises = error
-    answers = (await client.post([balance(i, WHO) for i in range(3)] + [balance(3, "0x")])).json
+    answers = (await client.post([balance(i, WHO) for i in range(3)] + [balance(3)])).json
     code = -32005 if isinstance(error, Busy) else -32603
     assert [answer["error"]["code"] for answer in answers] == [code] * 3 + [-32602]
