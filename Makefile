@@ -9,7 +9,7 @@ HAVE := $(wildcard $(PACKAGES))
 # Real node processes share two cores badly: their tests run one after another, the rest side by side.
 TEST_JOBS ?= 2
 
-.PHONY: help setup setup-checks up test test-unit test-simulation test-e2e check lint types imports contracts example bench soak terminal-pictures lock clean
+.PHONY: help setup setup-checks up test test-unit test-simulation test-e2e check lint types imports contracts example bench soak terminal-pictures screenshots lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,7 +17,7 @@ help: ## List the targets
 setup: ## Make .venv with all that is needed (instant when nothing changed)
 	@tools/setup.sh
 
-setup-checks: ## As setup, plus the contract compiler and docker-compose
+setup-checks: ## As setup, plus the contract compiler, docker-compose and Chromium
 	@tools/setup.sh checks
 
 up: setup ## Start a local network in the foreground; options through ARGS="--nodes 1"
@@ -33,7 +33,7 @@ test-unit: setup ## Run the tests that start no node process
 test-simulation: setup ## Run the simulated networks
 	$(PYTHON) -m pytest -n $(TEST_JOBS) tests/simulation $(ARGS)
 
-test-e2e: setup ## Run the tests against real node processes
+test-e2e: setup-checks ## Run the tests against real node processes
 	$(PYTHON) -m pytest tests/e2e $(ARGS)
 
 check: setup-checks lint types imports contracts ## Lint, types, who-imports-whom, contract artefacts
@@ -61,6 +61,9 @@ soak: setup ## Simulate seed after seed until one fails; SEEDS=1000
 
 terminal-pictures: setup ## Draw what a terminal shows anew, for docs/images; starts a network on the usual ports
 	$(PYTHON) tools/terminal_pictures.py
+
+screenshots: setup-checks ## Draw the explorer anew, for docs/images
+	$(PYTHON) -m tests.e2e.explorer.pictures
 
 lock: ## Rewrite the lock files from requirements*.in
 	@tools/lock.sh

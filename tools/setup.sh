@@ -2,7 +2,7 @@
 # Makes .venv, from which everything else runs. A second run with unchanged lock files returns at once.
 #
 #   tools/setup.sh          what the daemon, the tests and the checks need from Python
-#   tools/setup.sh checks   also the contract compiler (.venv-vyper) and docker-compose, for make check and make test
+#   tools/setup.sh checks   also the contract compiler (.venv-vyper), docker-compose and Chromium, for make check and make test
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -43,6 +43,8 @@ missing_packages() {
     # fastecdsa, which libp2p needs, exists as source only and is built against GMP.
     echo '#include <gmp.h>' | gcc -E - >/dev/null 2>&1 || echo libgmp-dev
     [ "$mode" = base ] || command -v docker-compose >/dev/null || echo docker-compose
+    # In which the explorer is tested.
+    [ "$mode" = base ] || command -v chromium >/dev/null || echo chromium
 }
 
 install_packages() {

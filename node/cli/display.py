@@ -35,6 +35,7 @@ def describe(layout: Layout, options: Options) -> dict[str, Any]:
                     for shard in range(options.shards)
                 ],
                 "beacon": options.url(node) + "/beacon",
+                "explorer": options.explorer_url(node),
                 "metrics": options.metrics_url(node),
                 "p2p_port": options.p2p_port + node,
                 "peer": layout.peer_address(options, node),
@@ -58,7 +59,7 @@ def print_addresses(layout: Layout, options: Options) -> None:
             click.echo(f"node {node['index']}  shard {rpc['shard']}  {rpc['url']}  chain id {rpc['chain_id']}")
     click.echo(f"beacon chain: {options.url(0)}/beacon, and at /beacon of every address above")
     for node in network["nodes"]:
-        click.echo(f"node {node['index']}  metrics  {node['metrics']}")
+        click.echo(f"node {node['index']}  explorer {node['explorer']}  metrics {node['metrics']}")
     for node in network["nodes"]:
         click.echo(f"node {node['index']}  peer address  {node['peer']}")
     click.echo(f"\n{TEST_ACCOUNT_COINS:,} coins on every shard, with keys that everybody knows ({TEST_MNEMONIC}):")
@@ -165,9 +166,9 @@ class TableDisplay:
 
 def make_table(statuses: Statuses, observers: Statuses = ()) -> Table:
     """How every node and chain stands; `observers` are nodes that run elsewhere."""
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table("node", "chain", "head", "safe", "finalized", "base fee", "pending", "peers")
+    table = Table(Column("node", no_wrap=True), "chain", "head", "safe", "finalized", "base fee", "pending", "peers")
     names = [str(index) for index in range(len(statuses))] + [f"observer {index}" for index in range(len(observers))]
     for name, status in zip(names, [*statuses, *observers], strict=True):
         if status is None:

@@ -62,6 +62,10 @@ class Options:
         """JSON-RPC address of a shard at a node."""
         return f"http://{_bracketed(self.dial_host)}:{self.rpc_port_of(node, shard)}"
 
+    def explorer_url(self, node: int) -> str:
+        """The page that a node serves of its network."""
+        return f"http://{_bracketed(self.dial_host)}:{self.metrics_port + node}/"
+
     def metrics_url(self, node: int) -> str:
         """Where a node's metrics are."""
         return f"http://{_bracketed(self.dial_host)}:{self.metrics_port + node}/metrics"

@@ -21,7 +21,7 @@ export function stepsOf(life) {
   if (life.returned) {
     const [word, sentence] = hasFailed ? ["Refund", "What was not used is back."] : ["Rest", "The fee that was left is back."];
     const [, , crosslinked, , credited] = passage(life.returned, int(life.returned.source), int(life.returned.destination), hasFailed ? "Refunded" : "Rest returned");
-    steps.push({ ...crosslinked, name: `${word} crosslinked` }, { ...credited, sentence });
+    steps.push({ ...crosslinked, name: `${word} crosslinked`, sentence: "The beacon chain recorded the block that sent it home." }, { ...credited, sentence });
   }
   return steps;
 }

@@ -5,7 +5,7 @@ import { int } from "./format.js";
 
 const POLL_MS = 1000;
 const RETRY_MS_MAX = 5000;
-const BLOCKS_KEPT = 40;
+const BLOCKS_KEPT = 64;
 const RATE_SECONDS = 30;
 const CHANNELS_MAX = 12;
 /** Past every message: only the counts of a channel are wanted. */

@@ -14,6 +14,7 @@ export function weave(network, width) {
   const shards = network.blocks.slice(0, SHARDS_MAX);
   const height = TOP + shards.length * LANE + 42;
   const x = (time) => LEFT + (1 - (now + 0.5 - time) / span) * (width - LEFT - RIGHT);
+  const grow = Math.min(9, Math.max(2, (width - LEFT - RIGHT) / span - 6));
   const beaconTimes = spread(network.beaconBlocks);
   const shardTimes = shards.map(spread);
   const within = (time) => x(time) > LEFT + 6;
@@ -28,7 +29,7 @@ export function weave(network, width) {
     }
   }
   const marks = (blocks, times, y, hue, base, isFinal) => blocks.filter((block) => within(times.get(int(block.number)))).map((block) =>
-    mark(x(times.get(int(block.number))), y, hue, `${base}/block/${int(block.number)}`, block, isFinal(int(block.number))));
+    mark(x(times.get(int(block.number))), y, hue, grow, `${base}/block/${int(block.number)}`, block, isFinal(int(block.number))));
   parts.push(marks(network.beaconBlocks, beaconTimes, TOP, BEACON_HUE, "#/beacon", () => true));
   shards.forEach((blocks, shard) => parts.push(marks(blocks, shardTimes[shard], TOP + (shard + 1) * LANE, hueOf(shard), `#/shard/${shard}`,
     (number) => network.finality(shard, number) === "finalized")));
@@ -63,8 +64,8 @@ const lane = (name, hue, y, width) => s("g", { vars: { hue } }, s("path", { d: `
 
 const thread = (ax, ay, bx, by, hue) => s("path", { d: `M${ax} ${ay}C${ax} ${(ay + by) / 2} ${bx} ${(ay + by) / 2} ${bx} ${by}`, class: "weave-thread", vars: { hue } });
 
-function mark(x, y, hue, href, block, isFinal) {
-  const size = 5 + Math.min(9, Math.sqrt(block.transactions?.length ?? 0) * 2);
+function mark(x, y, hue, grow, href, block, isFinal) {
+  const size = 5 + Math.min(grow, Math.sqrt(block.transactions?.length ?? 0) * 2);
   return s("a", { href, "aria-label": `Block ${int(block.number)}`, tabindex: "-1" },
     s("rect", { x: x - size / 2 - 1, y: y - size / 2 - 1, width: size + 2, height: size + 2, rx: size / 2 + 1, class: isFinal ? "weave-block final" : "weave-block", vars: { hue } },
       s("title", null, `Block ${count(int(block.number))}${block.transactions ? `, ${block.transactions.length} transactions` : ""}`)));

@@ -15,7 +15,7 @@ export async function overview(app) {
   const element = h("div", { class: "view" },
     h("h1", { class: "hidden" }, "Overview"),
     parts.figures.element,
-    panel("Blocks and their crosslinks, as they come", parts.picture.element, h("p", { class: "legend" }, h("i", { class: "dot final" }), "crosslinked ", h("i", { class: "dot" }), "final on its shard")),
+    panel("Blocks and crosslinks, live", parts.picture.element, h("p", { class: "legend" }, h("i", { class: "dot final" }), "crosslinked ", h("i", { class: "dot" }), "final on its shard")),
     parts.cards.element,
     h("div", { class: "columns" }, panel("Newest blocks", parts.blocks.element), panel("Messages between shards", parts.messages.element, link("/messages", null, "All"))));
   return { title: "Overview", element, update: () => update(app, parts) };
