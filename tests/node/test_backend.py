@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from node.backend import NodeBackend
-from node.core.effects import Persist
+from node.core.effects import Now, Persist
 from node.core.records import beacon_block_key, crosslink_key
 from node.executors.inline import InlineExecutor
 from node.executors.link import ExecutorLink
@@ -14,6 +14,7 @@ from node.rpc.backend import BlockRef, PoolCounts
 from node.store import NodeStore
 from primitives.blocks import BeaconBlock
 from primitives.errors import InvalidTransaction, TransactionReason
+from primitives.receipts import EMPTY_CHANNEL, Bundle, CrossShardReceipt
 from shard.database import MemoryDatabase
 from shard.views import OutgoingReceipt, small
 from tests.node.support import make_core, make_genesis
@@ -140,6 +141,19 @@ async def test_a_crossing_is_taken_in_by_the_first_crosslink_at_or_above_its_blo
         found = await node.backend.crossing(outgoing(number))
         assert (found.crosslink, found.crosslink_timestamp) == (BlockRef(height, blocks[height].hash_tree_root()), 100 + height)
     assert (await node.backend.crossing(outgoing(301))).crosslink is None
+
+
+async def test_a_crossing_tells_when_the_message_was_here():
+    node = Node()
+    await node.store.write([Persist(crosslink_key(0, 4), (3).to_bytes(8, "big") + (103).to_bytes(8, "big"))])
+    assert (await node.backend.crossing(outgoing(4))).bundle_timestamp is None
+    node.core.context.now = Now(monotonic_ms=9_000, wall_ms=1_009_500)
+    message = CrossShardReceipt(0, 1, 0, 0, RICH, RICH, 1, 0, 0, bytes(20), b"")
+    channel = node.core.shards[1].inbound.channels[0]
+    channel.advance_target(EMPTY_CHANNEL.add([message], 735_700), 0)
+    assert channel.offer(Bundle(0, 1, 0, bytes(32), (message,)), 2_000)
+    assert (await node.backend.crossing(outgoing(4))).bundle_timestamp == 1_002
+    assert (await node.backend.crossing(outgoing(4, source=1))).crosslink is None
 
 
 def test_supply_holds_every_term_and_health_tells_what_is_off():
