@@ -1,6 +1,7 @@
 """The table of what peers may send, and the buckets that hold them to it."""
 
 import itertools
+from pathlib import Path
 from typing import Annotated, get_args, get_origin, get_type_hints
 
 import pytest
@@ -145,3 +146,25 @@ def count_of(kind):
     hints = get_type_hints(kind, include_extras=True)
     marks = [get_args(hints[name])[1] for name in kind.__dataclass_fields__ if get_origin(hints[name]) is Annotated]
     return sum(mark.limit for mark in marks if isinstance(mark, Repeated))
+
+
+def size_text(count):
+    for unit, factor in (("MiB", limits.MIB), ("KiB", limits.KIB)):
+        if count >= factor:
+            return f"{count / factor:g} {unit}"
+    return f"{count:g}"
+
+
+def row_of(row):
+    rate = f"{row.messages.per_second:g}, {row.messages.burst:,g}"
+    size_rate = f"{size_text(row.bytes.per_second)}, {size_text(row.bytes.burst)}" if row.bytes.per_second > 1 else ""
+    bounds = [size_text(row.bytes_max) if row.bytes_max else "", str(row.count_max or ""), str(row.depth_max or "")]
+    return f"| `{row.name}` | {' | '.join([*bounds, rate, size_rate, row.reason])} |"
+
+
+SINGLE_ROWS = [row for row in vars(limits).values() if isinstance(row, MessageLimit)]
+
+
+@pytest.mark.parametrize("row", [*GOSSIP_LIMITS.values(), *REQUEST_LIMITS.values(), *SINGLE_ROWS], ids=lambda row: row.name)
+def test_the_page_for_operators_has_the_row(row):
+    assert row_of(row) in (Path(__file__).parents[2] / "docs" / "operating.md").read_text().splitlines()

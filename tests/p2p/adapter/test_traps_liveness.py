@@ -1,5 +1,6 @@
 """Traps 12 to 20: peers that stop, addresses that lie, and shutting down."""
 
+import logging
 import signal
 import subprocess
 import sys
@@ -8,14 +9,26 @@ from pathlib import Path
 
 import pytest
 import trio
+from libp2p import new_host
+from libp2p.crypto.secp256k1 import create_new_key_pair
+from libp2p.crypto.x25519 import create_new_key_pair as create_noise_key_pair
 from libp2p.custom_types import TProtocol
 from libp2p.host.exceptions import StreamFailure
 from libp2p.network.stream.exceptions import StreamError
+from libp2p.peer.peerinfo import PeerInfo
+from libp2p.security.insecure.transport import PLAINTEXT_PROTOCOL_ID, InsecureTransport
+from libp2p.security.noise.transport import PROTOCOL_ID as NOISE_PROTOCOL
+from libp2p.security.noise.transport import Transport as NoiseTransport
+from libp2p.stream_muxer.mplex.mplex import MPLEX_PROTOCOL_ID, Mplex
+from libp2p.stream_muxer.yamux.yamux import PROTOCOL_ID as YAMUX_PROTOCOL
+from libp2p.stream_muxer.yamux.yamux import Yamux
+from multiaddr import Multiaddr
 
 from p2p.adapter.frames import FrameReader, frame_of
 from p2p.adapter.identity import identity_of
 from p2p.adapter.requests import SYNC_PROTOCOL
 from p2p.network import (
+    GOSSIP_BYTES_MAX,
     REQUESTS_PER_PEER_MAX,
     NetworkSettings,
     PeerAddress,
@@ -25,7 +38,8 @@ from p2p.network import (
     RequestFailed,
     RequestFailure,
 )
-from tests.p2p.adapter.harness import FAST, TOPIC, Node, attacking, hello, keep_each_other, nodes_in, running, subscribe
+from primitives.errors import EncodingReason, InvalidEncoding
+from tests.p2p.adapter.harness import FAST, TOPIC, Node, attacking, hello, keep_each_other, nodes_in, rpc, running, subscribe
 
 pytestmark = pytest.mark.network
 
@@ -206,6 +220,37 @@ async def test_trap_17_shutdown_under_load_is_clean(tmp_path):
     again = Node(tmp_path / "node0.key", port=nodes[0].network.port)
     async with running(again):
         assert again.network.peers() == []
+
+
+async def test_trap_19_refusal_of_a_large_message_is_told_in_few_words(tmp_path, caplog):
+    def decoder(payload):
+        raise InvalidEncoding(EncodingReason.MALFORMED, "no")
+
+    caplog.set_level(logging.DEBUG)
+    node = Node(tmp_path / "node.key")
+    subscribe(node, decoder=decoder)
+    async with running(node), attacking() as attacker:
+        await attacker.connect(node)
+        stream = await attacker.open_pubsub(node)
+        for number, size in enumerate((GOSSIP_BYTES_MAX, GOSSIP_BYTES_MAX + 1000)):
+            await stream.write(rpc(publish=[attacker.message(b"x" * size, seqno=bytes(7) + bytes([number]))]))
+        await node.until(lambda: len(node.blamed) == 2)
+        assert [reason for _, reason in node.blamed] == [EncodingReason.MALFORMED, EncodingReason.TOO_LARGE]
+    assert max(len(record.getMessage()) for record in caplog.records if record.name.startswith("p2p")) < 1000
+
+
+@pytest.mark.parametrize("weakness", ["plaintext", "mplex"])
+async def test_neither_plaintext_nor_mplex_is_spoken(tmp_path, weakness):
+    node = Node(tmp_path / "node.key")
+    key_pair = create_new_key_pair()
+    muxers = {TProtocol(MPLEX_PROTOCOL_ID): Mplex} if weakness == "mplex" else {TProtocol(YAMUX_PROTOCOL): Yamux}
+    noise = NoiseTransport(key_pair, noise_privkey=create_noise_key_pair().private_key)
+    security = {PLAINTEXT_PROTOCOL_ID: InsecureTransport(key_pair)} if weakness == "plaintext" else {NOISE_PROTOCOL: noise}
+    stranger = new_host(key_pair=key_pair, sec_opt=security, muxer_opt=muxers)
+    async with running(node), stranger.run([]):
+        with pytest.raises(Exception, match="unable to connect"):
+            await stranger.connect(PeerInfo(identity_of(node.peer_id), [Multiaddr(f"/ip4/127.0.0.1/tcp/{node.network.port}")]))
+        assert node.network.peers() == []
 
 
 async def test_trap_20_three_hundred_unanswered_requests_leave_room_for_the_next(tmp_path):
