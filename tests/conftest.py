@@ -6,12 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # Chosen before anything imports eth_hash, which falls back to a slow implementation without it.
 os.environ["ETH_HASH_BACKEND"] = "pysha3"
 # A test gets its configuration from its own arguments.
 for _name in [name for name in os.environ if name.startswith("SHARDNET_")]:
     del os.environ[_name]
+
+# A machine that is busy with something else must fail no test.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 SKIPS = Path(__file__).parent / "skips.toml"
 
