@@ -115,6 +115,11 @@ def test_what_runs_for_long_is_started_again_when_it_ends(compose: dict[str, Any
         assert service.get("restart") == (None if name == "genesis" else "unless-stopped"), name
 
 
+def test_no_log_grows_without_bound(compose: dict[str, Any]) -> None:
+    for name, service in compose["services"].items():
+        assert service["logging"] == {"driver": "json-file", "options": {"max-size": "16m", "max-file": "4"}}, name
+
+
 def test_no_two_services_want_one_port(compose: dict[str, Any]) -> None:
     ports = [port for service in compose["services"].values() for port in published({"ports": service.get("ports", [])})]
     assert len(ports) == len(set(ports))
