@@ -2,6 +2,7 @@
 
 import { h, link, slot } from "./lib/dom.js";
 import { ago, short, visible } from "./lib/format.js";
+import { watchHeads } from "./lib/heads.js";
 import { Network } from "./lib/network.js";
 import { failure, notFound } from "./lib/parts.js";
 import { CallRefused, Rpc } from "./lib/rpc.js";
@@ -152,6 +153,7 @@ async function start() {
     main.focus({ preventScroll: true });
   });
   app.network.watch(beat);
+  watchHeads(rpc, config.shards.map((entry) => entry.shard), () => !app.network.failures, () => app.network.hurry());
   await app.network.start();
 }
 

@@ -43,6 +43,10 @@ class Page:
         self.problems: list[str] = []
         """Errors and warnings of the console, and exceptions nobody caught."""
         self.requests: list[str] = []
+        self.sockets: list[str] = []
+        """Addresses of the WebSocket connections that were opened."""
+        self.heads = 0
+        """Notifications that came over them."""
         target = self.send("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
@@ -71,6 +75,11 @@ class Page:
             self.problems.append(details.get("exception", {}).get("description", details["text"]))
         elif method == "Log.entryAdded" and told["entry"]["level"] in ("error", "warning"):
             self.problems.append(f"{told['entry']['text']} {told['entry'].get('url', '')}")
+        elif method == "Network.webSocketCreated":
+            self.sockets.append(told["url"])
+            self.requests.append(told["url"])
+        elif method == "Network.webSocketFrameReceived" and "eth_subscription" in told["response"]["payloadData"]:
+            self.heads += 1
         elif method == "Network.requestWillBeSent":
             self.requests.append(told["request"]["url"])
 

@@ -32,6 +32,8 @@ def test_the_overview_grows_by_itself(page: Page, cluster: Cluster, home: str) -
     assert page.wait("document.querySelectorAll('.weave-block').length") > 3
     assert page.wait("document.querySelectorAll('.weave-thread').length") > 0
     assert page.evaluate("document.querySelector('#banner').textContent") == ""
+    assert set(page.sockets) == {f"ws://127.0.0.1:{cluster.options.rpc_port}/shard/{shard}" for shard in range(SHARDS)}
+    assert page.heads > 0
 
 
 def test_the_other_node_serves_its_own_view(page: Page, cluster: Cluster) -> None:

@@ -4,6 +4,7 @@ import { OUTBOX, SENT_TOPIC, sentOf } from "./decode.js";
 import { int } from "./format.js";
 
 const POLL_MS = 1000;
+const PAUSE_MS_MIN = 250;
 const RETRY_MS_MAX = 5000;
 const BLOCKS_KEPT = 64;
 const RATE_SECONDS = 30;
@@ -24,6 +25,7 @@ export class Network {
     this.messages = [];
     this.pending = 0;
     this.polls = 0;
+    this.asked = 0;
     this.failures = 0;
     this.lastGrowth = Date.now();
     this.heights = "";
@@ -36,18 +38,22 @@ export class Network {
     return () => this.listeners.delete(listener);
   }
 
-  start() {
-    const again = async () => {
+  async start() {
+    document.addEventListener("visibilitychange", () => document.hidden || this.hurry());
+    for (;;) {
       if (!document.hidden) await this.poll();
+      this.asked = Date.now();
       const pause = this.failures ? Math.min(POLL_MS * 2 ** (this.failures - 1), RETRY_MS_MAX) : POLL_MS;
-      this.timer = setTimeout(again, pause);
-    };
-    document.addEventListener("visibilitychange", () => {
-      if (document.hidden) return;
-      clearTimeout(this.timer);
-      again();
-    });
-    return again();
+      await new Promise((wake) => {
+        this.wake = wake;
+        setTimeout(wake, pause);
+      });
+    }
+  }
+
+  /** Asks soon: something is known to have changed. */
+  hurry() {
+    setTimeout(() => this.wake?.(), Math.max(0, this.asked + PAUSE_MS_MIN - Date.now()));
   }
 
   async poll() {
