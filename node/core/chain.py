@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from consensus.committee import Committee
@@ -19,7 +18,7 @@ from node.core.context import Context
 from node.core.effects import Observe, Peer
 from node.core.ranges import Ranges, check_range, is_far
 from node.core.records import HeadRecord, body_key, certificate_key, engine_key, head_key
-from node.core.tree import BlockTree, Held, Status
+from node.core.tree import BlockTree, Held, OpenCheck, Status
 from p2p.messages import Blocks, BlocksByRange, BlocksByRoot, CertificatesByView
 from primitives.errors import BlockReason, Fault, InvalidBlock, InvalidConsensusMessage, InvalidEncoding
 from primitives.types import Root, View
@@ -32,19 +31,6 @@ CHECKS_WAITING_MAX = 64
 """Proposals of one chain whose verdict is open."""
 WANTED_MAX = 64
 """Certified blocks of one chain that wait for a body or for execution."""
-
-
-@dataclass(frozen=True, slots=True)
-class OpenCheck:
-    """A proposal the engine waits for a verdict on."""
-
-    view: View
-    parent: Certificate
-    is_reproposal: bool
-
-    def fits(self, info: simplex.BlockInfo) -> bool:
-        """Whether the block is of this proposal's view and parent; a re-proposal keeps its own."""
-        return self.is_reproposal or (info.view == self.view and info.parent == self.parent.root)
 
 
 class Chain(ABC, Generic[Outcome]):

@@ -8,6 +8,8 @@ from enum import Enum
 from typing import Generic, TypeVar
 
 from consensus.simplex.events import BlockInfo
+from primitives.types import View
+from primitives.votes import Certificate
 
 BLOCKS_HELD_MAX = 512
 """Blocks above the newest final one, a chain."""
@@ -44,6 +46,19 @@ class Held(Generic[Outcome]):
     """Times an executor was lost over it."""
     is_bound: bool = False
     """The body is known to be the one that the root commits to; a body that is not says nothing about the block."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCheck:
+    """A proposal the engine waits for a verdict on."""
+
+    view: View
+    parent: Certificate
+    is_reproposal: bool
+
+    def fits(self, info: BlockInfo) -> bool:
+        """Whether the block is of this proposal's view and parent; a re-proposal keeps its own."""
+        return self.is_reproposal or (info.view == self.view and info.parent == self.parent.root)
 
 
 class BlockTree(Generic[Outcome]):
