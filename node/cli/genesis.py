@@ -9,6 +9,7 @@ import click
 
 from node.cli.options import as_json, given_options, network_options, print_json
 from node.cli.warnings import warn_of_reach
+from node.cluster.command import own_command
 from node.cluster.layout import Layout, new_options
 
 
@@ -33,4 +34,4 @@ def genesis(out: Path, hosts: str | None, as_json: bool, **values: Any) -> None:
         return
     click.echo(f"genesis 0x{written.root.hex()} in {layout.genesis}")
     for config in configs:
-        click.echo(f"start with: shardnet node --config {config}")
+        click.echo(f"start with: {own_command(f'node --config {config}')}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -42,7 +43,10 @@ def is_free(port: int) -> bool:
 
 def make_options(nodes: int = NODES, **changes: Any) -> Options:
     """Options on ports that nobody has."""
-    for base in range(11_000, 19_000, 1_000):
+    # two runs on one machine that start at the same time look at different ports first
+    bases = list(range(11_000, 31_000, 1_000))
+    first = os.getpid() % len(bases)
+    for base in bases[first:] + bases[:first]:
         values: dict[str, Any] = {
             "nodes": nodes, "shards": SHARDS, "block_time_ms": 500, "idle_block_time_ms": 1000,
             "rpc_port": base, "p2p_port": base + 700, "metrics_port": base + 800,

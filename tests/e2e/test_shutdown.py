@@ -16,7 +16,9 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from node.cluster.client import CallRefused, Client, Unreachable
+from node.cluster.files import write_network
 from node.cluster.layout import Layout, Options
+from node.cluster.status import Watcher
 from node.logs import rotated
 from shard.contracts import OUTBOX_CONTRACT
 from tests.e2e.accounts import LOOP_INIT, known_account, new_account, next_nonce, sign
@@ -202,10 +204,12 @@ def test_up_stops_under_load_and_goes_on_with_what_was_final(tmp_path: Path, num
         stop_and_time(again, signal.SIGTERM)
 
 
-def test_one_node_stops_under_load(tmp_path: Path) -> None:
-    from node.cluster.files import write_network
-    from node.cluster.status import Watcher
+def is_ready(watcher: Watcher) -> bool:
+    status = watcher.ask(0)
+    return status is not None and status.is_ready
 
+
+def test_one_node_stops_under_load(tmp_path: Path) -> None:
     options, layout = make_options(nodes=1), Layout(tmp_path / "network")
     write_network(layout.folder, options)
     words = [sys.executable, "-P", "-m", "node.cli.main", "node", "--config", str(layout.config(0)), "--log-format", "json"]
@@ -213,7 +217,8 @@ def test_one_node_stops_under_load(tmp_path: Path) -> None:
         process = subprocess.Popen(words, cwd=ROOT, stderr=log, text=True, start_new_session=True)
     watcher = Watcher(options)
     with ended_with(process):
-        wait_for("readiness", lambda: (status := watcher.ask(0)) is not None and status.is_ready, READY_SECONDS_MAX)
+        wait_for("readiness", lambda: process.poll() is not None or is_ready(watcher), READY_SECONDS_MAX)
+        assert process.poll() is None, (tmp_path / "log").read_text()
         watcher.close()
         with Load(options) as load:
             wait_for("load", load.is_full)
