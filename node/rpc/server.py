@@ -57,7 +57,7 @@ class _Connection:
     def __init__(self, stream: trio.SocketStream, default_path: str, observe: RpcObserver) -> None:
         self._stream = stream
         self._observe = observe
-        self._in_request = self._is_ended = False
+        self._in_request = self._is_ended = self.is_stopping = False
         self._answered: trio.Event | None = None
         self._head: bytes | None = None
         self._head_deadline = math.inf
@@ -102,6 +102,24 @@ class _Connection:
         self._is_ended = True
         if not self._in_request:
             self.http.deadline = trio.current_time() + GONE_SECONDS_MAX
+
+    async def restart(self, task_group: object, action: object) -> None:
+        """Stands in for hypercorn's timer of idle connections, which is a task started anew with every request."""
+        del task_group, action
+        if self.is_stopping:
+            self.http.cancel()
+        elif not self._is_ended:
+            self.http.deadline = trio.current_time() + IDLE_SECONDS_MAX
+
+    async def stop(self) -> None:
+        """The connection is not idle any more."""
+        self.http.deadline = math.inf
+
+    def stop_when_idle(self) -> None:
+        """The server stops: the connection ends with the request that is under way."""
+        self.is_stopping = True
+        if not self._in_request and not self.handshake:
+            self.http.cancel()
 
     async def _whole_head(self, received: bytes) -> bytes:
         while _HEAD_END not in received and len(received) <= HEAD_BYTES_MAX:
@@ -186,6 +204,8 @@ class _Server:
                     task_status.started([listener.socket.getsockname()[1] for listener, _ in listeners])
             finally:
                 await self._context.terminated.set()
+                for connection in self._open:
+                    connection.stop_when_idle()
                 if self._open:
                     with trio.CancelScope(shield=True, deadline=trio.current_time() + SHUTDOWN_SECONDS_MAX):
                         await self._all_closed.wait()
@@ -209,8 +229,10 @@ class _Server:
         try:
             with connection.scope:
                 state = ConnectionState(cast(Any, {"connection": connection}))
+                http = TCPServer(self._app, self._config, self._context, cast(Any, state), cast(Any, connection))
+                http.idle_task = cast(Any, connection)
                 with connection.http:
-                    await TCPServer(self._app, self._config, self._context, cast(Any, state), cast(Any, connection))
+                    await http
                 if connection.handshake:
                     connection.request_began()
                     await self._websockets.serve(connection, connection.handshake)

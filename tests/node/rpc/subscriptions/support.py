@@ -227,7 +227,7 @@ async def running(node: Node | None = None):
             ports = await nursery.start(start)
             it = Running(node, observer, ports, nursery)
             yield it
+            for stream in it.streams:
+                stream.socket.close()
             nursery.cancel_scope.cancel()
-    for stream in it.streams:
-        stream.socket.close()
     assert observer.open_now == 0
