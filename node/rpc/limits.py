@@ -78,6 +78,8 @@ BEACON_BLOCKS_MAX = 32
 BEACON_BLOCKS_DEFAULT = 20
 POOL_LISTED_MAX = 5_000
 """Transactions that txpool_content and txpool_inspect list; of a fuller pool they answer -32003."""
+POOL_LISTED_BYTES_MAX = 8 * 1024 * 1024
+"""Signed bytes of the transactions that a txpool_* method lists; of more they answer -32003."""
 INDEX_BITS = 32
 """Of a transaction's position in a block."""
 ACCOUNTS_PER_PAGE_MAX = 1_000

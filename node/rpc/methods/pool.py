@@ -9,7 +9,7 @@ import trio
 from node.rpc.backend import PooledTransaction
 from node.rpc.errors import RESPONSE_TOO_LARGE, RpcError
 from node.rpc.forms import data, parse_address
-from node.rpc.limits import ITEMS_PER_TURN, POOL_LISTED_MAX
+from node.rpc.limits import ITEMS_PER_TURN, POOL_LISTED_BYTES_MAX, POOL_LISTED_MAX
 from node.rpc.methods.context import Context, Method
 from node.rpc.render import render_pooled
 from shard.transactions import decode_transaction
@@ -39,6 +39,16 @@ async def _by_nonce(waiting: _Waiting, show: Show) -> dict[str, object]:
     return shown
 
 
+def _check_size(context: Context, *listed: _Waiting) -> None:
+    """Refuses what would not fit an answer before it is written out."""
+    if sum(len(pooled.raw) for waiting in listed for pooled in waiting.values()) > POOL_LISTED_BYTES_MAX:
+        context.observe.limit_hit("pool_listed_bytes_max")
+        raise RpcError(
+            RESPONSE_TOO_LARGE,
+            f"response too large: over {POOL_LISTED_BYTES_MAX} bytes of transactions are waiting: ask for single ones by their hash",
+        )
+
+
 async def _by_sender(senders: Mapping[bytes, _Waiting], show: Show) -> dict[str, object]:
     return {data(sender): await _by_nonce(waiting, show) for sender, waiting in senders.items()}
 
@@ -54,6 +64,7 @@ async def _whole(context: Context, show: Show) -> object:
             "ask txpool_contentFrom for one account",
         )
     content = shard.pool_content(None)
+    _check_size(context, *content.pending.values(), *content.queued.values())
     return {"pending": await _by_sender(content.pending, show), "queued": await _by_sender(content.queued, show)}
 
 
@@ -71,10 +82,9 @@ async def content_from(context: Context, arguments: list[object]) -> object:
     """txpool_contentFrom: those of one account, as many as the pool takes of it."""
     address = parse_address(arguments[0], "argument 0")
     content = context.shard().pool_content(address)
-    return {
-        "pending": await _by_nonce(content.pending.get(address, {}), render_pooled),
-        "queued": await _by_nonce(content.queued.get(address, {}), render_pooled),
-    }
+    pending, queued = content.pending.get(address, {}), content.queued.get(address, {})
+    _check_size(context, pending, queued)
+    return {"pending": await _by_nonce(pending, render_pooled), "queued": await _by_nonce(queued, render_pooled)}
 
 
 METHODS = {

@@ -1,4 +1,4 @@
-"""Accounts that note what is accessed: what eth_createAccessList is made of."""
+"""Accounts as simulated calls see them: of any balance, and, for eth_createAccessList, noting what is accessed."""
 
 from __future__ import annotations
 
@@ -9,8 +9,16 @@ from shard.engine.reference.accounts import Accounts
 from shard.views import AccessList
 
 
-class Accesses(Accounts):
-    """As Accounts; remembers what the current transaction accessed, in frames that failed too."""
+class SimulatedAccounts(Accounts):
+    """As Accounts; where a caller's overrides make more wei than 256 bits hold, balances wrap, as geth's do."""
+
+    def set_balance(self, address: bytes, balance: int) -> None:
+        """See `Accounts`."""
+        super().set_balance(address, balance % 2**256)
+
+
+class Accesses(SimulatedAccounts):
+    """Remembers what the current transaction accessed, in frames that failed too."""
 
     def __init__(self, reader: NodeReader, state_root: bytes) -> None:
         super().__init__(reader, state_root)

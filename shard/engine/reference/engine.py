@@ -10,7 +10,7 @@ from primitives.parameters import Parameters
 from primitives.receipts import Summary
 from shard import system
 from shard.engine.interface import AccountState, BlockContext, GenesisState, Meter, NodeReader
-from shard.engine.reference.accesses import Accesses
+from shard.engine.reference.accesses import Accesses, SimulatedAccounts
 from shard.engine.reference.accounts import EMPTY_CODE_HASH, Accounts, decode_account, is_delegation
 from shard.engine.reference.block import ReferenceBlock
 from shard.engine.reference.calls import simulate, simulate_accesses
@@ -56,7 +56,9 @@ class ReferenceEngine:
 
     def call(self, state_root: bytes, context: BlockContext, request: CallRequest, meter: Meter | None = None) -> CallOutcome:
         """See `Engine.call`."""
-        return simulate(self._state(state_root, context), request, meter)
+        state = self._state(state_root, context)
+        state.use_accounts(SimulatedAccounts(self._reader, state_root))
+        return simulate(state, request, meter)
 
     def access_list(self, state_root: bytes, context: BlockContext, request: CallRequest, meter: Meter | None = None) -> AccessOutcome:
         """See `Engine.access_list`."""

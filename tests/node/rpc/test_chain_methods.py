@@ -114,6 +114,18 @@ async def test_a_full_pool_is_not_listed_whole(method):
     assert "pending" in await client.result(method)
 
 
+@pytest.mark.parametrize(("method", "params"), [("txpool_content", []), ("txpool_inspect", []), ("txpool_contentFrom", [WHO])])
+async def test_large_transactions_are_not_listed_whole(monkeypatch, method, params):
+    client = Client()
+    monkeypatch.setattr("node.rpc.methods.pool.POOL_LISTED_BYTES_MAX", len(POOLED) - 1)
+    code, message = await client.error(method, *params)
+    assert code == -32003
+    assert message.endswith("ask for single ones by their hash")
+    assert client.observer.limits == ["pool_listed_bytes_max"]
+    monkeypatch.setattr("node.rpc.methods.pool.POOL_LISTED_BYTES_MAX", len(POOLED))
+    assert "pending" in await client.result(method, *params)
+
+
 async def test_blobs_cost_the_least_there_is():
     client = Client()
     assert await client.result("eth_blobBaseFee") == "0x1"

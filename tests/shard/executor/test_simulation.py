@@ -2,6 +2,8 @@
 
 import pytest
 from eth_account import Account
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from primitives.errors import Interrupted, InvalidTransaction, TransactionReason
 from primitives.genesis import GenesisAccount
@@ -101,6 +103,38 @@ def test_a_balance_pays_value_and_gas(chain):
     assert chain.call(TWO_SLOTS, sender=POOR, value=5, price=GWEI, gas=100_000, overrides=rich).success
     with pytest.raises(InvalidTransaction):
         chain.call(TWO_SLOTS, value=5, overrides=(AccountOverride(address(0), balance=b""),))
+
+
+def test_more_wei_than_there_can_be_wraps(chain):
+    overrides = (AccountOverride(TWO_SLOTS, balance=big(2**256 - 1), code=bytes.fromhex("475f5260205ff3")),)
+    assert chain.call(TWO_SLOTS, value=3, overrides=overrides).output == word(2)
+
+
+PARTS = ("5f5f5f5f6001335af1", "5f5f6001f0", "33ff", "47315f55", "6001335af4", "5f545f55")
+CODES = st.lists(st.one_of(st.binary(min_size=1, max_size=4), st.sampled_from(list(map(bytes.fromhex, PARTS)))), max_size=12).map(b"".join)
+NUMBERS = st.one_of(st.integers(0, 3), st.integers(2**64 - 2, 2**64 - 1))
+WEI = st.one_of(st.none(), st.integers(0, 3), st.integers(2**256 - 3, 2**256 - 1))
+
+
+@settings(max_examples=300)
+@given(CODES, st.tuples(WEI, WEI, WEI), NUMBERS, st.integers(0, 2), st.booleans())
+def test_whatever_is_overridden_ends_in_an_outcome_or_a_typed_error(chain, code, balances, nonce, value, is_creation):
+    steps = iter(range(200))
+
+    def meter():
+        if next(steps, None) is None:
+            raise Interrupted("call_deadline_ms")
+
+    overrides = tuple(
+        AccountOverride(at, None if wei is None else big(wei), nonce, code, ((word(0), word(2**256 - 1)),), bool(value))
+        for at, wei in zip((TWO_SLOTS, SENDER, COINBASE), balances, strict=True)
+    )
+    wanted = request(None if is_creation else TWO_SLOTS, code, SENDER, 100_000, GWEI * (value > 1), value, overrides=overrides)
+    for ask in (chain.simulator.call, chain.simulator.create_access_list, chain.simulator.estimate_gas):
+        try:
+            ask("latest", wanted, meter)
+        except (InvalidTransaction, Interrupted):
+            continue
 
 
 def test_an_estimate_counts_the_balance_it_is_given(chain):
