@@ -19,7 +19,7 @@ from node.cluster.layout import Layout, Options
 from node.logs import aside
 from primitives.errors import StartupRefused
 
-STOP_SECONDS_MAX = 8.0
+STOP_SECONDS_MAX = 9.0
 """From SIGTERM to SIGKILL; with the rest it stays below the ten seconds that a stop may take."""
 _TAIL_BYTES = 16 * 1024
 _PASSED_ON = (
