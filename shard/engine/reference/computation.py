@@ -16,6 +16,7 @@ from eth.vm.opcode import as_opcode
 
 from shard.engine.reference.accounts import Accounts
 from shard.engine.reference.code import Code
+from shard.engine.reference.effects import Effects
 from shard.engine.reference.precompiles import INBOUND_PRECOMPILES, METERED_PRECOMPILES
 
 _METERED = (
@@ -61,17 +62,42 @@ class ShardComputation(PragueComputation):
         """As the library's, with code whose jumps are checked in constant time."""
         super().__init__(state, message, transaction_context)
         self.code = Code(message.code)
+        self._effects = Effects()
+        self._is_settled = False
 
     def memory_read_bytes(self, start_position: int, size: int) -> bytes:
         """As the library's, copied once instead of twice."""
         return self._memory.read(start_position, size).tobytes()
 
     def add_child_computation(self, child_computation: ComputationAPI) -> None:
-        """As the library's; children stay until the transaction ends, so what is large and not asked for again is let go."""
+        """As the library's, but only what the child leaves stays, not the child."""
         super().add_child_computation(child_computation)
-        child: Any = child_computation
-        child.msg.data = child.msg.code = b""
-        child._memory = child._stack = child.code = None
+        self.children.clear()
+        child = cast(ShardComputation, child_computation)
+        self._effects.join(child.settle())
+        if child.is_error:
+            # It leads back to the child, which would then live until the next collection.
+            child.error.__traceback__ = None
+
+    def settle(self) -> Effects:
+        """What the finished frame and all within it leave."""
+        if not self._is_settled:
+            self._is_settled = True
+            effects = self._effects
+            if not self.msg.is_create:
+                effects.touched.add(self.msg.to)
+            if self.is_error:
+                effects.fail()
+            else:
+                effects.logs.extend(self._log_entries)
+                effects.touched.update(self.beneficiaries)
+                effects.destroyed.update(self.accounts_to_delete)
+                effects.refund += self._gas_meter.gas_refunded
+        return self._effects
+
+    def get_gas_refund(self) -> int:
+        """Of the finished frame."""
+        return self.msg.refund + self.settle().refund
 
     @property
     def is_origin_computation(self) -> bool:

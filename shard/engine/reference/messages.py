@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -17,6 +16,8 @@ from primitives.hashing import keccak256
 from shard.contracts import SYSTEM_ADDRESS
 from shard.engine.interface import Log
 from shard.engine.reference.accounts import DELEGATION_PREFIX, is_delegation
+from shard.engine.reference.computation import ShardComputation
+from shard.engine.reference.effects import Effects
 from shard.engine.reference.state import ShardState
 from shard.transactions import Transaction, recover_authority
 from shard.transactions.rlp import encode_list, encode_number, encode_text
@@ -27,8 +28,6 @@ REFUND_QUOTIENT = 5
 """Gas refunds are at most this part of the gas used (EIP-3529)."""
 AUTHORIZATION_REFUND_GAS = 12_500
 """EIP-7702: PER_EMPTY_ACCOUNT_COST - PER_AUTH_BASE_COST."""
-_RIPEMD = Address(b"\3".rjust(20, b"\0"))
-"""Stays touched where its frame fails (EIP-161 as clients have it, https://github.com/ethereum/EIPs/issues/716)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +71,14 @@ def execute(state: ShardState, message: MessageAPI, origin: bytes, gas_price: in
     return state.computation_class.apply_create_message(state, message, context)
 
 
-def _frames(outermost: ComputationAPI) -> Iterator[tuple[Any, bool]]:
-    """Every frame of a finished computation, and whether what it did holds; a frame around it may have failed.
-
-    The library asks each frame about all within it, and each of these again: the square of their number where they are deep.
-    """
-    waiting: list[tuple[ComputationAPI, bool]] = [(outermost, True)]
-    while waiting:
-        frame, holds = waiting.pop()
-        holds = holds and frame.is_success
-        yield frame, holds
-        waiting += ((child, holds) for child in frame.children)
+def effects_of(computation: ComputationAPI) -> Effects:
+    """What a finished computation leaves."""
+    return cast(ShardComputation, computation).settle()
 
 
 def logs_of(computation: ComputationAPI) -> tuple[Log, ...]:
     """Logs of a computation in order."""
-    entries = sorted(entry for frame, holds in _frames(computation) if holds for entry in frame._log_entries)
+    entries = sorted(effects_of(computation).logs)
     return tuple(Log(address, tuple(topic.to_bytes(32, "big") for topic in topics), bytes(data)) for _, address, topics, data in entries)
 
 
@@ -100,20 +91,12 @@ def gas_used_by(computation: ComputationAPI, gas_limit: int, floor: int) -> int:
 def delete_accounts(state: ShardState, computation: ComputationAPI, *others: bytes) -> None:
     """Ends what SELFDESTRUCT began and removes touched accounts that are empty (EIP-161)."""
     accounts = state.accounts
-    touched = {state.coinbase, *map(Address, others)}
-    destroyed: set[Address] = set()
-    for frame, holds in _frames(computation):
-        reached = {*frame.beneficiaries, frame.msg.to} - {CREATE_CONTRACT_ADDRESS}
-        if frame.is_error:
-            reached &= {frame.msg.to}
-        touched |= reached if holds else reached & {_RIPEMD}
-        if holds:
-            destroyed.update(frame.accounts_to_delete)
-    for address in sorted(destroyed):
+    effects = effects_of(computation)
+    for address in sorted(effects.destroyed):
         # Wei can still have come in after the SELFDESTRUCT.
         accounts.destroy(accounts.get_balance(address))
         accounts.delete_account(address)
-    for address in sorted(touched):
+    for address in sorted({state.coinbase, *others, *effects.touched}):
         if accounts.account_exists(address) and accounts.account_is_empty(address):
             accounts.delete_account(address)
 

@@ -1,10 +1,13 @@
 """What precompiled contracts cost in calls from another shard, and that users' transactions pay what they always paid."""
 
+import gc
+import tracemalloc
+
 import pytest
 
 from primitives.receipts import CrossShardReceipt, ReceiptKind
-from shard.engine.reference import messages
 from shard.engine.reference.computation import InboundComputation, ShardComputation
+from shard.engine.reference.effects import Effects
 from shard.inbound import PRECOMPILE_GAS_FACTORS
 from tests.shard.engine.support import GWEI, Shard
 
@@ -62,13 +65,32 @@ def test_every_factor_belongs_to_a_contract_and_is_dearer():
     assert InboundComputation.get_precompiles().keys() == ShardComputation.get_precompiles().keys()
 
 
-def test_what_a_finished_frame_was_called_with_is_let_go():
-    shard = Shard({CALLER: bytes.fromhex("5f5f62030d405f5f60c35af1" * 2)})
-    state = shard.engine._state(shard.root, shard.context())
-    message = messages.Message(
-        gas=10**6, to=CALLER, sender=b"\xb0" * 20, value=0, data=b"", code=state.accounts.get_code(CALLER), should_transfer_value=False,
-    )  # fmt: skip
-    computation = messages.execute(state, message, b"\xb0" * 20, 0)
-    assert computation.is_success
-    assert len(computation.children) == 2
-    assert [child.msg.data for child in computation.children] == [b"", b""]
+@pytest.mark.parametrize("helper", ["c3", "c4"])
+def test_what_finished_frames_were_called_with_is_let_go(helper):
+    """Fifty calls with 200,000 bytes each, to an account that takes them or one that fails."""
+    shard = Shard({CALLER: bytes.fromhex(f"5f5f62030d405f5f60{helper}61ffff" + "f150") * 50, b"\xc4".rjust(20, b"\0"): b"\xfe"})
+    block = shard.begin()
+    gc.collect()
+    gc.disable()
+    tracemalloc.start()
+    try:
+        outcome = block.deliver(CrossShardReceipt(1, 0, 0, 1, b"\xb0" * 20, CALLER, 0, 10**6, 10**16, b"\xfe" * 20, b""))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+    assert outcome.gas_used > 50 * 100
+    assert peak < 5 * 200_000
+
+
+def test_what_deep_frames_leave_is_gathered_once(monkeypatch):
+    """A contract that calls itself as deep as it goes and logs before and after."""
+    shard = Shard({CALLER: bytes.fromhex("5f5fa0" + "5f5f5f5f5f305af150" + "5f5fa0")})
+    joined = []
+    join = Effects.join
+    monkeypatch.setattr(Effects, "join", lambda self, other: joined.append(min(len(self.logs), len(other.logs))) or join(self, other))
+    outcome = delivered(shard, CALLER, b"", gas=200_000)
+    assert outcome.status == 1
+    assert len(joined) > 40
+    assert len(outcome.logs) > 80
+    assert max(joined) == 0, "only the smaller part is moved: a frame's own logs are added last"
