@@ -1,6 +1,7 @@
 """The error table of docs/json-rpc.md, row by row, word by word, on a node with real pools and executors."""
 
 import json
+import random
 
 import pytest
 from eth_abi import encode
@@ -13,6 +14,7 @@ from node.core.effects import Now
 from node.executors.inline import InlineExecutor
 from node.feed import Feed
 from node.rpc import limits
+from node.rpc.methods.registry import SHARD
 from node.store import NodeStore
 from primitives.genesis import GenesisAccount
 from shard.database import MemoryDatabase
@@ -251,6 +253,29 @@ async def test_logs_over_the_limit(node, monkeypatch):
     monkeypatch.setattr("shard.executor.reads.LOG_BLOCKS_MAX", 0)
     message = "block range is over the limit of 0 blocks: narrow it"
     assert await node.error("eth_getLogs", {"fromBlock": "0x0", "toBlock": "0x0"}) == (-32602, message)
+
+
+WORD = "0x" + "00" * 31 + "01"
+VALUES = (
+    None, True, 1, -1, 1.5, 10**30, "", "0x", "0x0", "0x1", "0x01", "0xffffffffffffffff", "0x" + "f" * 64, "latest", "pending", "newest",
+    TO, RICH.address, ECHOES, WORD, "0x" + "00" * 33, "\u0661", [], [1], [[]], ["0x1"], {}, {"a": 1}, {"blockNumber": "0x0"},
+    {"blockHash": WORD, "requireCanonical": 1}, {"from": RICH.address, "to": ECHOES, "data": "0x12"},
+    {"to": TO, "gas": "0xffffffffffffffff"},
+    {"accessList": [{"address": TO}], "authorizationList": [{}]}, {TO: {"balance": "0x" + "f" * 64, "state": {WORD: WORD}}},
+    {"topics": [[None], WORD], "fromBlock": "earliest"}, {"fromBlock": "0x0", "toBlock": "0x0", "address": [TO]},
+)  # fmt: skip
+"""Arguments that some method takes, and many that none does."""
+
+
+@pytest.mark.parametrize("method", sorted(SHARD))
+async def test_no_argument_is_a_fault_of_the_node(node, method):
+    chance = random.Random(method)
+    most = SHARD[method].required + SHARD[method].optional
+    for _ in range(60 if most else 1):
+        params = chance.choices(VALUES, k=most)
+        for path in ("/", "/beacon"):
+            code = (await node.call(method, *params, path=path)).get("error", {}).get("code")
+            assert code != -32603, (method, params)
 
 
 NOT_REQUESTS = {
