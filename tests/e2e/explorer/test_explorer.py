@@ -1,6 +1,7 @@
 """The explorer in a browser against a live network."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +10,8 @@ from shard.contracts import OUTBOX_CONTRACT
 from tests.e2e.accounts import known_account, new_account, next_nonce, sign
 from tests.e2e.explorer.browser import Page
 from tests.e2e.explorer.hostile import HOSTILE, LOG, init_code
-from tests.e2e.harness import SHARDS, Cluster, balance, lines_of, wait_for
+from tests.e2e.harness import EVENT_SECONDS_MAX, SHARDS, Cluster, balance, is_free, lines_of, wait_for
+from tests.e2e.joining.guest import joining
 
 OUTBOX = "0x" + OUTBOX_CONTRACT.address.hex()
 CHAIN_IDS = [735_700 + shard for shard in range(SHARDS)]
@@ -229,3 +231,20 @@ def test_catching_up_is_told_and_a_network_that_is_no_devnet_has_no_faucet(page:
     assert "Give 100 coins" not in page.text()
     assert "devnet" not in page.evaluate("document.querySelector('header').innerText")
     page.send("Page.removeScriptToEvaluateOnNewDocument", identifier=script)
+
+
+def test_a_node_that_hosts_one_shard_shows_the_other_through_its_peers(page: Page, cluster: Cluster, tmp_path: Path) -> None:
+    receiver = new_account().address.lower()
+    sent = send(cluster, 6, 1, to=receiver, value=COIN)
+    with joining(cluster, tmp_path / "node", shards="0") as guest:
+        page.open("about:blank")
+        wait_for("page of the guest", lambda: not is_free(guest.metrics_port))
+        page.open(f"http://127.0.0.1:{guest.metrics_port}/")
+        page.wait_text("Shard 1", "not hosted here", seconds=EVENT_SECONDS_MAX)
+        page.wait("[...document.querySelectorAll('td')].some((one) => one.innerText === 'Shard 1')")
+        page.open(f"http://127.0.0.1:{guest.metrics_port}/#/shard/1/tx/{sent['transactionHash']}")
+        page.wait_text("Succeeded", receiver)
+        page.open(f"http://127.0.0.1:{guest.metrics_port}/#/address/{receiver}")
+        page.wait_text("together 1 coins")
+        page.open("about:blank")
+        page.wait("location.href === 'about:blank'")

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from node.cluster.accounts import FAUCET_ACCOUNT
 from node.explorer.site import FOLDER, Site
+from shard.contracts import BEACON_ROOTS, BLOCK_HASHES, INBOX, OUTBOX, OUTBOX_CONTRACT
 from tests.node.rpc.fake import GENESIS
 
 LINES_MAX = 500
@@ -137,3 +139,10 @@ def test_files_are_short_and_name_no_other_machine(file: Path):
     text = file.read_text()
     assert len(text.splitlines()) <= LINES_MAX
     assert re.findall(r"https?://(?!www\.w3\.org/2000/svg)[\w.-]+", text) == []
+
+
+def test_the_page_knows_the_contracts_and_accounts_of_the_network():
+    known = "".join(path.read_text() for path in (FOLDER / "lib").glob("*.js"))
+    addresses = [OUTBOX, INBOX, BEACON_ROOTS, BLOCK_HASHES, bytes.fromhex(FAUCET_ACCOUNT.address[2:])]
+    assert [address.hex() for address in addresses if f'"0x{address.hex()}"' not in known] == []
+    assert f'SENT_TOPIC = "0x{OUTBOX_CONTRACT.topics["Sent"].hex()}"' in known

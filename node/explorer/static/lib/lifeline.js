@@ -1,7 +1,7 @@
 // A cross-shard message's life as a line over the chains it touches: from its source over the beacon chain to its destination,
 // and back again when a call failed and its value was refunded.
 
-import { h, s, link } from "./dom.js";
+import { h, s } from "./dom.js";
 import { count, int, timeOfDay } from "./format.js";
 import { BEACON_HUE, blockLink, hueOf, timeAgo, transactionLink } from "./parts.js";
 

@@ -2,6 +2,7 @@
 
 import { OUTBOX, SENT_TOPIC, sentOf } from "./decode.js";
 import { int } from "./format.js";
+import { CallRefused } from "./rpc.js";
 
 const POLL_MS = 1000;
 const PAUSE_MS_MIN = 250;
@@ -12,6 +13,8 @@ const CHANNELS_MAX = 12;
 /** Past every message: only the counts of a channel are wanted. */
 const NONCE_MAX = "0xffffffffffffffff";
 const MESSAGE_BLOCKS = 500, MESSAGES_KEPT = 100;
+
+const headOf = (entry) => int((entry.latest ?? entry.finalized).number);
 
 export class Network {
   constructor(rpc, config) {
@@ -86,10 +89,17 @@ export class Network {
     return held.filter((pair) => pair.every((chain) => int(chain) < this.shardCount)).slice(0, CHANNELS_MAX);
   }
 
+  /** A shard's new blocks and messages; of one that the node cannot ask now, what is known stays. */
   async fetchBlocks(entry) {
-    if (!entry.latest) return;
-    const shard = int(entry.shard);
-    const head = int(entry.latest.number);
+    try {
+      await this.fetchNew(entry);
+    } catch (error) {
+      if (!(error instanceof CallRefused)) throw error;
+    }
+  }
+
+  async fetchNew(entry) {
+    const shard = int(entry.shard), head = headOf(entry);
     const seen = this.blocks[shard].length ? int(this.blocks[shard][0].number) : Math.max(-1, head - MESSAGE_BLOCKS);
     if (head > seen) await this.fetchMessages(shard, seen + 1, head);
     this.blocks[shard] = await this.extend(this.blocks[shard], head, (number) =>
@@ -129,6 +139,11 @@ export class Network {
   /** The entry of shard_getNetwork for a shard, once known. */
   shard(shard) {
     return this.status?.shards[shard] ?? null;
+  }
+
+  /** Height of a shard's newest block; of one that the node does not host, as the beacon chain has it. */
+  head(shard) {
+    return headOf(this.status.shards[shard]);
   }
 
   /** How final a block of a shard is: `finalized` (crosslinked in a final beacon block) or `safe` (final by the shard's committee). */

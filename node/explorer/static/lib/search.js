@@ -31,7 +31,7 @@ export async function find(app, text) {
 
 function byNumber({ network }, number) {
   const { status } = network;
-  const found = status.shards.filter((entry) => entry.latest && number <= int(entry.latest.number)).map((entry) => ({
+  const found = status.shards.filter((entry) => number <= network.head(int(entry.shard))).map((entry) => ({
     route: `/shard/${int(entry.shard)}/block/${number}`, name: `Block ${number} of shard ${int(entry.shard)}` }));
   if (number <= int(status.beacon.head.number)) found.push({ route: `/beacon/block/${number}`, name: `Block ${number} of the beacon chain` });
   return found;
@@ -39,7 +39,7 @@ function byNumber({ network }, number) {
 
 async function byHash({ network, rpc }, hash) {
   const ask = (promise, entry) => promise.then((answer) => (answer ? [entry] : []), () => []);
-  const shards = network.status.shards.filter((entry) => entry.hosted).map((entry) => int(entry.shard));
+  const shards = [...Array(network.shardCount).keys()];
   const found = await Promise.all([
     ...shards.map((shard) => ask(rpc.shard(shard, "eth_getTransactionByHash", hash), { route: `/shard/${shard}/tx/${hash}`, name: `Transaction on shard ${shard}` })),
     ...shards.map((shard) => ask(rpc.shard(shard, "eth_getBlockByHash", hash, false), { route: `/shard/${shard}/block/${hash}`, name: `Block of shard ${shard}` })),

@@ -20,11 +20,11 @@ export async function addressView(app, address) {
     panel(["Events on ", chainName(one.shard, false), ` in the last ${LOG_BLOCKS} blocks`], logs(one.events.slice(-LOGS_SHOWN).reverse()))));
   const update = async () => {
     const [held, ...pending] = await Promise.all([rpc.beacon("shard_getBalances", address, "latest"),
-      ...details.map((one) => (one.hosted ? rpc.shard(one.shard, "eth_getTransactionCount", address, "pending") : null))]);
+      ...shards.map((shard) => rpc.shard(shard, "eth_getTransactionCount", address, "pending").catch(() => null))]);
     total.set(held.total, () => h("p", { class: "total" }, h("span", { class: "quiet" }, "together "), amount(held.total)));
     rows.set(JSON.stringify([held, pending]), () => table(["Shard", "Balance", "Nonce", "Waiting", "Code"], held.shards.map((entry, i) => {
-      if (entry.balance === null) return [chainName(i), h("span", { class: "quiet" }, "not hosted here"), "–", "–", "–"];
-      const waiting = int(pending[i]) - int(entry.nonce);
+      if (entry.balance === null) return [chainName(i), h("span", { class: "quiet" }, "not known here"), "–", "–", "–"];
+      const waiting = pending[i] === null ? 0 : int(pending[i]) - int(entry.nonce);
       return [chainName(i), amount(entry.balance), h("span", { class: "num" }, count(int(entry.nonce))),
         waiting > 0 ? pill("wait", `${count(waiting)} in the pool`) : h("span", { class: "quiet" }, "none"), code(details[i])];
     }), "There are no shards."));
@@ -33,18 +33,17 @@ export async function addressView(app, address) {
 }
 
 async function describe(rpc, network, shard, address) {
-  const head = network.shard(shard)?.latest;
-  if (!head) return { shard, hosted: false, code: "0x", events: [] };
-  const code = await rpc.shard(shard, "eth_getCode", address, "latest");
-  if (code === "0x") return { shard, hosted: true, code, events: [] };
-  const first = `0x${Math.max(0, int(head.number) - LOG_BLOCKS + 1).toString(16)}`;
+  const code = await rpc.shard(shard, "eth_getCode", address, "latest").catch(() => null);
+  if (code === "0x" || code === null) return { shard, code, events: [] };
+  const first = `0x${Math.max(0, network.head(shard) - LOG_BLOCKS + 1).toString(16)}`;
   const tell = (input) => rpc.shard(shard, "eth_call", { to: address, input }, "latest").then(stringIn, () => null);
   const [name, symbol, events] = await Promise.all([tell(NAME_CALL), tell(SYMBOL_CALL),
-    rpc.shard(shard, "eth_getLogs", { address, fromBlock: first, toBlock: head.number }).catch(() => [])]);
-  return { shard, hosted: true, code, name, symbol, events };
+    rpc.shard(shard, "eth_getLogs", { address, fromBlock: first, toBlock: "latest" }).catch(() => [])]);
+  return { shard, code, name, symbol, events };
 }
 
 function code(one) {
+  if (one.code === null) return h("span", { class: "quiet" }, "not known here");
   if (one.code === "0x") return h("span", { class: "quiet" }, "none");
   return h("span", null, `${count(sizeOf(one.code))} bytes`, one.name && h("span", { class: "says" }, " says its name is “", h("b", null, one.name), "”", one.symbol && [" (", h("b", null, one.symbol), ")"]));
 }

@@ -1,7 +1,7 @@
 // One block of a shard with its transactions.
 
 import { h, link, slot } from "../lib/dom.js";
-import { clock, coins, count, gasPrice, int, short } from "../lib/format.js";
+import { clock, coins, count, gasPrice, int } from "../lib/format.js";
 import { addressLink, chainName, facts, finalityPill, heading, meter, notFound, panel, pill, table, timeAgo, transactionLink } from "../lib/parts.js";
 
 const ROWS_MAX = 500;
@@ -13,7 +13,7 @@ export async function blockView(app, shardText, id) {
   if (shard >= network.shardCount) return { title: "No such shard", element: notFound(`There is no shard ${shard}`, `This network has shards 0 to ${network.shardCount - 1}.`) };
   const isHash = id.startsWith("0x");
   const block = await rpc.shard(shard, isHash ? "eth_getBlockByHash" : "eth_getBlockByNumber", isHash ? id : `0x${Number(id).toString(16)}`, true);
-  if (!block) return { title: "No such block", element: notFound("There is no such block", `Shard ${shard} stands at block ${count(int(network.shard(shard).latest?.number ?? 0))}.`) };
+  if (!block) return { title: "No such block", element: notFound("There is no such block", `Shard ${shard} stands at block ${count(network.head(shard))}.`) };
   const number = int(block.number);
   const state = slot(h("span")), steps = slot(h("span", { class: "steps" }));
   const element = h("div", { class: "view" },
@@ -32,7 +32,7 @@ export async function blockView(app, shardText, id) {
   const update = () => {
     const finality = network.finality(shard, number);
     state.set(finality, () => finalityPill(finality));
-    const isNewest = number >= int(network.shard(shard).latest?.number ?? 0);
+    const isNewest = number >= network.head(shard);
     steps.set(String(isNewest), () => [number > 0 && link(`/shard/${shard}/block/${number - 1}`, { class: "button plain", rel: "prev" }, "← Previous"),
       !isNewest && link(`/shard/${shard}/block/${number + 1}`, { class: "button plain", rel: "next" }, "Next →")].filter(Boolean));
   };

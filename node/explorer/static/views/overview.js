@@ -55,7 +55,7 @@ function shardCard(network, entry) {
   const pool = entry.pool;
   return h("article", { class: "card", vars: { hue: hueOf(shard) } },
     h("header", null, h("h2", null, link(`/shard/${shard}`, null, chainMark(shard), `Shard ${shard}`)), h("span", { class: "quiet" }, `chain id ${int(entry.chainId)}`)),
-    h("p", { class: "height num" }, entry.latest ? count(int(entry.latest.number)) : "not hosted here"),
+    h("p", { class: "height num" }, count(network.head(shard)), !entry.latest && h("small", null, " not hosted here")),
     heads([["Safe", known(entry.safe), "Final by the shard's committee"], ["Finalized", known(entry.finalized), "Recorded in a final beacon block"],
       ["Base fee", gasPrice(entry.baseFeePerGas)],
       ["Rate", h("span", null, network.rate(shard).toFixed(1), h("small", null, " tx/s"))],

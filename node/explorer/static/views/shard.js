@@ -19,12 +19,11 @@ export async function shardView(app, shardText, fromText) {
   const update = async () => {
     const entry = network.shard(shard);
     facing.set(JSON.stringify(entry), () => figuresOf([
-      ["Latest", entry.latest && count(int(entry.latest.number))], ["Safe", entry.safe && count(int(entry.safe.number))],
+      ["Latest", entry.latest ? count(int(entry.latest.number)) : "not hosted here"], ["Safe", entry.safe && count(int(entry.safe.number))],
       ["Finalized", count(int(entry.finalized.number))], ["Base fee", gasPrice(entry.baseFeePerGas)],
       ["Pool", entry.pool && `${count(int(entry.pool.pending))} + ${count(int(entry.pool.queued))} waiting`],
       ["Committee", `${count(entry.committee.length)} validators`]]));
-    if (!entry.latest) return list.set("none", () => h("p", { class: "empty" }, "This node does not host the shard: ask a node that does."));
-    const head = int(entry.latest.number);
+    const head = network.head(shard);
     const last = fromText === undefined ? head : Math.min(head, Number(fromText));
     const first = Math.max(0, last - SIZE + 1);
     const numbers = Array.from({ length: last - first + 1 }, (_, i) => last - i);

@@ -1,6 +1,6 @@
 // One transaction: what it asked for, what the EVM left of it, and what it sent to other shards.
 
-import { h, link, slot } from "../lib/dom.js";
+import { h, slot } from "../lib/dom.js";
 import { clock, coins, count, gasPrice, int, sizeOf, textOf, visible } from "../lib/format.js";
 import { kindName, sentOf } from "../lib/decode.js";
 import { addressLink, amount, blockLink, bytes, chainName, copyButton, facts, finalityPill, heading, messageLink, meter, notFound, panel, pill, timeAgo } from "../lib/parts.js";
