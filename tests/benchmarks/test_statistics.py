@@ -22,4 +22,6 @@ def test_at_least_that_share_does_not_exceed_it(values: list[float], share: floa
 def test_a_figure_says_whether_its_target_is_reached() -> None:
     assert Figure("b", "n", 1.0, "s", 2.0).is_reached is True
     assert Figure("b", "n", 3.0, "s", 2.0).is_reached is False
+    assert Figure("b", "n", 3.0, "1/s", 2.0, at_least=True).is_reached is True
+    assert Figure("b", "n", 1.0, "1/s", 2.0, at_least=True).is_reached is False
     assert Figure("b", "n", 3.0, "s").as_json()["reached"] is None
