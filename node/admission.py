@@ -41,7 +41,7 @@ class Admission:
         self._core, self._links, self._now, self._perform, self._observe, self._penalize = core, links, now, perform, observe, penalize
         self._pooled = pooled
         self._accounts: dict[int, tuple[bytes, dict[bytes, tuple[AccountView, bool]]]] = {}
-        self._queues = {shard: trio.open_memory_channel[tuple[str, bytes]](GOSSIPED_WAITING_MAX) for shard in links}
+        self._queues = {shard: trio.open_memory_channel[tuple[str | None, bytes]](GOSSIPED_WAITING_MAX) for shard in links}
 
     async def submit(self, shard: int, raw: bytes, *, is_local: bool = True) -> bytes:
         """Takes a transaction into a shard's pool; its hash.
@@ -109,7 +109,7 @@ class Admission:
             try:
                 await self.submit(shard, raw, is_local=False)
             except InvalidTransaction as error:
-                if error.fault is Fault.PEER:
+                if error.fault is Fault.PEER and peer is not None:
                     self._penalize(peer, error.reason)
             except Unavailable:
                 self._observe("limit_hits", {"limit": "executor_unavailable"}, 1)

@@ -35,7 +35,9 @@ from node.core.effects import (
     ReadOutgoing,
     ResponseReceived,
     ShardFinalized,
+    ShardTruncated,
     Tick,
+    Truncate,
 )
 from node.executors.executor import Executor
 from node.store import NodeStore
@@ -46,6 +48,7 @@ from p2p.scoring import DROP_POINTS, PeerScores, Verdict, points_of
 from p2p.topics import Topic
 from primitives.errors import Fault, InvalidBlock, InvalidEncoding, Reason, Unavailable
 from shard.executor.context import BuildContext
+from shard.views import small
 
 INBOX_EVENTS_MAX = 2048
 """Events waiting for the core; whoever has one more waits."""
@@ -159,6 +162,8 @@ class CoreLoop:
                     self._nursery.start_soon(self._build, effect)
                 case Finalize():
                     self._nursery.start_soon(self._finalize, effect)
+                case Truncate():
+                    self._nursery.start_soon(self._truncate, effect)
                 case MarkCrosslinked():
                     self._nursery.start_soon(self._mark_crosslinked, effect)
                 case ReadOutgoing():
@@ -219,6 +224,21 @@ class CoreLoop:
             await self._send.send(ShardFinalized(effect.shard, effect.root, None))
         else:
             await self._send.send(ShardFinalized(effect.shard, effect.root, blocks))
+
+    async def _truncate(self, effect: Truncate) -> None:
+        link, accounts, transactions = self._links[effect.shard], {}, []
+        try:
+            for block in await link.truncate(effect.root):
+                transactions += [raw for raw, _ in await link.user_transactions(block.hash)]
+                for sender in block.senders:
+                    account = await link.account(effect.root, sender)
+                    assert account is not None, "the newest block has a state"
+                    accounts[sender] = (account.nonce, small(account.balance))
+            result = await link.result(effect.root)
+        except Unavailable:
+            await self._send.send(ShardTruncated(effect.shard, effect.root, None, {}, ()))
+        else:
+            await self._send.send(ShardTruncated(effect.shard, effect.root, result, accounts, tuple(transactions)))
 
     async def _mark_crosslinked(self, effect: MarkCrosslinked) -> None:
         link = self._links[effect.shard]

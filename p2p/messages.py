@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar
 
 from p2p.network import PEER_ID_CHARACTERS_MAX, REQUEST_BYTES_MAX, RESPONSE_BYTES_MAX
 from p2p.topics import TopicKind
-from primitives.blocks import TRANSACTION_BYTES_MAX
+from primitives.blocks import EVIDENCE_PER_BLOCK_MAX, TRANSACTION_BYTES_MAX, Evidence
 from primitives.errors import EncodingReason, InvalidEncoding
 from primitives.receipts import Bundle
 from primitives.ssz import ByteList, Bytes32, Container, Repeated, Uint32, Uint64
@@ -24,7 +24,9 @@ TRANSACTIONS_PER_BATCH_MAX = 512
 CERTIFICATES_PER_BATCH_MAX = 64
 PROPOSALS_PER_BATCH_MAX = 4
 WAKES_PER_BATCH_MAX = 16
-CONSENSUS_MESSAGES_MAX = CERTIFICATES_PER_BATCH_MAX + PROPOSALS_PER_BATCH_MAX + COMMITTEE_SIZE_MAX + WAKES_PER_BATCH_MAX
+CONSENSUS_MESSAGES_MAX = (
+    CERTIFICATES_PER_BATCH_MAX + PROPOSALS_PER_BATCH_MAX + COMMITTEE_SIZE_MAX + WAKES_PER_BATCH_MAX + EVIDENCE_PER_BLOCK_MAX
+)
 """In one batch."""
 CHAINS_MAX = 33
 BLOCKS_PER_RESPONSE_MAX = 64
@@ -50,6 +52,8 @@ class ConsensusBatch(Container):
     proposals: Annotated[tuple[Proposal, ...], Repeated(PROPOSALS_PER_BATCH_MAX)]
     votes: Annotated[tuple[Vote, ...], Repeated(COMMITTEE_SIZE_MAX)]
     wakes: Annotated[tuple[Wake, ...], Repeated(WAKES_PER_BATCH_MAX)]
+    evidence: Annotated[tuple[Evidence, ...], Repeated(EVIDENCE_PER_BLOCK_MAX)]
+    """On its way to the beacon chain, on whose topic alone it is looked at."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,8 +187,10 @@ class BlockReason(Reason):
     REFERENCE_TOO_OLD = ("reference_too_old", Fault.UNKNOWN)
     CENSORS_RECEIPTS = ("censors_receipts", Fault.UNKNOWN)
     BAD_CROSSLINK = ("bad_crosslink", Fault.PEER)
+    BAD_EVIDENCE = ("bad_evidence", Fault.PEER)
     CONTAINMENT = ("containment", Fault.PEER)
     NOT_BUILT_YET = ("not_built_yet", Fault.PEER)
+    AFTER_BOUNDARY = ("after_boundary", Fault.UNKNOWN)
     SUPPLY_MISMATCH = ("supply_mismatch", Fault.PEER)
     NOT_EXECUTABLE = ("not_executable", Fault.UNKNOWN)
     """Executors were lost over it again and again."""

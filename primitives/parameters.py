@@ -53,6 +53,10 @@ class Parameters(BaseModel):
     committees: Committees = Committees.EVERYONE
     handover_blocks: Annotated[int, Field(ge=1, le=1000)] = 10
     """Beacon blocks after a run's first before a shard's old instance is closed by force."""
+    slash_percent: Annotated[int, Field(ge=1, le=100)] = 50
+    """Share of its stake that evidence costs a validator."""
+    evidence_reward_percent: Annotated[int, Field(ge=0, le=100)] = 10
+    """Share of that which goes to the proposer who includes the evidence; the rest is burned."""
     reference_lag_max: Annotated[int, Field(ge=1, le=1000)] = 8
     """Beacon blocks a referenced block may lie behind a voter's finalized head."""
 

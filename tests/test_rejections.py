@@ -91,11 +91,15 @@ PROVOKED = {
     BlockReason.REFERENCE_TOO_OLD: (Fault.UNKNOWN, "node/core/test_refused_votes.py", "test_a_reference_that_lies_too_far_back"),
     BlockReason.CENSORS_RECEIPTS: (Fault.UNKNOWN, "node/core/test_refused_votes.py", "test_receipts_marked_missing_that_are_here"),
     BlockReason.BAD_CROSSLINK: (Fault.PEER, "consensus/beacon/test_crosslinks.py", "test_header_out_of_bounds"),
+    BlockReason.BAD_EVIDENCE: (Fault.PEER, "consensus/beacon/test_evidence.py", "test_every_other_form_is_refused"),
     BlockReason.CONTAINMENT: (
         Fault.PEER, "consensus/beacon/test_properties.py",
         "test_a_corrupted_shard_takes_no_more_than_its_own_and_what_is_on_its_way_to_it",
     ),
     BlockReason.NOT_BUILT_YET: (Fault.PEER, "consensus/beacon/test_transition.py", "test_a_wrong_field_is_refused_and_blames_the_peer"),
+    BlockReason.AFTER_BOUNDARY: (
+        Fault.UNKNOWN, "simulation/test_instances.py", "test_once_an_instance_should_have_ended_only_its_boundary_is_voted_for",
+    ),
     BlockReason.SUPPLY_MISMATCH: (
         Fault.PEER, "consensus/beacon/test_transition.py",
         "test_a_state_whose_supply_does_not_add_up_accepts_nothing",

@@ -8,7 +8,7 @@ from consensus.beacon.committees import compute_epoch, instance_of
 from consensus.beacon.epochs import is_boundary_reference
 from consensus.beacon.state import BeaconState
 from consensus.beacon.transition import apply_block
-from primitives.blocks import BLOCK_VERSION, BeaconBlock, Crosslink, SummaryChange
+from primitives.blocks import BLOCK_VERSION, BeaconBlock, Crosslink, Evidence, SummaryChange
 from primitives.headers import ShardHeader
 from primitives.parameters import Parameters
 from primitives.receipts import ChannelTotals, Summary
@@ -62,11 +62,13 @@ def prepare_block(
     timestamp: int,
     reveal: bytes,
     crosslinks: tuple[Crosslink, ...],
+    evidence: tuple[Evidence, ...],
     parameters: Parameters,
 ) -> BeaconBlock:
     """The block a leader proposes on `state`, with the root of the state it leads to.
 
-    Crosslinks are those that `check_crosslink` lets pass, in any order; the time is raised to the parent's if it is behind.
+    Crosslinks are those that `check_crosslink` lets pass, evidence what is good and news, each in any order; the time is raised to
+    the parent's if it is behind.
 
     Raises:
         InvalidBlock: a crosslink that breaks a rule.
@@ -83,7 +85,7 @@ def prepare_block(
         timestamp=max(timestamp, state.timestamp),
         randao_reveal=reveal,
         crosslinks=tuple(sorted(crosslinks, key=lambda crosslink: crosslink.shard)),
-        evidence=(),
+        evidence=tuple(sorted(evidence, key=lambda one: one.first.validator)),
         operations=(),
         state_root=ZERO_ROOT,
     )

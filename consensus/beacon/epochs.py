@@ -11,8 +11,12 @@ from primitives.types import Root
 
 
 def freeze_members(state: BeaconState) -> tuple[FrozenMember, ...]:
-    """The registry as members of an epoch frozen now: every validator with its stake."""
-    return tuple(FrozenMember(i, v.public_key, v.stake) for i, v in enumerate(state.validators))
+    """The registry as members of an epoch frozen now: every validator with its stake, but those slashed.
+
+    Where that leaves nobody, the newest set stays: a chain without a committee could never tell of a better one.
+    """
+    members = tuple(FrozenMember(i, v.public_key, v.stake) for i, v in enumerate(state.validators) if v.slashed_at == 0)
+    return members or state.epoch_sets[-1].members
 
 
 def end_epoch(state: BeaconState) -> BeaconState:

@@ -32,7 +32,7 @@ def build_genesis_state(genesis: Genesis, shard_genesis: Sequence[ShardGenesis])
     parameters = genesis.parameters
     chains = parameters.shard_count + 1
     assert len(shard_genesis) == parameters.shard_count, "one genesis block a shard"
-    validators = tuple(ValidatorRecord(v.public_key, v.stake, v.fee_address) for v in genesis.validators)
+    validators = tuple(ValidatorRecord(v.public_key, v.stake, v.fee_address, 0) for v in genesis.validators)
     members = tuple(FrozenMember(i, v.public_key, v.stake) for i, v in enumerate(validators))
     stakes, supply = sum(v.stake for v in validators), sum(shard.supply for shard in shard_genesis)
     state = BeaconState(

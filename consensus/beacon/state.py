@@ -30,6 +30,8 @@ class ValidatorRecord(Container):
     """Own stake in wei; frozen sets copy it."""
     fee_address: Bytes20
     """Receives the tips of its blocks on every shard."""
+    slashed_at: Uint64
+    """Beacon height whose block carried evidence against it; 0: none. It is in no set frozen from then on."""
 
 
 @dataclass(frozen=True)

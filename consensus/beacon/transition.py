@@ -10,6 +10,7 @@ from consensus.beacon.channels import update_channels
 from consensus.beacon.committees import committee_of, compute_epoch, instance_of, leader_seed
 from consensus.beacon.crosslinks import apply_crosslink, verify_finalization
 from consensus.beacon.epochs import end_epoch, force_handovers, note_handovers
+from consensus.beacon.slashing import apply_evidence
 from consensus.beacon.state import BeaconState
 from consensus.beacon.supply import imbalance
 from consensus.beacon.verifier import Verifier
@@ -52,10 +53,10 @@ def apply_block(state: BeaconState, block: BeaconBlock, parameters: Parameters) 
     """What a block in its right place does to the state; neither signatures nor its `state_root` are looked at.
 
     Raises:
-        InvalidBlock: NOT_BUILT_YET, MALFORMED, SUPPLY_MISMATCH, or a crosslink's reason.
+        InvalidBlock: NOT_BUILT_YET, MALFORMED, BAD_EVIDENCE, SUPPLY_MISMATCH, or a crosslink's reason.
     """
-    if block.evidence or block.operations:
-        raise InvalidBlock(BlockReason.NOT_BUILT_YET, "evidence and operations are not taken in yet")
+    if block.operations:
+        raise InvalidBlock(BlockReason.NOT_BUILT_YET, "operations are not taken in yet")
     shards = [crosslink.shard for crosslink in block.crosslinks]
     if any(first >= second for first, second in itertools.pairwise(shards)):
         raise InvalidBlock(BlockReason.MALFORMED, "at most one crosslink a shard, by rising shard")
@@ -67,6 +68,7 @@ def apply_block(state: BeaconState, block: BeaconBlock, parameters: Parameters) 
         timestamp=block.timestamp,
         mix=sha256(state.mix + block.randao_reveal),
     )
+    state = apply_evidence(state, block.evidence, block.proposer, parameters)
     state = note_handovers(state, Root(block.parent_root))
     for crosslink in block.crosslinks:
         state = apply_crosslink(state, crosslink, parameters)
@@ -126,6 +128,8 @@ def _verify_signatures(state: BeaconState, block: BeaconBlock, verifier: Verifie
             raise InvalidBlock(BlockReason.BAD_PARENT_CERTIFICATE, str(error)) from error
     if not verifier.reveal(state.validators[block.proposer].public_key, state.beacon, block.height, block.randao_reveal):
         raise InvalidBlock(BlockReason.BAD_RANDAO, f"not the signature of validator {block.proposer} over height {block.height}")
+    for evidence in block.evidence:
+        verifier.evidence(evidence, state.validators[evidence.first.validator].public_key)
     for crosslink in block.crosslinks:
         verify_finalization(state, crosslink, verifier)
 

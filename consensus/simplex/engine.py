@@ -74,6 +74,11 @@ class Simplex:
         return self._state.instance
 
     @property
+    def committee(self) -> Committee:
+        """Who votes in it."""
+        return self._state.committee
+
+    @property
     def view(self) -> View:
         """The view it is in; 0 before `start`."""
         return self._state.view

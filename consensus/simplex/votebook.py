@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from consensus.committee import Committee
+from consensus.evidence import contradicts, make_evidence
 from consensus.signatures import SignatureScheme
 from consensus.simplex.events import Peer
 from consensus.simplex.limits import REPORTED_MAX, ROOTS_PER_VOTER_MAX
 from primitives.blocks import Evidence
 from primitives.errors import InvalidSignature
 from primitives.types import Root
-from primitives.votes import Certificate, Instance, Vote, VoteKind, vote_signing_root
+from primitives.votes import Certificate, Instance, Vote, vote_signing_root
 
 Word = tuple[int, bytes]
 """Kind and root of a vote: what it says about its view."""
@@ -38,13 +39,6 @@ class Outcome:
     evidence: Evidence | None = None
     blamed: list[Peer] = field(default_factory=list)
     """Deliverers of votes whose signature turned out bad."""
-
-
-def contradicts(one: Vote, other: Vote) -> bool:
-    """Whether no honest validator casts both votes; they are of one validator, instance and view."""
-    if one.kind == other.kind:
-        return one.root != other.root
-    return {one.kind, other.kind} == {VoteKind.NULLIFY, VoteKind.FINALIZE}
 
 
 class VoteBook:
@@ -102,7 +96,7 @@ class VoteBook:
         rivals = [rival for rival in rivals if self._check(rival, outcome)]
         if rivals and (vote.view, position) not in self._reported:
             self._report(vote.view, position)
-            outcome.evidence = Evidence(*sorted((rivals[0].vote, vote), key=lambda v: (v.kind, v.root)))
+            outcome.evidence = make_evidence(rivals[0].vote, vote)
         if sum(rival.vote.kind == vote.kind for rival in rivals) >= ROOTS_PER_VOTER_MAX:
             outcome.over_limit = True
             return outcome

@@ -5,16 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from consensus.beacon.building import crosslink_is_work, prepare_block
-from consensus.beacon.committees import committee_of, instance_of, leader_seed
+from consensus.beacon.committees import epoch_set, instance_of, is_boundary
 from consensus.beacon.reference import shard_reference
 from consensus.beacon.state import BeaconState
 from consensus.beacon.transition import process_block
 from consensus.simplex import events as simplex
 from node.core.chain import Chain
 from node.core.context import Context
-from node.core.records import HeadRecord, beacon_block_key, beacon_root_key, beacon_state_key, crosslink_key, head_key, reference_key
+from node.core.effects import Peer
+from node.core.evidence import EvidenceBook
+from node.core.instances import Instances
+from node.core.records import (
+    HeadRecord,
+    Opening,
+    ReferenceRecord,
+    beacon_block_key,
+    beacon_root_key,
+    beacon_state_key,
+    certificate_key,
+    crosslink_key,
+    head_key,
+    reference_key,
+)
 from node.core.tree import Held, Status
-from primitives.blocks import BeaconBlock, Crosslink, ShardReference
+from primitives.blocks import BeaconBlock, Crosslink, Evidence, ShardReference
 from primitives.errors import BlockReason, InvalidBlock
 from primitives.types import Height, Root, ValidatorIndex, View
 from primitives.votes import Certificate, base_certificate, randao_signing_root
@@ -35,18 +49,19 @@ class BeaconChain(Chain[BeaconState]):
         record, state, block = self._load(context, number, genesis_block, genesis_state)
         self.crosslinks: CrosslinkSource = lambda state: []
         """Set by the core once the shards are there."""
-        self.listener: Callable[[list[Held[BeaconState]]], None] = lambda path: None
-        """Told of each newly final path."""
+        self.evidence = EvidenceBook(context)
+        self.listener: Callable[[BeaconState, list[tuple[int, Opening]]], None] = lambda state, openings: None
+        """Told of each newly final state, and of the shard instances opened on the way there."""
+        self.first_members = genesis_state.epoch_sets[0]
+        """Of epoch 0: every chain's first instance."""
+        self._open = tuple(shard.instance_epoch for shard in state.shards)
+        """By shard: c of the open instance as of the head."""
         self.has_more = False
         """Blocks wait for the next turn because this one has checked enough of them."""
         self._examined = 0
-        instance = instance_of(state, number)
-        genesis_info = self._info(genesis_block, genesis_block.hash_tree_root(), instance.epoch)
-        head = Held(self._info(block, Root(record.root), instance.epoch), block.encode(), Status.VALID, state)
-        super().__init__(
-            context, instance, committee_of(state, number), leader_seed(state, number), head, genesis_info,
-            record.certificate if record.height else None,
-        )
+        head = Held(self._info(block, Root(record.root)), block.encode(), Status.VALID, state)
+        first = Opening(self.first_members, 0, genesis_block.hash_tree_root())
+        super().__init__(context, number, Instances(context, number, first), head, record.certificate if record.height else None)
         if record.height == 0:
             self._persist_final(head)
 
@@ -66,10 +81,12 @@ class BeaconChain(Chain[BeaconState]):
         return record, BeaconState.decode(state), BeaconBlock.decode(block)
 
     @staticmethod
-    def _info(block: BeaconBlock, root: Root, epoch: int) -> simplex.BlockInfo:
+    def _info(block: BeaconBlock, root: Root) -> simplex.BlockInfo:
+        """Whether it is a boundary is known once it is executed."""
         return simplex.BlockInfo(
-            root, Root(block.parent_root), Height(block.height), View(block.view), epoch, ValidatorIndex(block.proposer), is_boundary=False
-        )
+            root, Root(block.parent_root), Height(block.height), View(block.view), block.parent_certificate.instance.epoch,
+            ValidatorIndex(block.proposer), is_boundary=False,
+        )  # fmt: skip
 
     def begin_turn(self) -> None:
         """A turn of the loop begins: what the last one left over is gone on with."""
@@ -83,7 +100,7 @@ class BeaconChain(Chain[BeaconState]):
     def decode(self, data: bytes) -> simplex.BlockInfo:
         """See `Chain.decode`; what is in the block is judged in `examine`."""
         block = BeaconBlock.decode(data)
-        return self._info(block, block.hash_tree_root(), self.instance.epoch)
+        return self._info(block, block.hash_tree_root())
 
     def examine(self, held: Held[BeaconState], parent: Held[BeaconState]) -> None:
         """See `Chain.examine`: the pure transition."""
@@ -118,9 +135,9 @@ class BeaconChain(Chain[BeaconState]):
         block = prepare_block(
             state, view=build.view, proposer=proposer, parent_root=build.parent_root, parent_certificate=build.parent,
             timestamp=max(state.timestamp, self.context.now.wall_ms // 1000), reveal=self.context.scheme.sign(proposer, message),
-            crosslinks=tuple(self.crosslinks(state)), parameters=parameters,
+            crosslinks=tuple(self.crosslinks(state)), evidence=self.evidence.pending(state), parameters=parameters,
         )
-        held: Held[BeaconState] = Held(self._info(block, block.hash_tree_root(), self.instance.epoch), block.encode())
+        held: Held[BeaconState] = Held(self._info(block, block.hash_tree_root()), block.encode())
         self.examine(held, parent)
         assert held.status is Status.VALID, "a block of our own making is valid"
         self.built(build.parent_root, build.view, held)
@@ -133,13 +150,50 @@ class BeaconChain(Chain[BeaconState]):
 
     def on_final(self, path: list[Held[BeaconState]]) -> None:
         """See `Chain.on_final`."""
-        self.listener(path)
+        openings: list[tuple[int, Opening]] = []
+        for held in path:
+            openings += self._openings(held)
+        state = path[-1].outcome
+        assert state is not None
+        instance = instance_of(state, self.number)
+        if instance != self.instance:
+            self.instances.announce(Opening(epoch_set(state, instance.epoch), state.height, path[-1].info.root))
+        self.evidence.settle(state)
+        self.listener(state, openings)
+
+    def take_evidence(self, evidence: Evidence, peer: Peer | None) -> None:
+        """Evidence found here (no peer) or told by a peer."""
+        state = self.tree.head.outcome
+        assert state is not None
+        if self.evidence.add(state, evidence, peer):
+            self.post(simplex.ChainChanged())
+
+    def _openings(self, held: Held[BeaconState]) -> list[tuple[int, Opening]]:
+        """Shard instances that a final block opened."""
+        state = held.outcome
+        assert state is not None
+        before, self._open = self._open, tuple(shard.instance_epoch for shard in state.shards)
+        return [
+            (shard, Opening(epoch_set(state, record.instance_epoch), record.base_height, record.base_hash))
+            for shard, record in enumerate(state.shards)
+            if record.instance_epoch != before[shard]
+        ]
+
+    def ends_instance(self, held: Held[BeaconState]) -> bool:
+        """See `Chain.ends_instance`: the next epoch has another committee."""
+        assert held.outcome is not None
+        return is_boundary(held.outcome, self.instance)
+
+    def reaches(self, opening: Opening) -> bool:
+        """See `Chain.reaches`: the boundary is final, or nobody would have opened what follows."""
+        assert opening.base_root == self.tree.head.info.root, "a beacon instance starts from the head"
+        return True
 
     def work_on(self, parent: Held[BeaconState]) -> bool:
         """See `Chain.work_on`: a crosslink that changes more than its height, closes an instance, or is a shard's first."""
         state = parent.outcome
         assert state is not None
-        if self.tree.head.info.height == 0:
+        if self.tree.head.info.height == 0 or self.evidence.pending(state):
             return True
         return any(state.shards[link.shard].height == 0 or crosslink_is_work(state, link) for link in self.crosslinks(state))
 
@@ -153,22 +207,34 @@ class BeaconChain(Chain[BeaconState]):
         context.persist(beacon_root_key(self.number, root), height.to_bytes(8, "big"))
         context.persist(beacon_state_key(self.number), state.encode())
         for shard in range(context.parameters.shard_count):
-            context.persist(reference_key(shard, root), shard_reference(state, root, shard).encode())
+            context.persist(reference_key(shard, root), self._reference_record(state, root, shard).encode())
         block = BeaconBlock.decode(held.data)
         for link in block.crosslinks:
             stamp = height.to_bytes(8, "big") + block.timestamp.to_bytes(8, "big")
             context.persist(crosslink_key(link.shard, state.shards[link.shard].height), stamp)
+            # a range of blocks must be able to end there: the next instance may start from it
+            context.persist(certificate_key(link.shard, state.shards[link.shard].height), link.finalization.encode())
 
     def root_at(self, height: int) -> Root | None:
         """Root of the final beacon block at a height; None where there is none yet."""
         stored = self.context.read(beacon_block_key(self.number, height))
         return None if stored is None else BeaconBlock.decode(stored).hash_tree_root()
 
-    def reference(self, shard: int, root: bytes) -> ShardReference | None:
-        """What a shard takes from a final beacon block; None for a block that is not final here."""
+    @staticmethod
+    def _reference_record(state: BeaconState, root: Root, shard: int) -> ReferenceRecord:
+        record = state.shards[shard]
+        return ReferenceRecord(shard_reference(state, root, shard), record.instance_epoch, int(record.closes_from > 0))
+
+    def reference_record(self, shard: int, root: bytes) -> ReferenceRecord | None:
+        """What a final beacon block says to a shard's blocks; None for a block that is not final here."""
         head = self.tree.head
         if root == head.info.root:
             assert head.outcome is not None
-            return shard_reference(head.outcome, head.info.root, shard)
+            return self._reference_record(head.outcome, head.info.root, shard)
         stored = self.context.read(reference_key(shard, root))
-        return None if stored is None else ShardReference.decode(stored)
+        return None if stored is None else ReferenceRecord.decode(stored)
+
+    def reference(self, shard: int, root: bytes) -> ShardReference | None:
+        """What a shard takes from a final beacon block; None for a block that is not final here."""
+        record = self.reference_record(shard, root)
+        return None if record is None else record.reference

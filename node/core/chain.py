@@ -6,20 +6,24 @@ held, fetched, executed in order and made final is the same and is here.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections import deque
-from typing import Generic, TypeVar
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TypeVar
 
 from consensus.committee import Committee
 from consensus.signatures import verify_certificate
 from consensus.simplex import Simplex
 from consensus.simplex import events as simplex
+from node.core.blocks import WANTED_MAX, HeldBlocks
 from node.core.context import Context
 from node.core.effects import Observe, Peer
+from node.core.instances import Instances
 from node.core.ranges import Ranges, check_range, is_far
-from node.core.records import HeadRecord, body_key, certificate_key, engine_key, head_key
-from node.core.tree import BlockTree, Held, OpenCheck, Status
-from p2p.messages import Blocks, BlocksByRange, BlocksByRoot, CertificatesByView
+from node.core.records import HeadRecord, Opening, body_key, certificate_key, engine_key, head_key
+from node.core.tree import Held, Status
+from p2p.messages import Blocks, BlocksByRange, CertificatesByView
 from primitives.errors import BlockReason, Fault, InvalidBlock, InvalidConsensusMessage, InvalidEncoding
 from primitives.types import Root, View
 from primitives.votes import Certificate, Instance, VoteKind
@@ -27,31 +31,16 @@ from primitives.votes import Certificate, Instance, VoteKind
 Outcome = TypeVar("Outcome")
 EXECUTIONS_LOST_MAX = 3
 """Times an executor may be lost over a block that is not final before the block is given up."""
-CHECKS_WAITING_MAX = 64
-"""Proposals of one chain whose verdict is open."""
-WANTED_MAX = 64
-"""Certified blocks of one chain that wait for a body or for execution."""
 
 
-class Chain(ABC, Generic[Outcome]):
+class Chain(HeldBlocks[Outcome]):
     """A followed chain; `Outcome` is what executing a block gives."""
 
     def __init__(
-        self,
-        context: Context,
-        instance: Instance,
-        committee: Committee,
-        seed: bytes,
-        head: Held[Outcome],
-        base: simplex.BlockInfo,
-        certificate: Certificate | None,
+        self, context: Context, number: int, instances: Instances, head: Held[Outcome], certificate: Certificate | None
     ) -> None:
-        self.context = context
-        self.number = instance.chain
-        self.instance = instance
-        self.committee = committee
-        self.seed = seed
-        self.tree: BlockTree[Outcome] = BlockTree(head)
+        super().__init__(context, number, head)
+        self.instances = instances
         self.certificate = certificate
         """Finalization of the head; None for genesis."""
         self.halted: str = ""
@@ -60,38 +49,31 @@ class Chain(ABC, Generic[Outcome]):
         """Newest finalization whose blocks are not all here and executed."""
         self._committing: simplex.BlockInfo | None = None
         self._ranges = Ranges()
-        self._checks: dict[bytes, OpenCheck] = {}
-        self._wanted: dict[bytes, int] = {}
-        """Roots to execute without a proposal of theirs being open, and the view that certified each."""
-        self._dirty = False
         self._build: simplex.Build | None = None
         self._inbox: deque[simplex.Event] = deque()
+        self.engine = self._make_engine(instances.engine_records())
+
+    def _make_engine(self, records: Mapping[bytes, bytes]) -> Simplex:
+        instances, context = self.instances, self.context
+        committee = instances.committee
         local = tuple(index for index in context.local if committee.position(index) is not None)
-        prefix = engine_key(self.number)
-        records = {key[len(prefix):]: value for key, value in context.scan(prefix).items()}
-        self.engine = Simplex(
-            instance=instance, committee=committee, seed=seed, base=base, local=local, scheme=context.scheme,
-            genesis_root=context.genesis.root, parameters=context.parameters, chain=self, records=records,
+        return Simplex(
+            instance=instances.instance, committee=committee, seed=instances.seed, base=instances.base, local=local,
+            scheme=context.scheme, genesis_root=context.genesis.root, parameters=context.parameters, chain=self, records=records,
             verified=context.verified,
-        )
+        )  # fmt: skip
+
+    @property
+    def instance(self) -> Instance:
+        """The instance that runs here."""
+        return self.instances.instance
+
+    @property
+    def committee(self) -> Committee:
+        """Of the running instance."""
+        return self.engine.committee
 
     # -- what differs between beacon and shards
-
-    @abstractmethod
-    def decode(self, data: bytes) -> simplex.BlockInfo:
-        """What agreement needs to know of an encoded block.
-
-        Raises:
-            InvalidEncoding: not a block of this chain.
-        """
-
-    @abstractmethod
-    def examine(self, held: Held[Outcome], parent: Held[Outcome]) -> None:
-        """Checks and executes a held block on its executed parent; ends, now or later, in `settle`, or waits for `poke`."""
-
-    @abstractmethod
-    def refusal(self, held: Held[Outcome]) -> BlockReason | None:
-        """Why a valid block is not voted for, by the vote rules of PROTOCOL 5; None if it is."""
 
     @abstractmethod
     def construct(self, parent: Held[Outcome], build: simplex.Build) -> None:
@@ -108,6 +90,10 @@ class Chain(ABC, Generic[Outcome]):
     @abstractmethod
     def work_on(self, parent: Held[Outcome]) -> bool:
         """Whether there is work for a child of an executed parent (PROTOCOL 2, Pacing)."""
+
+    @abstractmethod
+    def reaches(self, opening: Opening) -> bool:
+        """Whether the head is the base of an opened instance; if it is beyond that, has it taken back."""
 
     # -- queries of the engine
 
@@ -129,16 +115,27 @@ class Chain(ABC, Generic[Outcome]):
             info = self.decode(data)
             if not self.tree.insert(Held(info, data)) and info.height <= self.tree.head.info.height:
                 self.context.persist(key, None, durable=False)
+        head = self.tree.head
+        if head.info.root != self.instances.running.base_root:
+            head.info = replace(head.info, is_boundary=self.ends_instance(head))
         self._apply(self.engine.start(self.context.now.monotonic_ms))
+        if head.info.is_boundary and self.certificate is not None:
+            self.post(simplex.BlockFinalized(self.certificate))
+        self._dirty = True
         self.drain()
+
+    def receive(self, instance: Instance, event: simplex.Event) -> None:
+        """A message from outside: of the running instance, of one that has ended, or of one that is not open here yet."""
+        if instance.chain != self.number or instance == self.instance:
+            self.post(event)
+        elif instance.epoch < self.instance.epoch:
+            self.instances.answer()
+        else:
+            self.instances.hold(instance, event)
 
     def post(self, event: simplex.Event) -> None:
         """One more event for the engine, handled by the next `drain`."""
         self._inbox.append(event)
-
-    def poke(self) -> None:
-        """Something that blocks may wait for has come; the next `drain` goes on with all that is open."""
-        self._dirty = True
 
     @property
     def waits(self) -> bool:
@@ -160,16 +157,36 @@ class Chain(ABC, Generic[Outcome]):
                 self._apply(self.engine.handle(self._inbox.popleft(), self.context.now.monotonic_ms))
 
     def _go_on(self) -> None:
+        while self.instances.next and self._committing is None and self.reaches(self.instances.next[0]):
+            self._enter_next()
         for root in (*self._checks, *self._wanted):
             self.advance(root)
         self.try_final()
         self._retry_build()
 
+    def _enter_next(self) -> None:
+        """Starts the next instance from the head, which is its base; whatever was open in the last one is void."""
+        self.instances.enter()
+        for held in self.tree:
+            self.context.persist(body_key(self.number, held.info.root), None, durable=False)
+        head = self.tree.head
+        head.info = replace(head.info, is_boundary=False)
+        self.tree.restart(head)
+        for open_here in (self._checks, self._wanted, self._inbox):
+            open_here.clear()
+        self._pending = self._build = None
+        self._ranges.forget()
+        self.engine = self._make_engine({})
+        self._apply(self.engine.start(self.context.now.monotonic_ms))
+        for event in self.instances.take_early():
+            self.post(event)
+        self._fetch_range()
+
     def _apply(self, effects: list[simplex.Effect]) -> None:
         for effect in effects:
             match effect:
                 case simplex.Persist(key, value):
-                    self.context.persist(engine_key(self.number, key), value)
+                    self.context.persist(engine_key(self.number, self.instance.epoch, key), value)
                 case simplex.PersistBlock(root):
                     self._persist_body(root)
                 case simplex.Broadcast(message):
@@ -195,6 +212,7 @@ class Chain(ABC, Generic[Outcome]):
                         self._inbox = deque(event for event in self._inbox if getattr(event, "peer", None) != peer)
                 case simplex.EvidenceFound(evidence):
                     self.context.observe("equivocations", chain=str(self.number), validator=str(evidence.first.validator))
+                    self.context.found.append(evidence)
                 case simplex.Observe(name, value, labels):
                     self.context.emit(Observe(name, {**labels, "chain": str(self.number)}, value))
 
@@ -202,109 +220,6 @@ class Chain(ABC, Generic[Outcome]):
         held = self.tree.get(root)
         if held is not None and held is not self.tree.head:
             self.context.persist(body_key(self.number, root), held.data)
-
-    # -- blocks: held, executed in order, judged
-
-    def insert(self, root: bytes, data: bytes, peer: Peer | None = None) -> bool:
-        """Holds a block's body that `peer` delivered; False if it is not the block `root`, or a bound is reached."""
-        if self.tree.get(root) is not None:
-            return True
-        try:
-            info = self.decode(data)
-        except InvalidEncoding:
-            return False
-        if info.root != root:
-            return False
-        if not self.tree.insert(Held(info, data, since_ms=self.context.now.monotonic_ms, peer=peer)):
-            self.context.observe("limit_hits", limit="blocks_held_max")
-            return False
-        return True
-
-    def _is_body(self, root: bytes, data: bytes) -> bool:
-        """Whether data is the block `root`, held or not."""
-        try:
-            return self.decode(data).root == root
-        except InvalidEncoding:
-            return False
-
-    def want_block(self, root: bytes, prefer: Peer | None = None) -> None:
-        """Ask for a block that is not here."""
-        self.context.want(("block", self.number, root), BlocksByRoot(self.number, (root,)), prefer)
-
-    def _start_check(self, check: simplex.Check) -> None:
-        if len(self._checks) >= CHECKS_WAITING_MAX:
-            oldest = min(self._checks, key=lambda root: self._checks[root].view)
-            del self._checks[oldest]
-        self._checks[check.root] = OpenCheck(check.view, check.parent, check.is_reproposal)
-        if check.block and not self.insert(check.root, check.block, check.peer) and not self._is_body(check.root, check.block):
-            # not what the leader's vote names: whoever passed it on is to blame, and the body is pulled
-            self.context.penalize(check.peer, BlockReason.BAD_BODY)
-        self.advance(check.root)
-
-    def advance(self, root: bytes) -> None:
-        """Goes on with the lowest block below `root` that is not executed yet."""
-        path, missing = self.tree.path(root)
-        if missing is not None:
-            if path and path[0].info.height <= self.tree.head.info.height + 1:
-                self._condemn(path, InvalidBlock(BlockReason.WRONG_PARENT, "does not lead to the final head"))
-            else:
-                self._pull(path, missing)
-            return
-        parent = self.tree.head
-        for place, held in enumerate(path):
-            if held.status is Status.UNCHECKED:
-                if held.info.height == parent.info.height + 1:
-                    self.examine(held, parent)
-                else:
-                    self.settle(held, InvalidBlock(BlockReason.WRONG_HEIGHT, f"{held.info.height} on {parent.info.height}"))
-            if held.status is Status.INVALID:
-                self._condemn(path[place + 1 :], InvalidBlock(BlockReason.WRONG_PARENT, "built on an invalid block"))
-            if held.status is not Status.VALID:
-                break
-            parent = held
-        for held in path:
-            self._conclude(held)
-        if root == self.tree.head.info.root:
-            self._conclude(self.tree.head)
-
-    def _pull(self, path: list[Held[Outcome]], missing: bytes) -> None:
-        """Asks for the block below a path, unless it is so far ahead that it comes by range."""
-        if not path or not is_far(path[0].info.height - 1, self.tree.head.info.height):
-            self.want_block(missing)
-
-    def _condemn(self, path: list[Held[Outcome]], why: InvalidBlock) -> None:
-        for held in path:
-            if held.status is not Status.INVALID:
-                self.settle(held, why)
-            self._conclude(held)
-
-    def settle(self, held: Held[Outcome], outcome: Outcome | InvalidBlock) -> None:
-        """The end of `examine`."""
-        self._dirty = True
-        if isinstance(outcome, InvalidBlock):
-            held.status = Status.INVALID
-            self.context.observe("blocks_rejected", chain=str(self.number), reason=outcome.reason.code, message=outcome.message)
-        else:
-            held.status, held.outcome = Status.VALID, outcome
-
-    def _conclude(self, held: Held[Outcome]) -> None:
-        """Tells the engine the verdict on a block it waits for, once there is one."""
-        root = held.info.root
-        if held.status in (Status.VALID, Status.INVALID):
-            self._wanted.pop(root, None)
-            check = self._checks.get(root)
-            if check is None:
-                return
-            valid = held.status is Status.VALID and check.fits(held.info)
-            verdict = simplex.Verdict.VALID if valid else simplex.Verdict.INVALID
-            if valid and not check.is_reproposal and (reason := self.refusal(held)) is not None:
-                self.context.observe("blocks_refused", chain=str(self.number), reason=reason.code)
-                verdict = simplex.Verdict.REFUSED
-            self._verdict(root, verdict)
-
-    def _verdict(self, root: bytes, verdict: simplex.Verdict) -> None:
-        check = self._checks.pop(root)
-        self.post(simplex.BlockChecked(Root(root), check.view, verdict))
 
     # -- building
 
@@ -329,6 +244,7 @@ class Chain(ABC, Generic[Outcome]):
         """The end of `construct`; None where it failed."""
         if held is not None:
             held.since_ms = self.context.now.monotonic_ms
+            held.info = replace(held.info, is_boundary=self.ends_instance(held))
             if not self.tree.insert(held):
                 held = None
         self.post(simplex.BlockBuilt(view, Root(parent_root), None if held is None else held.data, None if held is None else held.info))
@@ -378,6 +294,8 @@ class Chain(ABC, Generic[Outcome]):
             else:
                 self._pull(path, missing)
             return False
+        if self.instances.next and path[-1].info.height > self.instances.next[0].base_height:
+            return True  # void: the beacon chain has closed the instance below it
         for held in path:
             if held.status is Status.INVALID and held.executions_lost >= EXECUTIONS_LOST_MAX:
                 # given up on, not found invalid; it is final, so there is no way around it
@@ -468,7 +386,10 @@ class Chain(ABC, Generic[Outcome]):
                 raise InvalidBlock(BlockReason.MALFORMED, "a range has blocks and the finalization of the last one")
             certificate = blocks.finalization[0]
             infos = [self.decode(data) for data in blocks.blocks]
-            check_range(infos, certificate, self.instance, first)
+            if certificate.instance.epoch != self.instance.epoch:
+                self._ranges.fail()  # asked for before this instance was entered, or answered from beyond it
+                return
+            check_range(infos, certificate, self.number, first)
             verify_certificate(certificate, self.committee, self.context.scheme, self.context.parameters.fork_version,
                                self.context.genesis.root, self.context.verified)
         except (InvalidBlock, InvalidEncoding, InvalidConsensusMessage) as error:

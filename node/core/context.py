@@ -9,13 +9,14 @@ from consensus.signatures import SignatureScheme, VerifiedCertificates
 from node.core.effects import Effect, Now, Observe, Peer, Penalize, Persist
 from node.core.fetch import Fetcher
 from p2p.messages import Request
+from primitives.blocks import Evidence
 from primitives.errors import Reason
 from primitives.genesis import Genesis
 from primitives.parameters import Parameters
 from primitives.types import ValidatorIndex
 from primitives.votes import Certificate, Proposal, Vote, Wake
 
-Said = Proposal | Vote | Certificate | Wake
+Said = Proposal | Vote | Certificate | Wake | Evidence
 
 
 @dataclass
@@ -36,6 +37,8 @@ class Context:
     effects: list[Effect] = field(default_factory=list)
     said: dict[int, list[Said]] = field(default_factory=dict)
     """Consensus messages of this turn, by chain."""
+    found: list[Evidence] = field(default_factory=list)
+    """Evidence that the engines found in this turn."""
 
     @property
     def parameters(self) -> Parameters:

@@ -28,12 +28,13 @@ from node.core.effects import (
     Publish,
     ResponseReceived,
     ShardFinalized,
+    ShardTruncated,
     Tick,
 )
 from node.core.ranges import is_far
+from node.core.records import Opening
 from node.core.shard_chain import ShardChain
 from node.core.speech import consensus_batches, transaction_batches
-from node.core.tree import Held
 from p2p.messages import (
     GOSSIP_BYTES_MAX,
     Blocks,
@@ -146,6 +147,8 @@ class Core:
             case ShardFinalized(shard, root, blocks):
                 self.shards[shard].finalized(root, blocks)
                 self.beacon.post(simplex.ChainChanged())
+            case ShardTruncated():
+                self.shards[event.shard].truncated(event)
             case OutgoingRead():
                 self._outgoing(event)
         return self._finish_turn()
@@ -229,13 +232,16 @@ class Core:
         if chain is None:
             return
         for certificate in batch.certificates:
-            chain.post(simplex.CertificateReceived(peer, certificate))
+            chain.receive(certificate.instance, simplex.CertificateReceived(peer, certificate))
         for proposal in batch.proposals:
-            chain.post(simplex.ProposalReceived(peer, proposal))
+            chain.receive(proposal.vote.instance, simplex.ProposalReceived(peer, proposal))
         for vote in batch.votes:
-            chain.post(simplex.VoteReceived(peer, vote))
+            chain.receive(vote.instance, simplex.VoteReceived(peer, vote))
         for wake in batch.wakes:
-            chain.post(simplex.WakeReceived(peer, wake))
+            chain.receive(wake.instance, simplex.WakeReceived(peer, wake))
+        if chain is self.beacon:
+            for evidence in batch.evidence:
+                self.beacon.take_evidence(evidence, peer)
 
     def _response(self, event: ResponseReceived) -> None:
         asked = self.context.fetcher.finish(event.request_id)
@@ -294,9 +300,10 @@ class Core:
         links = (shard.crosslink(state) for shard in self.shards.values())
         return [link for link in links if link is not None]
 
-    def _beacon_final(self, path: list[Held[BeaconState]]) -> None:
-        state = path[-1].outcome
-        assert state is not None
+    def _beacon_final(self, state: BeaconState, openings: list[tuple[int, Opening]]) -> None:
+        for number, opening in openings:
+            if number in self.shards:
+                self.shards[number].instances.announce(opening)
         for shard in self.shards.values():
             shard.follow_beacon(state)
 
@@ -304,6 +311,9 @@ class Core:
         while any(chain.is_busy for chain in self.chains):
             for chain in self.chains:
                 chain.drain()
+            found, self.context.found = self.context.found, []
+            for evidence in found:
+                self.beacon.take_evidence(evidence, None)
         waits = any(chain.waits for chain in self.chains) or any(shard.inbound.waits for shard in self.shards.values())
         if not waits:
             self._ask_again_ms = None

@@ -103,8 +103,23 @@ class OutgoingRead:
     bundle: Bundle | None
 
 
+@dataclass(frozen=True, slots=True)
+class ShardTruncated:
+    """Answer to `Truncate`, synced; `result` is None where the executor was lost."""
+
+    shard: int
+    root: bytes
+    result: BlockResult | None
+    """Of the block that is the newest now."""
+    accounts: Mapping[bytes, tuple[int, int]]
+    """(nonce, balance) after that block, of each account that sent in an undone one."""
+    transactions: tuple[bytes, ...]
+    """User transactions of the undone blocks, signed bytes."""
+
+
 Event = (
-    Tick | GossipReceived | PeerConnected | PeerDisconnected | ResponseReceived | BlockExecuted | BlockBuilt | ShardFinalized | OutgoingRead
+    Tick | GossipReceived | PeerConnected | PeerDisconnected | ResponseReceived | BlockExecuted | BlockBuilt | ShardFinalized
+    | ShardTruncated | OutgoingRead
 )
 
 
@@ -173,6 +188,14 @@ class Finalize:
 
 
 @dataclass(frozen=True, slots=True)
+class Truncate:
+    """End a shard's canonical chain in a block below its head: what follows is void (PROTOCOL 3, forced close)."""
+
+    shard: int
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class MarkCrosslinked:
     """A shard's `finalized` tag has moved; and how far other chains have taken its receipts in, by destination."""
 
@@ -193,10 +216,10 @@ class ReadOutgoing:
 
 @dataclass(frozen=True, slots=True)
 class Admit:
-    """User transactions a peer gossiped: check them outside the loop, then hand each to `Core.submit`."""
+    """User transactions a peer gossiped, or of undone blocks: check them outside the loop, then hand each to `Core.submit`."""
 
     shard: int
-    peer: Peer
+    peer: Peer | None
     transactions: tuple[bytes, ...]
 
 
@@ -217,4 +240,4 @@ class Observe:
     value: float = 1.0
 
 
-Effect = Persist | Publish | Ask | Execute | Build | Finalize | MarkCrosslinked | ReadOutgoing | Admit | Penalize | Observe
+Effect = Persist | Publish | Ask | Execute | Build | Finalize | Truncate | MarkCrosslinked | ReadOutgoing | Admit | Penalize | Observe

@@ -11,7 +11,7 @@ from consensus.simplex.events import BlockInfo
 from node.core.effects import Peer
 from p2p.messages import BLOCKS_PER_RESPONSE_MAX
 from primitives.errors import BlockReason, InvalidBlock
-from primitives.votes import Certificate, Instance, VoteKind
+from primitives.votes import Certificate, VoteKind
 
 RANGES_HELD_MAX = 3
 """Proven ranges of one chain whose blocks are not all final here yet; while there are so many no further one is asked for."""
@@ -56,6 +56,10 @@ class Ranges:
         if not self._held or last > self._held[-1].last:
             self._held.append(_Range(last, certificate))
 
+    def forget(self) -> None:
+        """What is held is of an instance that has ended; how far peers are stays known."""
+        self._held.clear()
+
     def front(self, final: int) -> Certificate | None:
         """What proves the lowest range that is not all final yet."""
         while self._held and self._held[0].last <= final:
@@ -68,13 +72,13 @@ def is_far(height: int, final: int) -> bool:
     return height > final + WALK_BLOCKS_MAX
 
 
-def check_range(infos: Sequence[BlockInfo], certificate: Certificate, instance: Instance, first: int) -> None:
-    """Holds blocks against the certificate that came with them, whose signature is not looked at here.
+def check_range(infos: Sequence[BlockInfo], certificate: Certificate, chain: int, first: int) -> None:
+    """Holds blocks against the certificate that came with them, whose instance and signature are not looked at here.
 
     Raises:
         InvalidBlock: they are not the one chain from height `first` up to the block that the certificate makes final.
     """
-    if certificate.instance != instance or certificate.kind != VoteKind.FINALIZE or infos[-1].root != certificate.root:
+    if certificate.instance.chain != chain or certificate.kind != VoteKind.FINALIZE or infos[-1].root != certificate.root:
         raise InvalidBlock(BlockReason.BAD_PARENT_CERTIFICATE, "a range ends at the block its certificate names")
     if any(child.parent != parent.root for parent, child in itertools.pairwise(infos)):
         raise InvalidBlock(BlockReason.WRONG_PARENT, "a range is one chain")

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from primitives.ssz import Bytes32, Container, Uint64
+from consensus.beacon.state import EpochSet
+from primitives.blocks import ShardReference
+from primitives.ssz import Bytes32, Container, Uint8, Uint64
 from primitives.votes import Certificate
 
 GENESIS_KEY = b"g"
@@ -20,9 +22,19 @@ def _key(kind: bytes, chain: int, rest: bytes = b"") -> bytes:
     return kind + chain.to_bytes(4, "big") + rest
 
 
-def engine_key(chain: int, key: bytes = b"") -> bytes:
-    """A durable record of a chain's agreement engine."""
-    return _key(b"e", chain, key)
+def engine_key(chain: int, epoch: int | None = None, key: bytes = b"") -> bytes:
+    """A durable record of the agreement engine of a chain's instance `epoch`; without an epoch, the start of all of a chain."""
+    return _key(b"e", chain) if epoch is None else _key(b"e", chain, epoch.to_bytes(8, "big") + key)
+
+
+def instance_key(chain: int, epoch: int | None = None) -> bytes:
+    """`Opening` of a chain's instance `epoch`; without one, the start of all of a chain."""
+    return _key(b"o", chain, b"" if epoch is None else epoch.to_bytes(8, "big"))
+
+
+def running_key(chain: int) -> bytes:
+    """C of the instance a chain is in here, 8 bytes; none while it is the first."""
+    return _key(b"n", chain)
 
 
 def body_key(chain: int, root: bytes = b"") -> bytes:
@@ -56,8 +68,13 @@ def beacon_state_key(chain: int) -> bytes:
 
 
 def reference_key(shard: int, beacon_root: bytes) -> bytes:
-    """`ShardReference` of a final beacon block for a shard."""
+    """`ReferenceRecord` of a final beacon block for a shard."""
     return _key(b"r", shard, beacon_root)
+
+
+def evidence_key(validator: int | None = None) -> bytes:
+    """`Evidence` against a validator that is not final on the beacon chain yet; without one, the start of all."""
+    return b"v" if validator is None else b"v" + validator.to_bytes(4, "big")
 
 
 def crosslink_key(shard: int, height: int) -> bytes:
@@ -72,3 +89,25 @@ class HeadRecord(Container):
     root: Bytes32
     height: Uint64
     certificate: Certificate
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceRecord(Container):
+    """What a final beacon block says to the blocks of a shard that reference it."""
+
+    reference: ShardReference
+    instance_epoch: Uint64
+    """c of the shard's open instance."""
+    closing: Uint8
+    """1: that instance is being closed, so a block that references this one is its boundary (PROTOCOL 3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening(Container):
+    """An instance as the beacon chain opened it."""
+
+    members: EpochSet
+    """Of its first epoch, c: committee and seed."""
+    base_height: Uint64
+    base_root: Bytes32
+    """The final block it starts from."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from consensus.beacon.building import build_crosslink
-from consensus.beacon.committees import committee_of, instance_of, leader_seed
 from consensus.beacon.crosslinks import check_crosslink
 from consensus.beacon.state import BeaconState
 from consensus.beacon.verifier import Verifier
@@ -13,9 +12,10 @@ from consensus.simplex import events as simplex
 from node.core.beacon_chain import BeaconChain
 from node.core.chain import EXECUTIONS_LOST_MAX, Chain
 from node.core.context import Context
-from node.core.effects import Build, Execute, Finalize, MarkCrosslinked, ReadOutgoing
+from node.core.effects import Admit, Build, Execute, Finalize, MarkCrosslinked, Observe, ReadOutgoing, ShardTruncated, Truncate
 from node.core.inbound import Inbound
-from node.core.records import HeadRecord, head_key
+from node.core.instances import Instances
+from node.core.records import HeadRecord, Opening, certificate_key, head_key
 from node.core.tree import Held, Status
 from primitives.blocks import BLOCK_VERSION, Crosslink, ShardBlock, ShardReference, sources_of
 from primitives.errors import BlockReason, InvalidBlock
@@ -60,8 +60,9 @@ class ShardChain(Chain[ShardOutcome]):
         self.crosslinked = head.finalized_number
         """Height of the shard's `finalized` tag."""
         self._commit: tuple[list[Held[ShardOutcome]], Certificate] | None = None
-        state = beacon_chain.tree.head.outcome
-        assert state is not None
+        self._closing_since_ms: int | None = None
+        """When a final beacon block that ends the running instance was first held."""
+        self._hosted = hosted - {shard}
         header = ShardHeader.decode(head.result.header)
         reference = beacon_chain.reference(shard, header.parent_beacon_block_root) if header.number else None
         outcome = ShardOutcome(head.result, Summary.decode(head.result.summary), 0 if reference is None else reference.height)
@@ -69,12 +70,12 @@ class ShardChain(Chain[ShardOutcome]):
         genesis = self.info_of(ShardHeader.decode(head.genesis_header))
         stored = context.read(head_key(shard))
         certificate = HeadRecord.decode(stored).certificate if stored else None
-        self.inbound = Inbound(context, shard, hosted - {shard}, outcome.summary)
+        self.inbound = Inbound(context, shard, self._hosted, outcome.summary)
         super().__init__(
-            context, instance_of(state, shard), committee_of(state, shard), leader_seed(state, shard),
-            Held(info, b"", Status.VALID, outcome), genesis,
+            context, shard, Instances(context, shard, Opening(beacon_chain.first_members, 0, genesis.root)),
+            Held(info, b"", Status.VALID, outcome),
             certificate if certificate is not None and certificate.root == info.root else None,
-        )
+        )  # fmt: skip
 
     @staticmethod
     def info_of(header: ShardHeader) -> simplex.BlockInfo:
@@ -105,7 +106,7 @@ class ShardChain(Chain[ShardOutcome]):
         if extra.view <= parent.info.view:
             self.settle(held, InvalidBlock(BlockReason.WRONG_VIEW, f"view {extra.view} on a block of view {parent.info.view}"))
             return
-        if extra.proposer != self.committee.leader(self.seed, self.number, extra.view).index:
+        if extra.proposer != self.committee.leader(self.instances.seed, self.number, extra.view).index:
             self.settle(held, InvalidBlock(BlockReason.WRONG_PROPOSER, f"validator {extra.proposer} does not lead view {extra.view}"))
             return
         reference = self.beacon.reference(self.number, header.parent_beacon_block_root)
@@ -181,6 +182,8 @@ class ShardChain(Chain[ShardOutcome]):
         header = ShardHeader.decode(held.outcome.result.header)
         if header.timestamp * 1000 - self.context.now.wall_ms > parameters.clock_drift_max_ms:
             return BlockReason.AHEAD_OF_CLOCK
+        if self._is_past_boundary() and not held.info.is_boundary:
+            return BlockReason.AFTER_BOUNDARY
         if held.outcome.reference_height < self.beacon.tree.head.info.height - parameters.reference_lag_max:
             return BlockReason.REFERENCE_TOO_OLD
         if any(self.inbound.held_for_ms(source) >= 4 * parameters.delta_ms for source in sources_of(header.extra().missing)):
@@ -212,6 +215,8 @@ class ShardChain(Chain[ShardOutcome]):
             self.pool.reject_too_slow(transaction_hash, now_ms)
             self.context.observe("limit_hits", limit="build_budget_ms")
         header = ShardHeader.decode(built.result.header)
+        if header.extra().epoch != self.instance.epoch:
+            return  # asked for by an instance that has ended meanwhile
         self.built(parent_root, view, Held(self.info_of(header), built.block, Status.VALID, self._outcome(built.result, header)))
 
     def commit(self, path: list[Held[ShardOutcome]], certificate: Certificate) -> None:
@@ -253,6 +258,8 @@ class ShardChain(Chain[ShardOutcome]):
         assert parent.outcome is not None
         if self.tree.head.info.height == 0:
             return True
+        if self._closing_since_ms is not None and not parent.info.is_boundary:
+            return True
         if self.inbound.is_deliverable(parent.outcome.summary, self._newest_reference()):
             return True
         if not self.pool.has_executable(small(parent.outcome.result.next_base_fee)):
@@ -264,13 +271,66 @@ class ShardChain(Chain[ShardOutcome]):
     def follow_beacon(self, state: BeaconState) -> None:
         """The beacon chain's final head has moved."""
         record = state.shards[self.number]
-        if record.height > self.crosslinked:
-            self.crosslinked = record.height
+        # beyond the base of an instance not entered yet, the blocks here may be void
+        height = min([record.height, *(opening.base_height for opening in self.instances.next)])
+        if height > self.crosslinked:
+            self.crosslinked = height
             taken = {d: state.recorded_in(self.number, d).count for d in range(state.beacon) if d != self.number}
-            self.context.emit(MarkCrosslinked(self.number, record.height, taken))
+            self.context.emit(MarkCrosslinked(self.number, height, taken))
+        if record.instance_epoch != self.instance.epoch or record.closes_from == 0:
+            self._closing_since_ms = None
+        elif self._closing_since_ms is None:
+            self._closing_since_ms = self.context.now.monotonic_ms
         self.inbound.follow(self._newest_reference())
         self.poke()
         self.post(simplex.ChainChanged())
+
+    def _is_past_boundary(self) -> bool:
+        """Whether the running instance should have ended: only its boundary is voted for from now on (PROTOCOL 3)."""
+        since_ms = self._closing_since_ms
+        return since_ms is not None and self.context.now.monotonic_ms - since_ms >= 2 * self.context.parameters.delta_ms
+
+    def ends_instance(self, held: Held[ShardOutcome]) -> bool:
+        """See `Chain.ends_instance`: the referenced beacon block closes the instance, or belongs to the next."""
+        assert held.outcome is not None
+        header = ShardHeader.decode(held.outcome.result.header)
+        if header.number == 0:
+            return False
+        record = self.beacon.reference_record(self.number, header.parent_beacon_block_root)
+        # the head's may be missing, where the node's store was emptied and the executors' were not
+        return record is not None and (bool(record.closing) or record.instance_epoch != self.instance.epoch)
+
+    def reaches(self, opening: Opening) -> bool:
+        """See `Chain.reaches`: a forced close leaves the blocks above the crosslink void."""
+        head = self.tree.head.info
+        if head.root == opening.base_root:
+            return True
+        if head.height > opening.base_height:
+            self._committing = head
+            self.context.emit(Truncate(self.number, opening.base_root))
+        return False
+
+    def truncated(self, event: ShardTruncated) -> None:
+        """The executor's answer to `Truncate`; None where it was lost, then it is tried again."""
+        self._committing = None
+        self.poke()
+        if event.result is None:
+            return
+        context, gone = self.context, self.tree.head.info.height
+        header = ShardHeader.decode(event.result.header)
+        for height in range(header.number + 1, gone + 1):
+            context.persist(certificate_key(self.number, height), None)
+        stored = context.read(certificate_key(self.number, header.number))
+        self.certificate = None if stored is None else Certificate.decode(stored)
+        if self.certificate is not None:
+            context.persist(head_key(self.number), HeadRecord(event.root, header.number, self.certificate).encode())
+        outcome = self._outcome(event.result, header)
+        self.tree.restart(Held(self.info_of(header), b"", Status.VALID, outcome))
+        self.inbound = Inbound(context, self.number, self._hosted, outcome.summary)
+        self.inbound.follow(self._newest_reference())
+        self.pool.on_block({Address(sender): account for sender, account in event.accounts.items()}, context.now.monotonic_ms)
+        context.emit(Admit(self.number, None, event.transactions))
+        context.emit(Observe("blocks_undone", {"chain": str(self.number)}, gone - header.number))
 
     def take_bundle(self, peer: str | None, bundle: Bundle) -> bool:
         """Receipts on their way here, from gossip or a peer; whether some are proven now."""
@@ -283,6 +343,8 @@ class ShardChain(Chain[ShardOutcome]):
         """The crosslink of this shard's newest final block on top of a beacon state; None if it says nothing new."""
         head = self.tree.head
         if self.certificate is None or self.certificate.root != head.info.root or head.info.height <= state.shards[self.number].height:
+            return None
+        if self.certificate.instance.epoch != state.shards[self.number].instance_epoch:
             return None
         assert head.outcome is not None
         link = build_crosslink(state, head.outcome.result.header, head.outcome.summary, self.certificate)

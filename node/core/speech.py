@@ -5,23 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from p2p.messages import GOSSIP_BYTES_MAX, PROPOSAL_INLINE_BYTES_MAX, TRANSACTIONS_PER_BATCH_MAX, ConsensusBatch, TransactionBatch
+from primitives.blocks import EVIDENCE_PER_BLOCK_MAX, Evidence
 from primitives.votes import Certificate, Proposal, Vote, Wake
 
 _CERTIFICATES_MAX, _PROPOSALS_MAX, _VOTES_MAX, _WAKES_MAX = 64, 1, 512, 16
 _ROOM_BYTES = GOSSIP_BYTES_MAX - 16 * 1024
 
 
-def consensus_batches(messages: Iterable[Proposal | Vote | Certificate | Wake]) -> Iterator[ConsensusBatch]:
+def consensus_batches(messages: Iterable[Proposal | Vote | Certificate | Wake | Evidence]) -> Iterator[ConsensusBatch]:
     """The messages of one chain, each once, in batches; a block too large to gossip is left out of its proposal."""
     certificates: list[Certificate] = []
     proposals: list[Proposal] = []
     votes: list[Vote] = []
     wakes: list[Wake] = []
+    evidence: list[Evidence] = []
     size = 0
 
     def flush() -> ConsensusBatch:
-        batch = ConsensusBatch(tuple(certificates), tuple(proposals), tuple(votes), tuple(wakes))
-        for group in (certificates, proposals, votes, wakes):
+        batch = ConsensusBatch(tuple(certificates), tuple(proposals), tuple(votes), tuple(wakes), tuple(evidence))
+        for group in (certificates, proposals, votes, wakes, evidence):
             group.clear()
         return batch
 
@@ -31,7 +33,8 @@ def consensus_batches(messages: Iterable[Proposal | Vote | Certificate | Wake]) 
         weight = (len(message.block) if isinstance(message, Proposal) else 0) + 1024
         full = (
             size + weight > _ROOM_BYTES or len(certificates) >= _CERTIFICATES_MAX or len(votes) >= _VOTES_MAX
-            or len(wakes) >= _WAKES_MAX or (isinstance(message, Proposal) and len(proposals) >= _PROPOSALS_MAX)
+            or len(wakes) >= _WAKES_MAX or len(evidence) >= EVIDENCE_PER_BLOCK_MAX
+            or (isinstance(message, Proposal) and len(proposals) >= _PROPOSALS_MAX)
         )
         if full:
             yield flush()
@@ -46,7 +49,9 @@ def consensus_batches(messages: Iterable[Proposal | Vote | Certificate | Wake]) 
                 votes.append(message)
             case Wake():
                 wakes.append(message)
-    if certificates or proposals or votes or wakes:
+            case Evidence():
+                evidence.append(message)
+    if certificates or proposals or votes or wakes or evidence:
         yield flush()
 
 

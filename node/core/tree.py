@@ -132,6 +132,11 @@ class BlockTree(Generic[Outcome]):
             self._bytes -= len(held.data)
         return gone
 
+    def restart(self, head: Held[Outcome]) -> None:
+        """Forgets all blocks above the head, which is a new one."""
+        self.head, self._bytes = head, 0
+        self._blocks.clear()
+
     def __iter__(self) -> Iterator[Held[Outcome]]:
         return iter(list(self._blocks.values()))
 

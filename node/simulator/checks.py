@@ -19,11 +19,13 @@ class Checks:
     def __init__(self) -> None:
         self.violations: list[str] = []
         self.blocks: dict[tuple[int, int], bytes] = {}
-        """Final block by (chain, height)."""
+        """Final block by (chain, height); a forced close of an instance takes those above its base out again."""
+        self.voided: set[bytes] = set()
+        """Shard blocks that were final and that a forced close undid."""
         self._seen: dict[tuple[int, int], int] = {}
         """Height up to which a node's chain was looked at, by (node, chain)."""
-        self._delivered: dict[tuple[int, int], int] = {}
-        """Receipts delivered, by (source, destination)."""
+        self._delivered: dict[bytes, dict[tuple[int, int], int]] = {}
+        """By final shard block: receipts delivered up to it, by (source, destination)."""
 
     def after_turn(self, node: int, core: Core, store: SimulatedStore, executors: dict[int, ShardExecutor], time_ms: int) -> None:
         """Looks at everything that became final at a node in one turn."""
@@ -31,9 +33,12 @@ class Checks:
             head = chain.tree.head.info.height
             seen = self._seen.get((node, chain.number), 0)
             if head < seen:
-                self._break(time_ms, f"node {node} went back from {seen} to {head} on chain {chain.number}")
+                self._after_close(node, core, chain.number, head, time_ms)
+                seen = head
             for height in range(seen + 1, head + 1):
                 root = self._final_root(core, store, executors, chain.number, height)
+                if root in self.voided:
+                    continue  # this node has yet to hear of the close
                 known = self.blocks.get((chain.number, height))
                 if known is None:
                     self.blocks[chain.number, height] = root
@@ -51,6 +56,17 @@ class Checks:
         if imbalance(state):
             self._break(time_ms, f"supply is off by {imbalance(state)} wei at beacon height {state.height}")
 
+    def _after_close(self, node: int, core: Core, chain: int, head: int, time_ms: int) -> None:
+        """A node's final blocks became fewer: only a forced close of a shard's instance may do that, down to its base."""
+        state = core.beacon.tree.head.outcome
+        assert state is not None
+        if chain >= state.beacon or head != state.shards[chain].base_height:
+            self._break(time_ms, f"node {node} went back to {head} on chain {chain}")
+        for (number, height), root in list(self.blocks.items()):
+            if number == chain and height > head and root not in self.voided:
+                self.voided.add(root)
+                del self.blocks[number, height]
+
     def after_restart(self, node: int, core: Core, time_ms: int) -> None:
         """What a node had told of as final was synced, so a crash takes none of it."""
         for chain in core.chains:
@@ -65,12 +81,16 @@ class Checks:
 
     def count_receipts(self, body: bytes, time_ms: int) -> None:
         """A newly final block takes in each receipt once, in the order of its channel."""
-        for receipt in ShardBlock.decode(body).inbound:
+        block = ShardBlock.decode(body)
+        header = ShardHeader.decode(block.header)
+        delivered = dict(self._delivered.get(header.parent_hash, {}))
+        for receipt in block.inbound:
             channel = (receipt.source, receipt.destination)
-            expected = self._delivered.get(channel, 0)
+            expected = delivered.get(channel, 0)
             if receipt.nonce != expected:
                 self._break(time_ms, f"receipt {receipt.nonce} from {channel[0]} to {channel[1]} delivered where {expected} was next")
-            self._delivered[channel] = expected + 1
+            delivered[channel] = expected + 1
+        self._delivered[header.hash()] = delivered
 
     def digest(self, nodes: list[tuple[Core, SimulatedStore, dict[int, ShardExecutor]]]) -> str:
         """One hash over every node's final block hashes and state roots."""

@@ -89,7 +89,7 @@ class SimulatedNode:
             engine = ReferenceEngine(genesis.parameters, shard, StateReader(database))
             self.executors[shard] = ShardExecutor(database, genesis, shard, engine, lambda: 0.0)
         heads = {shard: executor.head() for shard, executor in self.executors.items()}
-        block, state = build_genesis_state(genesis, genesis_of_shards(genesis, heads))
+        block, state = world.adjust_genesis(*build_genesis_state(genesis, genesis_of_shards(genesis, heads)))
         self.core = Core(
             genesis=genesis, genesis_block=block, genesis_state=state, heads=heads, pools={shard: Pool(PoolLimits()) for shard in heads},
             scheme=world.keys.scheme(self._validator), local=() if self._validator is None else (ValidatorIndex(self._validator),),
@@ -184,7 +184,7 @@ class SimulatedNode:
             case fx.Admit(shard, _, transactions):
                 for raw in transactions:
                     self.submit(shard, raw, is_local=False)
-            case fx.Execute() | fx.Build() | fx.Finalize() | fx.ReadOutgoing():
+            case fx.Execute() | fx.Build() | fx.Finalize() | fx.Truncate() | fx.ReadOutgoing():
                 self.later(self.world.rng.randint(*EXECUTION_MS), self._work, effect)
             case fx.MarkCrosslinked(shard, height, taken):
                 self.executors[shard].set_finalized(height)
@@ -211,10 +211,22 @@ class SimulatedNode:
                 self.receive(fx.BlockBuilt(effect.shard, effect.parent, effect.view, built))
             case fx.Finalize(shard, root):
                 self.receive(fx.ShardFinalized(shard, root, self.executors[shard].finalize(root)))
+            case fx.Truncate(shard, root):
+                self._truncate(shard, root)
             case fx.ReadOutgoing(source, destination, first, end):
                 bundle = self.executors[source].outgoing(destination, first, end - first)
                 whole = bundle if bundle is not None and len(bundle.receipts) == end - first else None
                 self.receive(fx.OutgoingRead(source, destination, whole))
+
+    def _truncate(self, shard: int, root: bytes) -> None:
+        executor, accounts, transactions = self.executors[shard], {}, []
+        for block in executor.truncate(root):
+            transactions += [raw for raw, _ in executor.user_transactions(block.hash)]
+            for sender in block.senders:
+                account = ShardReader(executor).account(root, sender)
+                assert account is not None
+                accounts[sender] = (account.nonce, small(account.balance))
+        self.receive(fx.ShardTruncated(shard, root, executor.result(root), accounts, tuple(transactions)))
 
     def answer(self, peer: str, request: Any) -> Any:
         """What this node's server says to a peer's request, by the wire."""

@@ -6,9 +6,10 @@ import functools
 import heapq
 import random
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from consensus.beacon.state import BeaconState
 from node.core import effects as fx
 from node.simulator.checks import Checks
 from node.simulator.faults import FAULTS, Weather
@@ -16,6 +17,7 @@ from node.simulator.node import SimulatedNode
 from node.simulator.signatures import SIGNATURES, Keys
 from node.simulator.workload import Arrival, draw, genesis_accounts, make_users
 from p2p.messages import Request
+from primitives.blocks import BeaconBlock
 from primitives.genesis import Genesis, GenesisValidator
 from primitives.hashing import sha256
 from primitives.headers import ShardHeader
@@ -58,6 +60,7 @@ class World:
         faults: str = "standard",
         signatures: str = "fast",
         parameters: Parameters | None = None,
+        second_epoch: frozenset[int] | None = None,
         observers: Sequence[Collection[int]] = (),
         observers_join_ms: int = 0,
     ) -> None:
@@ -72,8 +75,10 @@ class World:
             parameters: other than the defaults, of `shards` shards.
             observers: nodes without a validator: the shards that each hosts.
             observers_join_ms: when they start, with nothing but genesis.
+            second_epoch: the validators of epoch 1, if not all; epoch 2 is everybody's again.
         """
         self.seed = seed
+        self._second_epoch = second_epoch
         self.rng = random.Random(seed)
         self.weather = Weather(FAULTS[faults], self.rng)
         self.now_ms = 0
@@ -97,6 +102,16 @@ class World:
         for node in self.nodes:
             begin_ms = observers_join_ms if node.index >= nodes else 0
             self.at(begin_ms + self.rng.randint(0, 300), functools.partial(self.start, node))
+
+    def adjust_genesis(self, block: BeaconBlock, state: BeaconState) -> tuple[BeaconBlock, BeaconState]:
+        """Block 0 and its state with the epoch 1 this world was told of."""
+        if self._second_epoch is None:
+            return block, state
+        first, second = state.epoch_sets
+        members = tuple(member for member in second.members if member.index in self._second_epoch)
+        second = replace(second, members=members, runs=(1,) * len(second.runs))
+        state = replace(state, epoch_sets=(first, second))
+        return replace(block, state_root=state.hash_tree_root()), state
 
     def _validator(self, index: int, fee_address: bytes) -> GenesisValidator:
         public_key, proof = self.keys.public(index)

@@ -50,7 +50,7 @@ def test_contradictions_are_found(
 ) -> None:
     observer = Observer(cluster, tmp_path / "observer.key")
     for vote in (first, second):
-        observer.hear(ConsensusBatch((), (), (make_vote(*vote),), ()))
+        observer.hear(ConsensusBatch((), (), (make_vote(*vote),), (), ()))
     assert bool(observer.equivocations()) is is_evidence
     assert observer.newest_view(0, 0) == 5
 
@@ -59,5 +59,5 @@ def test_a_forged_vote_condemns_nobody(cluster: Cluster, tmp_path: Path, make_vo
     observer = Observer(cluster, tmp_path / "observer.key")
     good = make_vote(VoteKind.NOTARIZE, A)
     forged = Vote(good.instance, good.view, good.kind, B, good.validator, good.signature)
-    observer.hear(ConsensusBatch((), (), (good, forged), ()))
+    observer.hear(ConsensusBatch((), (), (good, forged), (), ()))
     assert observer.equivocations() == []

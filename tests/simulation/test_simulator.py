@@ -12,10 +12,11 @@ from node.simulator import World, run
 from node.simulator.checks import Checks
 from node.simulator.signatures import FastKeys
 from node.simulator.storage import CrashingDatabase
-from primitives.blocks import HEADER_BYTES_MAX, ShardBlock
+from primitives.blocks import ShardBlock
 from primitives.errors import ConsensusReason, EncodingReason
 from primitives.parameters import Parameters
-from primitives.receipts import CrossShardReceipt
+from primitives.receipts import CrossShardReceipt, empty_summary
+from tests.consensus.beacon.network import make_header
 
 COMMAND = "from node.simulator import run; r = run(7, 7, 2, 12, 'standard'); print(r.digest, r.violations)"
 
@@ -158,11 +159,12 @@ def test_a_report_says_how_to_run_it_again() -> None:
 
 def test_a_receipt_delivered_twice_is_caught() -> None:
     receipt = CrossShardReceipt(0, 1, 0, 0, bytes(20), bytes(20), 1, 0, 0, bytes(20), b"")
-    body = ShardBlock(bytes(HEADER_BYTES_MAX), (receipt,), ()).encode()
+    first = make_header(1, 1, empty_summary(2))
     checks = Checks()
-    checks.count_receipts(body, 10)
+    checks.count_receipts(ShardBlock(first.encode(), (receipt,), ()).encode(), 10)
     assert checks.violations == []
-    checks.count_receipts(body, 1500)
+    second = make_header(1, 2, empty_summary(2), parent_hash=first.hash())
+    checks.count_receipts(ShardBlock(second.encode(), (receipt,), ()).encode(), 1500)
     assert checks.violations == ["1.500 s: receipt 0 from 0 to 1 delivered where 1 was next"]
 
 

@@ -13,7 +13,7 @@ from primitives.hashing import keccak256
 from primitives.headers import EMPTY_TRIE_ROOT, EMPTY_UNCLES_HASH, ShardHeader
 from primitives.parameters import Parameters
 from primitives.receipts import ChannelTotals, empty_summary
-from primitives.votes import Certificate, VoteKind, base_certificate, randao_signing_root, vote_signing_root
+from primitives.votes import Certificate, Vote, VoteKind, base_certificate, randao_signing_root, vote_signing_root
 
 SUPPLY = 10**6
 STAKE = 100
@@ -146,7 +146,13 @@ class Network:
         beacon = self.state.beacon
         return committee_of(self.state, beacon).leader(leader_seed(self.state, beacon), beacon, view).index
 
-    def next_block(self, crosslinks=(), parent=None, **fields):
+    def vote(self, validator, view, kind, root, instance=None):
+        """A signed vote of a validator, in the beacon chain's instance unless told otherwise."""
+        instance = instance or instance_of(self.state, self.state.beacon)
+        message = vote_signing_root(self.parameters.fork_version, self.genesis.root, instance, view, kind, root)
+        return Vote(instance, view, kind, root, validator, self.scheme.sign(validator, message))
+
+    def next_block(self, crosslinks=(), parent=None, evidence=(), **fields):
         """A valid block on the head, but for `fields`."""
         parent = parent or self.parent_certificate()
         view = fields.get("view", parent.view + 1)
@@ -155,7 +161,7 @@ class Network:
             "view": view, "proposer": proposer, "parent_root": self.root, "parent_certificate": parent,
             "timestamp": self.state.timestamp + 1, "reveal": self.reveal(proposer, self.state.height + 1),
         } | fields
-        return prepare_block(self.state, crosslinks=tuple(crosslinks), parameters=self.parameters, **fields)
+        return prepare_block(self.state, crosslinks=tuple(crosslinks), evidence=tuple(evidence), parameters=self.parameters, **fields)
 
     def accept(self, block):
         self.state = process_block(self.state, block, parent_root=self.root, **self.rules)

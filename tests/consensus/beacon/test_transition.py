@@ -42,7 +42,7 @@ WRONG_FIELDS = {
     "epoch": ({"epoch": 1}, BlockReason.WRONG_EPOCH),
     "parent": ({"parent_root": b"\5" * 32}, BlockReason.WRONG_PARENT),
     "time": ({"timestamp": GENESIS_TIME}, BlockReason.BAD_TIMESTAMP),
-    "evidence": ({"evidence": (Evidence(VOTE, VOTE),)}, BlockReason.NOT_BUILT_YET),
+    "evidence": ({"evidence": (Evidence(VOTE, VOTE),)}, BlockReason.BAD_EVIDENCE),
     "operations": ({"operations": (b"\1",)}, BlockReason.NOT_BUILT_YET),
     "state root": ({"state_root": b"\5" * 32}, BlockReason.BAD_STATE_ROOT),
 }

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from consensus.evidence import contradicts
 from consensus.signatures import BlsScheme
 from consensus.simplex.events import EvidenceFound
-from consensus.simplex.votebook import contradicts
 from primitives.bls import derive_secret_key
 from primitives.types import ZERO_ROOT, Root
 from primitives.votes import Proposal, Vote, VoteKind

@@ -89,7 +89,7 @@ def test_what_is_not_the_range_asked_for_is_its_peers_fault(
     infos: list[BlockInfo], proof: Certificate, first: int, reason: BlockReason
 ) -> None:
     with pytest.raises(InvalidBlock) as refusal:
-        check_range(infos, proof, HERE, first)
+        check_range(infos, proof, HERE.chain, first)
     assert (refusal.value.reason, refusal.value.fault) == (reason, Fault.PEER)
 
 
