@@ -140,3 +140,20 @@ def test_it_has_found_the_peer_it_was_not_told_of(cluster: Cluster, guest: Guest
             return int(client.call("net_peerCount"), 16) >= cluster.options.nodes
 
     wait_for("a connection with every node", connected)
+
+
+@pytest.mark.timeout(240)
+def test_what_it_learned_is_enough_when_the_peer_it_joined_at_is_gone(cluster: Cluster, guest: Guest) -> None:
+    cluster.kill(0)
+    guest.kill()
+    guest.start()
+
+    def peers() -> int | None:
+        with guest.client() as client:
+            count = try_call(client, "net_peerCount")
+        return None if count is None else int(count, 16)
+
+    wait_for("a connection with the other node", lambda: peers() == 1)
+    with guest.client("/shard/1") as client:
+        account = known_account(0).address
+        assert int(wait_for("balance from the other node", lambda: try_call(client, "eth_getBalance", account)), 16) > 0
