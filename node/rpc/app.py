@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, MutableMapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -15,7 +16,14 @@ from node.rpc.dispatch import Dispatcher, error_answer
 from node.rpc.errors import BUSY, RpcError
 from node.rpc.faucet import Faucet
 from node.rpc.hosts import HostGuard
-from node.rpc.limits import BODIES_BYTES_MAX, BODY_BYTES_MAX, BODY_DRAINED_BYTES_MAX, BODY_SECONDS_MAX, REQUESTS_IN_FLIGHT_MAX
+from node.rpc.limits import (
+    ANSWERS_BYTES_MAX,
+    BODIES_BYTES_MAX,
+    BODY_BYTES_MAX,
+    BODY_DRAINED_BYTES_MAX,
+    BODY_SECONDS_MAX,
+    REQUESTS_IN_FLIGHT_MAX,
+)
 from node.rpc.methods.context import Context, Elsewhere, ShardMemory
 from node.rpc.methods.registry import EVERYWHERE, SHARD
 from node.rpc.passing import SERVED, passed_on
@@ -100,7 +108,7 @@ class Application:
         self._observe = observe
         self._hosts = HostGuard(allowed_hosts)
         self._in_flight = 0
-        self._body_bytes = 0
+        self._body_bytes = self._answer_bytes = 0
         parameters = backend.genesis.parameters
         self._shard_count = parameters.shard_count
         self._addresses: dict[str, Dispatcher] = {}
@@ -135,10 +143,11 @@ class Application:
         self._in_flight += 1
         try:
             status, headers, body = await self._respond(scope, connection, receive)
-            headers.append((b"content-length", str(len(body)).encode()))
-            connection.answer_begins()
-            await send({"type": "http.response.start", "status": status, "headers": headers})
-            await send({"type": "http.response.body", "body": body})
+            with self._sending(body) as body:
+                headers.append((b"content-length", str(len(body)).encode()))
+                connection.answer_begins()
+                await send({"type": "http.response.start", "status": status, "headers": headers})
+                await send({"type": "http.response.body", "body": body})
         except _GoneError:
             connection.abort()
         finally:
@@ -190,16 +199,31 @@ class Application:
         self._body_bytes += count
         return True
 
-    async def answer_message(self, dispatcher: Dispatcher, message: bytes) -> bytes:
-        """The answer to a WebSocket message; empty when it holds only notifications."""
+    @asynccontextmanager
+    async def answered(self, dispatcher: Dispatcher, message: bytes) -> AsyncIterator[bytes]:
+        """The answer to a WebSocket message, to be sent meanwhile; empty when the message holds only notifications."""
         self._in_flight += 1
         try:
             self._check_in_flight()
-            return await dispatcher.answer(message)
+            answer = await dispatcher.answer(message)
         except RpcError as error:
-            return error_answer(error)
+            answer = error_answer(error)
         finally:
             self._in_flight -= 1
+        with self._sending(answer) as answer:
+            yield answer
+
+    @contextmanager
+    def _sending(self, answer: bytes) -> Iterator[bytes]:
+        """An answer that is being sent, or in its place that there is no room for it."""
+        if self._answer_bytes + len(answer) > ANSWERS_BYTES_MAX:
+            self._observe.limit_hit("answers_bytes_max")
+            answer = error_answer(RpcError(BUSY, "busy: too many large answers are being sent, try again"))
+        self._answer_bytes += len(answer)
+        try:
+            yield answer
+        finally:
+            self._answer_bytes -= len(answer)
 
     def _check_in_flight(self) -> None:
         if self._in_flight > REQUESTS_IN_FLIGHT_MAX:

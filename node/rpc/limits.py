@@ -17,6 +17,8 @@ BODY_DRAINED_BYTES_MAX = 32 * 1024 * 1024
 """Read and dropped of a body that is too large, so that its sender gets to read the 413."""
 BODIES_BYTES_MAX = 64 * 1024 * 1024
 """Bodies being received at once; above it -32005."""
+ANSWERS_BYTES_MAX = 256 * 1024 * 1024
+"""Answers being sent at once; one that would exceed it becomes -32005."""
 BODY_SECONDS_MAX = 20.0
 """From a request's head to the end of its body."""
 HEAD_BYTES_MAX = 16 * 1024
@@ -103,6 +105,14 @@ NOTIFICATIONS_QUEUED_MAX = 4096
 """Notifications that wait to be taken by one connection; one above closes it with code 1008."""
 NOTIFICATIONS_QUEUED_BYTES_MAX = 8 * 1024 * 1024
 """Their bytes together; above it the connection is closed with code 1008."""
+NOTIFICATIONS_ALL_BYTES_MAX = 128 * 1024 * 1024
+"""Of all connections; the one that would exceed it is closed with code 1008."""
+SUBSCRIPTIONS_ALL_MAX = 8192
+"""Subscriptions of all connections; one above is answered -32005."""
+LOG_CHOICES_MAX = 1024
+"""Addresses and topics in the log subscriptions of one connection; above it -32005."""
+SUBSCRIBERS_PER_TURN = 256
+"""Subscribers told between two turns of the event loop."""
 HEADS_BEHIND_MAX = 64
 """Blocks that subscribers are told of late; of more, as while the node catches up, only the newest."""
 POOLED_QUEUED_MAX = 8192
@@ -121,6 +131,8 @@ LOGS_PER_TURN = 64
 
 FILTERS_MAX = 1024
 """Filters of all clients of one shard; one above is answered -32005."""
+FILTER_CHOICES_MAX = 100_000
+"""Addresses and topics in the filters of one shard; above it -32005."""
 FILTER_SECONDS_MAX = 300.0
 """Without a question for its changes; then the filter is gone."""
 FILTER_HASHES_MAX = 10_000

@@ -34,7 +34,7 @@ from node.rpc.limits import (
     WEBSOCKET_SILENCE_SECONDS_MAX,
     WEBSOCKETS_MAX,
 )
-from node.rpc.subscriptions.session import CLOSE_TOO_SLOW, Notifier, Session, close_frame, ping_frame, pong_frame
+from node.rpc.subscriptions.session import CLOSE_TOO_SLOW, Notifier, Session, Totals, close_frame, ping_frame, pong_frame
 
 CLOSE_NORMAL, CLOSE_STOPPING, CLOSE_NO_CODE, CLOSE_TOO_LARGE, CLOSE_BUSY = 1000, 1001, 1005, 1009, 1013
 _VERSION = b"13"
@@ -59,6 +59,7 @@ class WebSockets:
         """`stopping` returns when the server stops."""
         self._app, self._observe, self._stopping = app, observe, stopping
         self._open = 0
+        self._totals = Totals()
 
     async def serve(self, stream: Stream, received: bytes) -> None:
         """Serves a connection from its handshake on, of which `received` holds the whole head."""
@@ -71,7 +72,7 @@ class WebSockets:
         self._open += 1
         try:
             await stream.send_all(accept)
-            await _Socket(stream, self._app, dispatcher, self._observe).run(rest, self._stopping)
+            await _Socket(stream, self._app, dispatcher, self._observe, self._totals).run(rest, self._stopping)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass  # the client is gone
         finally:
@@ -125,10 +126,10 @@ def _refusal(refused: HttpError) -> bytes:
 class _Socket:
     """One connection after its handshake."""
 
-    def __init__(self, stream: Stream, app: Application, dispatcher: Dispatcher, observe: RpcObserver) -> None:
+    def __init__(self, stream: Stream, app: Application, dispatcher: Dispatcher, observe: RpcObserver, totals: Totals) -> None:
         self._stream, self._app, self._dispatcher, self._observe = stream, app, dispatcher, observe
         self._frames = Frames(ConnectionType.SERVER)
-        self._session = Session(observe)
+        self._session = Session(observe, totals)
         self._slots = trio.Semaphore(WEBSOCKET_CALLS_MAX)
         self._heard = trio.current_time()
         self._message = bytearray()
@@ -148,6 +149,7 @@ class _Socket:
         except* (trio.BrokenResourceError, trio.ClosedResourceError):
             pass  # the client is gone
         finally:
+            self._session.close(CLOSE_NORMAL, "")
             self._app.take_bytes(-len(self._message))
 
     async def _write(self) -> None:
@@ -243,7 +245,7 @@ class _Socket:
     async def _call(self, message: bytes) -> None:
         try:
             notifier = Notifier(self._session)
-            answer = await self._app.answer_message(self._dispatcher.with_notifier(notifier), message)
-            await self._session.answer(answer, notifier)
+            async with self._app.answered(self._dispatcher.with_notifier(notifier), message) as answer:
+                await self._session.answer(answer, notifier)
         finally:
             self._slots.release()

@@ -6,6 +6,7 @@ from node.rpc.errors import METHOD_NOT_FOUND, SERVER, RpcError, invalid_params
 from node.rpc.forms import parse_address, parse_bool, parse_filter, parse_hash, parse_quantity
 from node.rpc.methods.context import Context, Method
 from node.rpc.subscriptions.crossings import ReceiptFilter
+from node.rpc.subscriptions.filters import choices_of
 from node.rpc.subscriptions.session import Notifier
 from node.rpc.subscriptions.stream import ShardStream
 from shard.executor.logs import Matcher
@@ -42,7 +43,7 @@ async def subscribe(context: Context, arguments: list[object]) -> object:
             wanted_logs = parse_filter({} if wanted is None else wanted, "argument 1")
             if wanted_logs.block_hash is not None:
                 raise invalid_params("invalid argument 1, field blockHash: a subscription is to blocks that are yet to come")
-            return notifier.subscribe(stream.logs, "eth_subscription", Matcher(wanted_logs))
+            return notifier.subscribe(stream.logs, "eth_subscription", Matcher(wanted_logs), choices_of(wanted_logs))
         case "newPendingTransactions":
             whole = parse_bool(wanted, "argument 1")
             return notifier.subscribe(stream.pooled_whole if whole else stream.pooled_hashes, "eth_subscription", None)

@@ -11,7 +11,7 @@ import trio
 
 from node.rpc.backend import RpcObserver, ShardBackend
 from node.rpc.errors import BUSY, SERVER, RpcError
-from node.rpc.limits import FILTER_HASHES_MAX, FILTER_SECONDS_MAX, FILTERS_MAX
+from node.rpc.limits import FILTER_CHOICES_MAX, FILTER_HASHES_MAX, FILTER_SECONDS_MAX, FILTERS_MAX
 from node.rpc.subscriptions.session import new_id
 from node.rpc.subscriptions.stream import ShardStream
 from primitives.errors import InvalidQuery, QueryReason
@@ -47,6 +47,10 @@ class Filters:
         if len(self._filters) >= FILTERS_MAX:
             self._observe.limit_hit("filters_max")
             raise RpcError(BUSY, f"busy: {FILTERS_MAX} filters are in use, try again or subscribe over a WebSocket")
+        choices = 0 if wanted is None else choices_of(wanted)
+        if choices + sum(choices_of(held.wanted) for held in self._filters.values() if held.wanted is not None) > FILTER_CHOICES_MAX:
+            self._observe.limit_hit("filter_choices_max")
+            raise RpcError(BUSY, f"busy: filters with {FILTER_CHOICES_MAX} addresses and topics are in use, try again")
         start = self._stream.pooled.end if of_pool else self._shard.heads().latest.number + 1
         id = new_id()
         self._filters[id] = Filter(wanted, of_pool, start)
@@ -111,6 +115,11 @@ class Filters:
         for id in [id for id, held in self._filters.items() if held.used < oldest]:
             self._observe.limit_hit("filter_seconds_max")
             del self._filters[id]
+
+
+def choices_of(wanted: LogFilter) -> int:
+    """How many addresses and topics a filter chooses from."""
+    return len(wanted.addresses) + sum(len(choices or ()) for choices in wanted.topics)
 
 
 @contextmanager

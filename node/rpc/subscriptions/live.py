@@ -42,7 +42,7 @@ class Live:
                 self._beacon_moved = trio.Event()
                 try:
                     self.crossings.on_beacon_head()
-                    self._tell_syncing()
+                    await self._tell_syncing()
                 except Exception:
                     # A fault in telling readers must not stop a validator.
                     _LOG.exception("live_fault chain=%d", self._beacon)
@@ -56,7 +56,7 @@ class Live:
             case TransactionPooled(shard) if shard in self.streams:
                 self.streams[shard].on_pooled(event)
 
-    def _tell_syncing(self) -> None:
+    async def _tell_syncing(self) -> None:
         ready = self._backend.is_ready()
         if ready == self._was_ready:
             return
@@ -65,7 +65,7 @@ class Live:
         for number, stream in self.streams.items():
             shard = self._backend.shard(number)
             assert shard is not None, "a stream is of a hosted shard"
-            stream.tell_syncing(False if ready else {"syncing": True, "status": progress(shard, crosslinks[number].block.number)})
+            await stream.tell_syncing(False if ready else {"syncing": True, "status": progress(shard, crosslinks[number].block.number)})
 
 
 def progress(shard: ShardBackend, recorded: int) -> dict[str, object]:

@@ -11,7 +11,15 @@ import trio
 
 from node.rpc.backend import RpcObserver
 from node.rpc.errors import BUSY, RpcError
-from node.rpc.limits import NOTIFICATIONS_QUEUED_BYTES_MAX, NOTIFICATIONS_QUEUED_MAX, SUBSCRIPTIONS_MAX, WRITE_CHUNK_BYTES
+from node.rpc.limits import (
+    LOG_CHOICES_MAX,
+    NOTIFICATIONS_ALL_BYTES_MAX,
+    NOTIFICATIONS_QUEUED_BYTES_MAX,
+    NOTIFICATIONS_QUEUED_MAX,
+    SUBSCRIPTIONS_ALL_MAX,
+    SUBSCRIPTIONS_MAX,
+    WRITE_CHUNK_BYTES,
+)
 
 _TEXT, _CLOSE, _PING, _PONG = 0x1, 0x8, 0x9, 0xA
 """Opcodes of RFC 6455."""
@@ -58,12 +66,13 @@ def new_id() -> str:
 class Subscription(Generic[Wanted]):
     """One subscription; what it is told waits until the client has its id."""
 
-    def __init__(self, session: Session, topic: Topic[Wanted], method: str, wanted: Wanted) -> None:
+    def __init__(self, session: Session, topic: Topic[Wanted], method: str, wanted: Wanted, choices: int) -> None:
         self.id = new_id()
-        self.wanted = wanted
+        self.wanted, self.choices = wanted, choices
         self._session, self._topic = session, topic
         self._prefix = b'{"jsonrpc":"2.0","method":"%b","params":{"subscription":"%b","result":' % (method.encode(), self.id.encode())
         self._held: list[bytes] | None = []
+        self._held_bytes = 0
         topic[self.id] = self
 
     def notify(self, result: bytes) -> None:
@@ -71,10 +80,11 @@ class Subscription(Generic[Wanted]):
         payload = self._prefix + result + b"}}"
         if self._held is None:
             self._session.notify(payload)
-        elif len(self._held) < NOTIFICATIONS_QUEUED_MAX:
+        elif len(self._held) < NOTIFICATIONS_QUEUED_MAX and self._held_bytes + len(payload) <= NOTIFICATIONS_QUEUED_BYTES_MAX:
             self._held.append(payload)
+            self._held_bytes += len(payload)
         else:
-            self._session.too_slow()
+            self._session.too_slow("notifications_queued_max")
 
     def release(self) -> None:
         """The client's answer with the id is on its way: what was held back follows it."""
@@ -100,11 +110,20 @@ class Outgoing:
     written: trio.Event = field(default_factory=trio.Event)
 
 
+@dataclass(slots=True)
+class Totals:
+    """What all connections together hold."""
+
+    subscriptions: int = 0
+    notification_bytes: int = 0
+    """Of notifications that wait to be sent."""
+
+
 class Session:
     """What the tasks of one connection share: calls and feeds put in, the writer takes out."""
 
-    def __init__(self, observe: RpcObserver) -> None:
-        self._observe = observe
+    def __init__(self, observe: RpcObserver, totals: Totals) -> None:
+        self._observe, self._totals = observe, totals
         self._outbox: deque[Outgoing] = deque()
         self._notifications = self._notification_bytes = 0
         self._control: dict[int, bytes] = {}
@@ -115,24 +134,35 @@ class Session:
         self.closing: tuple[int, str] | None = None
         """Code and reason of the close frame to send; None while the connection is to stay."""
 
-    def add(self, topic: Topic[Wanted], method: str, wanted: Wanted) -> Subscription[Wanted]:
-        """Subscribes.
+    def add(self, topic: Topic[Wanted], method: str, wanted: Wanted, choices: int) -> Subscription[Wanted]:
+        """Subscribes; `choices` is how many addresses and topics it chooses from.
 
         Raises:
-            RpcError: the connection has too many.
+            RpcError: the connection has too many subscriptions or choices, or all together have.
         """
         if len(self._subscriptions) >= SUBSCRIPTIONS_MAX:
-            self._observe.limit_hit("subscriptions_max")
-            raise RpcError(BUSY, f"busy: a connection has at most {SUBSCRIPTIONS_MAX} subscriptions, end one of them first")
-        subscription = Subscription(self, topic, method, wanted)
+            raise self._refused("subscriptions_max", f"a connection has at most {SUBSCRIPTIONS_MAX} subscriptions, end one of them first")
+        if choices + sum(s.choices for s in self._subscriptions.values()) > LOG_CHOICES_MAX:
+            raise self._refused("log_choices_max", f"log subscriptions of a connection have at most {LOG_CHOICES_MAX} addresses and topics")
+        if self._totals.subscriptions >= SUBSCRIPTIONS_ALL_MAX:
+            raise self._refused("subscriptions_all_max", "this node has too many subscribers, try again")
+        if self.closing is not None:
+            raise RpcError(BUSY, "busy: the connection is being closed")
+        subscription = Subscription(self, topic, method, wanted, choices)
         self._subscriptions[subscription.id] = subscription
+        self._totals.subscriptions += 1
         return subscription
+
+    def _refused(self, limit: str, sentence: str) -> RpcError:
+        self._observe.limit_hit(limit)
+        return RpcError(BUSY, f"busy: {sentence}")
 
     def remove(self, id: str) -> bool:
         """Ends a subscription; False if there is none of that id."""
         subscription = self._subscriptions.pop(id, None)
         if subscription is not None:
             subscription.end()
+            self._totals.subscriptions -= 1
         return subscription is not None
 
     def notify(self, payload: bytes) -> None:
@@ -141,11 +171,18 @@ class Session:
             return
         frame = _frame(_TEXT, payload)
         if self._notifications >= NOTIFICATIONS_QUEUED_MAX or self._notification_bytes + len(frame) > NOTIFICATIONS_QUEUED_BYTES_MAX:
-            self.too_slow()
+            self.too_slow("notifications_queued_max")
+            return
+        if self._totals.notification_bytes + len(frame) > NOTIFICATIONS_ALL_BYTES_MAX:
+            self.too_slow("notifications_all_bytes_max")
             return
         self._notifications += 1
-        self._notification_bytes += len(frame)
+        self._count(len(frame))
         self._put(Outgoing(frame, is_notification=True))
+
+    def _count(self, size: int) -> None:
+        self._notification_bytes += size
+        self._totals.notification_bytes += size
 
     def control(self, frame: bytes) -> None:
         """Sends a ping or pong before all else; of several that wait, the last of each."""
@@ -153,9 +190,9 @@ class Session:
             self._control[frame[0]] = frame
             self._changed.set()
 
-    def too_slow(self) -> None:
+    def too_slow(self, limit: str) -> None:
         """The client does not take its notifications."""
-        self._observe.limit_hit("notifications_queued_max")
+        self._observe.limit_hit(limit)
         self.close(CLOSE_TOO_SLOW, "notifications are not read as fast as they come")
 
     async def answer(self, payload: bytes, notifier: Notifier) -> None:
@@ -174,12 +211,11 @@ class Session:
         if self.closing is not None:
             return
         self.closing = (code, reason)
-        for subscription in self._subscriptions.values():
-            subscription.end()
-        self._subscriptions.clear()
-        for outgoing in self._outbox:
-            outgoing.written.set()
+        for id in list(self._subscriptions):
+            self.remove(id)
+        dropped = list(self._outbox)
         self._outbox.clear()
+        self.done(dropped)
         self._control.clear()
         self._changed.set()
         self.closed.set()
@@ -203,7 +239,7 @@ class Session:
             outgoing.written.set()
             if outgoing.is_notification:
                 self._notifications -= 1
-                self._notification_bytes -= len(outgoing.frame)
+                self._count(-len(outgoing.frame))
 
     def _put(self, outgoing: Outgoing) -> None:
         self._outbox.append(outgoing)
@@ -217,13 +253,13 @@ class Notifier:
         self.session = session
         self._fresh: list[Subscription[Any]] = []
 
-    def subscribe(self, topic: Topic[Wanted], method: str, wanted: Wanted) -> str:
-        """Subscribes; the id.
+    def subscribe(self, topic: Topic[Wanted], method: str, wanted: Wanted, choices: int = 0) -> str:
+        """Subscribes, see `Session.add`; the id.
 
         Raises:
             RpcError: the connection has too many subscriptions.
         """
-        subscription = self.session.add(topic, method, wanted)
+        subscription = self.session.add(topic, method, wanted, choices)
         self._fresh.append(subscription)
         return subscription.id
 

@@ -20,6 +20,7 @@ from node.rpc.limits import (
     LOGS_PER_TURN,
     POOLED_PER_TURN,
     POOLED_QUEUED_MAX,
+    SUBSCRIBERS_PER_TURN,
 )
 from node.rpc.render import render_header, render_log, render_pooled
 from node.rpc.subscriptions.crossings import Crossings
@@ -116,9 +117,9 @@ class ShardStream:
         self._told_pooled = self.pooled.end
         for i, event in enumerate(fresh):
             if self.pooled_hashes:
-                _tell(self.pooled_hashes, encode(data(event.hash)))
+                await _tell(self.pooled_hashes, encode(data(event.hash)))
             if self.pooled_whole:
-                _tell(self.pooled_whole, encode(render_pooled(event.transaction)))
+                await _tell(self.pooled_whole, encode(render_pooled(event.transaction)))
             if i % POOLED_PER_TURN == POOLED_PER_TURN - 1:
                 await trio.lowlevel.checkpoint()
 
@@ -143,8 +144,13 @@ class ShardStream:
             block_hash, encoded = view.hash, view.header
         header = ShardHeader.decode(encoded)
         if self.heads:
-            _tell(self.heads, encode(render_header(block_hash, header)))
-        wanting = [s for s in self.logs.values() if s.wanted.may_match(header.logs_bloom)]
+            await _tell(self.heads, encode(render_header(block_hash, header)))
+        wanting = []
+        for i, subscription in enumerate(list(self.logs.values()), 1):
+            if subscription.wanted.may_match(header.logs_bloom):
+                wanting.append(subscription)
+            if i % SUBSCRIBERS_PER_TURN == 0:
+                await trio.lowlevel.checkpoint()
         for i, log in enumerate(await self._read(lambda: self._shard.block_logs(block_hash)) or () if wanting else ()):
             if i % LOGS_PER_TURN == LOGS_PER_TURN - 1:
                 await trio.lowlevel.checkpoint()
@@ -159,9 +165,9 @@ class ShardStream:
             if sent is not None and view is not None:
                 await self._crossings.on_block(self._shard, view, header, sent)
 
-    def tell_syncing(self, result: object) -> None:
+    async def tell_syncing(self, result: object) -> None:
         """The node has caught up, or fallen behind."""
-        _tell(self.syncing, encode(result))
+        await _tell(self.syncing, encode(result))
 
     async def _read(self, question: Callable[[], Awaitable[Read]]) -> Read | None:
         """The shard's answer; None if it cannot be had for long."""
@@ -174,6 +180,8 @@ class ShardStream:
         return None
 
 
-def _tell(topic: Topic[None], result: bytes) -> None:
-    for subscription in list(topic.values()):
+async def _tell(topic: Topic[None], result: bytes) -> None:
+    for i, subscription in enumerate(list(topic.values()), 1):
         subscription.notify(result)
+        if i % SUBSCRIBERS_PER_TURN == 0:
+            await trio.lowlevel.checkpoint()

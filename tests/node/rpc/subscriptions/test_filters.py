@@ -185,6 +185,16 @@ async def test_filters_are_bounded(monkeypatch):
     await client.result("eth_newPendingTransactionFilter")
 
 
+async def test_choices_of_filters_are_bounded(monkeypatch):
+    monkeypatch.setattr(filters, "FILTER_CHOICES_MAX", 3)
+    client = make_client()
+    wanted = {"address": "0x" + "01" * 20, "topics": [["0x" + "02" * 32]]}
+    await client.result("eth_newFilter", wanted)
+    assert (await client.error("eth_newFilter", wanted))[0] == -32005
+    await client.result("eth_newFilter", {})
+    assert client.observer.limits == ["filter_choices_max"]
+
+
 async def test_a_filter_that_is_not_asked_for_five_minutes_is_gone(autojump_clock: trio.testing.MockClock):
     client = make_client()
     used, unused = await client.result("eth_newBlockFilter"), await client.result("eth_newBlockFilter")

@@ -1,5 +1,8 @@
 """What subscribers are told, when, and what becomes of those who do not listen."""
 
+import struct
+from socket import SO_LINGER, SOL_SOCKET
+
 import pytest
 import trio
 import trio.testing
@@ -329,6 +332,45 @@ async def test_subscriptions_of_a_connection_are_bounded(monkeypatch):
         assert {answer["error"]["code"] for answer in await socket.message()} == {-32005}
 
 
+async def test_subscriptions_of_all_connections_are_bounded_and_given_back(monkeypatch):
+    monkeypatch.setattr(sessions, "SUBSCRIPTIONS_ALL_MAX", 1)
+    async with running() as it:
+        first, second = await it.socket(), await it.socket()
+        id = await first.subscribe("eth_subscribe", "newHeads")
+        assert (await second.call("eth_subscribe", "newHeads"))["error"]["code"] == -32005
+        await first.call("eth_unsubscribe", id)
+        await second.subscribe("eth_subscribe", "newHeads")
+        await second.stream.aclose()
+        while "error" in await first.call("eth_subscribe", "syncing"):
+            await settled()
+        assert set(it.observer.limits) == {"subscriptions_all_max"}
+
+
+async def test_choices_of_a_connection_are_bounded(monkeypatch):
+    monkeypatch.setattr(sessions, "LOG_CHOICES_MAX", 5)
+    wanted = {"address": ["0x" + "01" * 20, "0x" + "02" * 20], "topics": ["0x" + "03" * 32]}
+    async with running() as it:
+        socket = await it.socket()
+        await socket.subscribe("eth_subscribe", "logs", wanted)
+        assert (await socket.call("eth_subscribe", "logs", wanted))["error"]["code"] == -32005
+        await socket.subscribe("eth_subscribe", "logs", {})
+        assert it.observer.limits == ["log_choices_max"]
+
+
+async def test_notifications_of_all_connections_are_bounded(monkeypatch):
+    monkeypatch.setattr(sessions, "NOTIFICATIONS_ALL_BYTES_MAX", 20_000)
+    async with running() as it:
+        socket = await it.socket()
+        await socket.subscribe("eth_subscribe", "logs")
+        it.node.block(logs=tuple(log() for _ in range(60)))
+        assert await socket.closed() == 1008
+        assert it.observer.limits == ["notifications_all_bytes_max"]
+        other = await it.socket()
+        await other.subscribe("eth_subscribe", "newHeads")
+        it.node.block()
+        assert (await other.notification())[1]["number"] == "0xc", "there is room again"
+
+
 async def test_a_reader_that_falls_behind_is_closed_with_1008(monkeypatch):
     monkeypatch.setattr(sessions, "NOTIFICATIONS_QUEUED_MAX", 50)
     async with running() as it:
@@ -359,10 +401,13 @@ async def test_a_client_that_never_reads_is_cut_off_and_holds_up_nobody(monkeypa
         await it.observer.all_closed.wait()
 
 
-async def test_what_a_gone_client_was_subscribed_to_is_forgotten():
+@pytest.mark.parametrize("reset", [False, True])
+async def test_what_a_gone_client_was_subscribed_to_is_forgotten(reset):
     async with running() as it:
         socket = await it.socket()
         await socket.subscribe("eth_subscribe", "newHeads")
+        if reset:
+            socket.stream.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
         await socket.stream.aclose()
         await it.observer.all_closed.wait()
         asked = len(it.node.shards[0].asked)

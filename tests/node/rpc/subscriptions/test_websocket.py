@@ -1,5 +1,6 @@
 """WebSocket connections on real sockets, against clients that mean no good."""
 
+import json
 import zlib
 
 import pytest
@@ -13,6 +14,11 @@ from tests.node.rpc.subscriptions.support import Socket, accepted, handshake, ma
 pytestmark = pytest.mark.network
 CALL = b'{"jsonrpc":"2.0","id":1,"method":"eth_chainId"}'
 TEXT, BINARY, CONTINUATION, CLOSE, PING = 0x1, 0x2, 0x0, 0x8, 0x9
+
+
+def post(body: bytes, extra: str = "") -> bytes:
+    head = f"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n{extra}\r\n"
+    return head.encode() + body
 
 
 async def test_every_address_answers():
@@ -51,8 +57,7 @@ async def test_garbage_of_json_leaves_the_connection_alive(body):
 async def test_a_handshake_after_requests_on_the_same_connection():
     async with running() as it:
         stream = await it.stream()
-        post = b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(CALL), CALL)
-        await stream.send_all(post)
+        await stream.send_all(post(CALL))
         answered = b""
         while b"0xb39d4" not in answered:
             answered += await stream.receive_some()
@@ -170,6 +175,20 @@ async def test_calls_of_one_connection_are_bounded_and_go_on():
         assert len(shard.asked) == limits.WEBSOCKET_CALLS_MAX
         shard.gate.set()
         assert {(await socket.message())["id"] for _ in range(count)} == set(range(count))
+
+
+async def test_answers_being_sent_are_bounded_and_given_back(monkeypatch):
+    monkeypatch.setattr("node.rpc.app.ANSWERS_BYTES_MAX", 1000)
+    async with running() as it:
+        socket = await it.socket()
+        block = {"jsonrpc": "2.0", "id": 1, "method": "eth_getBlockByNumber", "params": ["0x5", True]}
+        await socket.send(block)
+        assert (await socket.message())["error"]["code"] == -32005
+        status, body = await it.refused(post(json.dumps(block).encode(), "Connection: close\r\n"))
+        assert status == 200
+        assert json.loads(body)["error"]["code"] == -32005
+        assert (await socket.call("eth_chainId"))["result"] == hex(735_700)
+        assert it.observer.limits == ["answers_bytes_max"] * 2
 
 
 async def test_connections_are_bounded(monkeypatch):
