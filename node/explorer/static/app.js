@@ -129,7 +129,9 @@ function markNavigation(path) {
     const route = anchor.getAttribute("href").slice(1);
     const isHere = route === group || (route !== "/" && path.startsWith(`${route}/`));
     anchor.toggleAttribute("aria-current", isHere);
-    if (isHere) anchor.setAttribute("aria-current", "page");
+    if (!isHere) continue;
+    anchor.setAttribute("aria-current", "page");
+    anchor.parentElement.scrollLeft = anchor.offsetLeft - (anchor.parentElement.clientWidth - anchor.offsetWidth) / 2;
   }
 }
 

@@ -5,7 +5,8 @@ import { h, s } from "./dom.js";
 import { count, int, timeOfDay } from "./format.js";
 import { BEACON_HUE, blockLink, hueOf, timeAgo, transactionLink } from "./parts.js";
 
-const WIDE_MIN = 640;
+const STEP_PIXELS_MIN = 112;
+const MARGINS = 188;
 
 function step(name, chain, event, what, sentence) {
   return { name, chain, what, sentence, done: Boolean(event), bad: false, number: event ? int(event.block.number) : null,
@@ -43,7 +44,7 @@ export function lifeline(life, width) {
   const steps = stepsOf(life);
   const lanes = ["beacon", ...new Set(steps.map((one) => one.chain).filter((chain) => chain !== "beacon"))];
   const next = steps.findIndex((one) => !one.done);
-  const place = width >= WIDE_MIN ? wide(steps, lanes, width) : narrow(steps, lanes, width);
+  const place = (width - MARGINS) / (steps.length - 1) >= STEP_PIXELS_MIN ? wide(steps, lanes, width) : narrow(steps, lanes, width);
   return h("div", { class: "life" }, draw(steps, lanes, next, place), list(steps, next));
 }
 
@@ -52,7 +53,7 @@ const hueOfChain = (chain) => (chain === "beacon" ? BEACON_HUE : hueOf(chain));
 
 function wide(steps, lanes, width) {
   const left = 88, gap = 84, top = 64;
-  const x = (i) => left + 44 + (i * (width - left - 100)) / (steps.length - 1);
+  const x = (i) => left + 44 + (i * (width - MARGINS)) / (steps.length - 1);
   const y = (lane) => top + lane * gap;
   return {
     width, height: top + (lanes.length - 1) * gap + 62,

@@ -1,11 +1,11 @@
 // One block of a shard with its transactions.
 
 import { h, link, slot } from "../lib/dom.js";
+import { kindName } from "../lib/decode.js";
 import { clock, coins, count, gasPrice, int } from "../lib/format.js";
 import { addressLink, chainName, facts, finalityPill, heading, meter, notFound, panel, pill, table, timeAgo, transactionLink } from "../lib/parts.js";
 
 const ROWS_MAX = 500;
-const CREDIT = { "0x0": "Credit", "0x1": "Call", "0x2": "Call" };
 
 export async function blockView(app, shardText, id) {
   const { network, rpc } = app;
@@ -44,8 +44,6 @@ const mono = (text) => h("span", { class: "mono" }, text);
 function transactions(shard, list) {
   return table(["Hash", "Kind", "From", "To", "Value"], list.map((one) => [
     transactionLink(shard, one.hash),
-    one.type === "0x7d" ? pill("plain", `${CREDIT[one.kind] ?? "Message"} from ${fromWhere(one)}`) : one.to ? (one.input === "0x" ? "Transfer" : `Call ${one.input.slice(0, 10)}`) : "Creation",
+    one.type === "0x7d" ? pill("plain", `${kindName(int(one.kind))} from shard ${int(one.sourceShard)}`) : one.to ? (one.input === "0x" ? "Transfer" : `Call ${one.input.slice(0, 10)}`) : "Creation",
     addressLink(one.from), addressLink(one.to), h("span", { class: "num", title: `${BigInt(one.value)} wei` }, coins(one.value, 6))]), "Nobody sent anything in this block.");
 }
-
-const fromWhere = (one) => `shard ${int(one.sourceShard)}`;

@@ -6,6 +6,8 @@ import { kindName } from "../lib/decode.js";
 import { addressLink, amount, blockLink, bytes, chainName, copyButton, facts, heading, hop, messageLink, panel, pill, tight, transactionLink } from "../lib/parts.js";
 import { lifeline } from "../lib/lifeline.js";
 
+const UNUSED = [null, "goes home as a message of its own", "is paid on the destination; only a refund goes home"];
+
 function stateOf(life) {
   if (life.outcome === "failed") return ["bad", "Failed"];
   if (life.outcome === "refunded") return life.returned?.delivery ? ["bad", "Refunded"] : ["wait", "Refund on its way"];
@@ -49,7 +51,7 @@ export async function messageView(app, id) {
       ["Sent by", transactionLink(int(life.source), life.sent.transactionHash, true)],
       ["Place in its channel", count(int(life.nonce))],
       ["Gas", int(life.kind) === 0 ? null : count(int(life.gasLimit))], ["Fee paid in advance", int(life.kind) === 0 ? null : amount(life.fee)],
-      ["Refund to", int(life.kind) === 0 ? null : addressLink(life.refundTo, true)], ["Data", life.data === "0x" ? null : bytes(life.data)]]));
+      ["Unused fee", UNUSED[int(life.kind)]], ["Refund to", int(life.kind) === 0 ? null : addressLink(life.refundTo, true)], ["Data", life.data === "0x" ? null : bytes(life.data)]]));
   };
   return { title: "Message", element, update };
 }

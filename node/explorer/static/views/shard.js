@@ -22,7 +22,7 @@ export async function shardView(app, shardText, fromText) {
       ["Latest", entry.latest ? count(int(entry.latest.number)) : "not hosted here"], ["Safe", entry.safe && count(int(entry.safe.number))],
       ["Finalized", count(int(entry.finalized.number))], ["Base fee", gasPrice(entry.baseFeePerGas)],
       ["Pool", entry.pool && `${count(int(entry.pool.pending))} + ${count(int(entry.pool.queued))} waiting`],
-      ["Committee", `${count(entry.committee.length)} validators`]]));
+      ["Committee", `${count(entry.committee.length)} ${entry.committee.length === 1 ? "validator" : "validators"}`]]));
     const head = network.head(shard);
     const last = fromText === undefined ? head : Math.min(head, Number(fromText));
     const first = Math.max(0, last - SIZE + 1);

@@ -20,9 +20,9 @@ export async function supplyView(app) {
 
 function terms(supply) {
   const held = [
-    ...supply.shards.map((wei, shard) => [h("span", null, chainName(shard), h("small", { class: "quiet" }, ` accounts at block ${count(int(supply.crosslinks[shard].number))}`)), wei]),
+    ...supply.shards.map((wei, shard) => [h("span", null, chainName(shard), h("small", { class: "note" }, ` accounts at block ${count(int(supply.crosslinks[shard].number))}`)), wei]),
     ...supply.inFlight.map((flow) => [h("span", null, "In flight ", chainName(int(flow.source), false), " → ", chainName(int(flow.destination), false)), flow.value]),
-    ["Staked", supply.stakes], ["Rewards not fetched yet", supply.unclaimed], ["Fee pool", supply.feePool], ["Treasury", supply.treasury]];
+    ["Staked", supply.stakes], ["Unclaimed rewards", supply.unclaimed], ["Fee pool", supply.feePool], ["Treasury", supply.treasury]];
   const due = [["Genesis", supply.genesis], ["Issued", supply.issued], ["Burned", `-${BigInt(supply.burned)}`]];
   const sum = (rows) => rows.reduce((total, [, wei]) => total + big(wei), 0n);
   const whole = sum(held);
