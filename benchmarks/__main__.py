@@ -22,7 +22,8 @@ WITHOUT_NETWORK: dict[str, Callable[[], list[Figure]]] = {"inbound-worst": measu
 
 
 def _show(figures: list[Figure]) -> None:
-    table = Table(title="4 nodes, 2 shards, block time 1 s")
+    has_network = any(figure.benchmark in MEASURES for figure in figures)
+    table = Table(title="4 nodes, 2 shards, block time 1 s" if has_network else None)
     for column in ("benchmark", "figure", "measured", "target", ""):
         table.add_column(column)
     for figure in figures:

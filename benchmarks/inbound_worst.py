@@ -31,7 +31,7 @@ GAS = 1_000_000
 """Of one call: `receipt_gas_max`."""
 SHOWN = 8
 """Programs of each family."""
-BLOCK_SECONDS_MAX = 1.5
+BLOCK_SECONDS_MAX = 1.0
 UNKNOWN_KIND = 9
 PRICE = 10**9
 PUSH0, PUSH1, PUSH2, PUSH3, PUSH20, PUSH32 = 0x5F, 0x60, 0x61, 0x62, 0x73, 0x7F

@@ -67,7 +67,7 @@ class Parameters(BaseModel):
     block_bytes_max: Annotated[int, Field(ge=65_536, le=BLOCK_BYTES_MAX)] = 2 * 1024 * 1024
     inbound_gas_share_percent: Annotated[int, Field(ge=1, le=90)] = 50
     """Share of the gas limit that inbound receipts may use."""
-    inbound_call_gas_max: Gas = 2_000_000
+    inbound_call_gas_max: Gas = 1_000_000
     """Of that, what calls may count together; it bounds the time a block takes at its worst (docs/decisions/0009)."""
     inbound_bytes_max: Annotated[int, Field(ge=RECEIPT_FIXED_BYTES + RECEIPT_DATA_BYTES_MAX, le=BLOCK_BYTES_MAX)] = 524_288
     """Bytes that inbound receipts may count together in one block: 384 each, and their data."""

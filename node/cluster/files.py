@@ -141,7 +141,7 @@ def _make_genesis(options: Options, secret_keys: Sequence[bytes]) -> Genesis:
         epoch_length=options.epoch_length,
         committees=Committees.EVERYONE,
         gas_limit=options.gas_limit,
-        inbound_call_gas_max=min(2_000_000, options.gas_limit // 2),
+        inbound_call_gas_max=min(1_000_000, options.gas_limit // 2),
         receipt_gas_max=min(1_000_000, options.gas_limit // 2),
     )
     balances = [(account, TEST_ACCOUNT_COINS) for account in TEST_ACCOUNTS] + [(FAUCET_ACCOUNT, FAUCET_COINS)]

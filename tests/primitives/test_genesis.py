@@ -127,7 +127,7 @@ def account_on_two(shards) -> dict:
         (twice(), "same public_key"),
         (changed("accounts.0.shards", [2]), "shard 2, which does not exist"),
         (account_on_two(None), "appears twice on shard 1"),
-        (changed("parameters", {"receipt_gas_max": 2_000_001}), "receipt_gas_max must not exceed inbound_call_gas_max"),
+        (changed("parameters", {"receipt_gas_max": 1_000_001}), "receipt_gas_max must not exceed inbound_call_gas_max"),
         (changed("parameters", {"inbound_call_gas_max": 15_000_001}), "inbound_call_gas_max must not exceed gas_limit"),
         (changed("parameters", {"inbound_bytes_max": 2 * 2**20 + 1}), "inbound_bytes_max must not exceed block_bytes_max"),
         (changed("parameters", {"inbound_bytes_max": 4479}), "inbound_bytes_max"),

@@ -20,6 +20,8 @@ from tests.e2e.harness import ROOT, Cluster, balance, lines_of, wait_for
 OUTBOX = "0x" + OUTBOX_CONTRACT.address.hex()
 REVERTER_INIT = "0x625f5ffd5f526003601df3"
 """PUSH0 PUSH0 REVERT."""
+SLOW_INIT = "0x615ff380600a5f395ff3" + "5b" + "5f5f5f37" * 6140 + "5f56"
+"""24 KiB of CALLDATACOPY of nothing, over and over."""
 GAS = 100_000
 CALL_STEPS = ["sent", "included", "safe", "crosslinked", "called", "finalized"]
 FAILED_STEPS = ["sent", "included", "safe", "crosslinked", "failed", "crosslinked", "credited", "finalized"]
@@ -138,6 +140,28 @@ def test_a_failed_call_comes_back_to_the_wei(cluster: Cluster, deployed: dict[st
     assert (credited["gasUsed"], credited["effectiveGasPrice"], int(credited["logsBloom"], 16)) == ("0x5208", "0x0", 0)
     returned_words = f"{show_coins(refund.amount)} coins returned to {sender.address.lower()} on shard 0"
     assert error == {"error": f"the call failed on shard 1: {returned_words}"}
+    for client in (source, destination):
+        client.close()
+
+
+@pytest.mark.timeout(300)
+def test_calls_as_slow_as_they_get_do_not_stop_a_shard(cluster: Cluster) -> None:
+    """Three calls of a million gas each, a block's worth each: all are delivered, and the shard goes on."""
+    source, destination = cluster.client(0, 0), cluster.client(0, 1)
+    maker, sender = known_account(5), known_account(6)
+    raw = sign(maker, 735_701, next_nonce(destination, maker), data=SLOW_INIT, gas=6_000_000)
+    slow = receipt_of(destination, destination.call("eth_sendRawTransaction", raw))["contractAddress"]
+    data = "0x" + OUTBOX_CONTRACT.encode_call("send", 1, slow, 0, 1_000_000, sender.address, b"").hex()
+    nonce = next_nonce(source, sender)
+    sent = [
+        source.call("eth_sendRawTransaction", sign(sender, 735_700, nonce + i, to=OUTBOX, value=COIN // 10, data=data, gas=200_000))
+        for i in range(3)
+    ]
+    ids = [receipt_of(source, name)["logs"][0]["topics"][1] for name in sent]
+    delivered = [wait_for("delivery", lambda name=name: destination.call("eth_getTransactionReceipt", name), 180) for name in ids]
+    assert [(receipt["status"], int(receipt["gasUsed"], 16)) for receipt in delivered] == [("0x0", 1_000_000)] * 3
+    assert len({receipt["blockNumber"] for receipt in delivered}) == 3
+    cluster.wait_growth(1, 3)
     for client in (source, destination):
         client.close()
 
