@@ -131,7 +131,7 @@ async def _run_node(config: NodeConfig, log: QueuedLines, serving: trio.CancelSc
                 backend, version=f"shardnet/v{version('shardnet')}", allowed_hosts=config.allowed_hosts, observe=metrics,
                 elsewhere=Forwarder(network, core, metrics.observe, loop.penalize),
             )
-            server = Server(core, store, links, book, PeerRpc(app, metrics.observe).answer)
+            server = Server(core, store, links, book, PeerRpc(app, metrics.observe).answer, loop.hear)
             await nursery.start(network.run)
             every_shard = range(genesis.parameters.shard_count)
             listeners = [(config.listen_host, config.rpc_port + shard, f"/shard/{shard}") for shard in every_shard]

@@ -35,7 +35,11 @@ from node.core.effects import (
     ReadOutgoing,
     ResponseReceived,
     ShardFinalized,
+<<<<<<< /tmp/m.mine
+    Tell,
+=======
     ShardTruncated,
+>>>>>>> /tmp/m.head
     Tick,
     Truncate,
 )
@@ -43,10 +47,11 @@ from node.executors.executor import Executor
 from node.store import NodeStore
 from p2p import network as net
 from p2p.adapter.host import Network
-from p2p.messages import GOSSIP_TYPES, Response, decode_response, encode_request
+from p2p.messages import GOSSIP_TYPES, ConsensusBatch, Response, decode_response, encode_request
 from p2p.scoring import DROP_POINTS, PeerScores, Verdict, points_of
-from p2p.topics import Topic
+from p2p.topics import Topic, TopicKind
 from primitives.errors import Fault, InvalidBlock, InvalidEncoding, Reason, Unavailable
+from primitives.votes import Certificate
 from shard.executor.context import BuildContext
 from shard.views import small
 
@@ -154,6 +159,8 @@ class CoreLoop:
                     self.penalize(peer, reason)
                 case Admit():
                     self._admit(effect)
+                case Tell():
+                    self._nursery.start_soon(self._tell, effect)
                 case Ask():
                     self._nursery.start_soon(self._ask, effect)
                 case Execute():
@@ -179,6 +186,20 @@ class CoreLoop:
             verdict = self._scores.on_fault(peer_id, Fault.PEER, DROP_POINTS, now)
         if verdict is Verdict.BAN and self._network.ban(peer_id, self._scores.parameters.ban_seconds):
             self._observe("peers_banned", {"reason": reason.code}, 1)
+
+    def hear(self, peer: str, certificate: Certificate) -> None:
+        """What a peer tells this node and nobody else; dropped and counted when the inbox is full."""
+        topic = Topic(TopicKind.CONSENSUS, certificate.instance.chain)
+        try:
+            self._send.send_nowait(GossipReceived(peer, topic, ConsensusBatch((certificate,), (), (), ())))
+        except trio.WouldBlock:
+            self._observe("limit_hits", {"limit": "inbox_events_max"}, 1)
+
+    async def _tell(self, tell: Tell) -> None:
+        try:
+            await self._network.request(net.PeerId(tell.peer), encode_request(tell.message), REQUEST_TIMEOUT_SECONDS)
+        except net.RequestFailed as error:
+            self._observe("requests_failed", {"reason": error.reason.value}, 1)
 
     async def _ask(self, ask: Ask) -> None:
         response: Response | None = None

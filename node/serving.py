@@ -18,6 +18,7 @@ from p2p.messages import (
     BundleByNonce,
     Certificates,
     CertificatesByView,
+    Finality,
     Peers,
     RpcCall,
     Status,
@@ -42,13 +43,15 @@ class Server:
         links: Mapping[int, Executor],
         book: AddressBook | None = None,
         answer_rpc: AnswerRpc | None = None,
+        hear: Callable[[str, Certificate], None] = lambda peer, certificate: None,
     ) -> None:
-        """Without `book` it knows no addresses, without `answer_rpc` it takes no JSON-RPC of others."""
+        """Without `book` it knows no addresses, without `answer_rpc` it takes no JSON-RPC of others; `hear` takes what a peer tells."""
         self._core = core
         self._store = store
         self._links = links
         self._book = book
         self._answer_rpc = answer_rpc
+        self._hear = hear
 
     async def answer(self, peer: str, payload: bytes) -> bytes:
         """The encoded response to a peer's request.
@@ -63,6 +66,9 @@ class Server:
 
     async def _answer(self, peer: str, payload: bytes) -> bytes:
         match decode_request(payload):
+            case Finality(certificate):
+                self._hear(peer, certificate)
+                return b""
             case Status(genesis_root, rows):
                 self._core.hear_status(peer, genesis_root, rows)
                 return self._core.status().encode()

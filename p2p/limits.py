@@ -24,6 +24,7 @@ from p2p.messages import (
     BlocksByRoot,
     BundleByNonce,
     CertificatesByView,
+    Finality,
     Peers,
     Request,
     RpcCall,
@@ -109,7 +110,7 @@ REQUEST_LIMITS: Mapping[type[Request], MessageLimit] = {
         "one a chain each 2 network delays: 3 chains x 2/s",
     ),
     BundleByNonce: MessageLimit(
-        "bundle_by_nonce", 64, BUNDLE_RECEIPTS_MAX, 1, Rate(64, 512), Rate(8 * MIB, 32 * MIB),
+        "bundle_by_nonce", 64, BUNDLE_RECEIPTS_MAX, 1, Rate(64, 256), Rate(8 * MIB, 32 * MIB),
         "one page after the other a channel: 8 channels x 4/s",
     ),
     Peers: MessageLimit(
@@ -118,6 +119,9 @@ REQUEST_LIMITS: Mapping[type[Request], MessageLimit] = {
     RpcCall: MessageLimit(
         "rpc_call", REQUEST_BYTES_MAX - 1, 1, 1, Rate(64, 256), Rate(8 * MIB, 64 * MIB),
         "what the users of another node ask of a shard, which is not that node's doing", is_blamed=False,
+    ),
+    Finality: MessageLimit(
+        "finality", KIB, 1, 3, Rate(40, 200), Rate(40 * KIB, 200 * KIB), "one a chain each network delay: 33 chains in 1 s, or 10 in 250 ms",
     ),
 }  # fmt: skip
 """One row for each type of request."""

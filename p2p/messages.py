@@ -200,9 +200,18 @@ class RpcAnswer(Container):
     body: Annotated[bytes, ByteList(RPC_ANSWER_BYTES_MAX)]
 
 
+@dataclass(frozen=True, slots=True)
+class Finality(Container):
+    """Tells a peer that is behind the newest finalization of a chain (PROTOCOL 2, rule 7); there is nothing to answer."""
+
+    encoded_bytes_max: ClassVar[int] = 1024
+
+    certificate: Certificate
+
+
 GossipPayload = ConsensusBatch | TransactionBatch | Bundle
 GOSSIP_TYPES = (ConsensusBatch, TransactionBatch, Bundle)
-Request = Status | BlocksByRange | BlocksByRoot | CertificatesByView | BundleByNonce | Peers | RpcCall
+Request = Status | BlocksByRange | BlocksByRoot | CertificatesByView | BundleByNonce | Peers | RpcCall | Finality
 Response = Status | Blocks | Certificates | Bundle | KnownPeers | RpcAnswer
 
 _GOSSIP: dict[TopicKind, type[ConsensusBatch] | type[TransactionBatch] | type[Bundle]] = {
@@ -210,8 +219,11 @@ _GOSSIP: dict[TopicKind, type[ConsensusBatch] | type[TransactionBatch] | type[Bu
     TopicKind.TRANSACTIONS: TransactionBatch,
     TopicKind.RECEIPTS: Bundle,
 }
-_REQUESTS: tuple[type[Request], ...] = (Status, BlocksByRange, BlocksByRoot, CertificatesByView, BundleByNonce, Peers, RpcCall)
-RESPONSE_TYPES: dict[type[Request], type[Response]] = {
+REQUEST_TYPES: tuple[type[Request], ...] = (
+    Status, BlocksByRange, BlocksByRoot, CertificatesByView, BundleByNonce, Peers, RpcCall, Finality
+)  # fmt: skip
+"""By the byte of their kind."""
+_RESPONSES: dict[type[Request], type[Response]] = {
     Status: Status,
     BlocksByRange: Blocks,
     BlocksByRoot: Blocks,
@@ -235,12 +247,12 @@ def decode_gossip(kind: TopicKind, payload: bytes) -> GossipPayload:
 
 def encode_request(request: Request) -> bytes:
     """One byte of kind and the SSZ encoding."""
-    return bytes([_REQUESTS.index(type(request))]) + request.encode()
+    return bytes([REQUEST_TYPES.index(type(request))]) + request.encode()
 
 
 def request_type(payload: bytes) -> type[Request] | None:
     """What an encoded request claims to be; None for no known kind."""
-    return _REQUESTS[payload[0]] if payload and payload[0] < len(_REQUESTS) else None
+    return REQUEST_TYPES[payload[0]] if payload and payload[0] < len(REQUEST_TYPES) else None
 
 
 def decode_request(payload: bytes) -> Request:
@@ -261,4 +273,4 @@ def decode_response(request: Request, payload: bytes) -> Response | None:
     Raises:
         InvalidEncoding: not an answer to that request.
     """
-    return RESPONSE_TYPES[type(request)].decode(payload) if payload else None
+    return _RESPONSES[type(request)].decode(payload) if payload else None

@@ -18,12 +18,20 @@ from consensus.simplex import Simplex
 from consensus.simplex import events as simplex
 from node.core.blocks import WANTED_MAX, HeldBlocks
 from node.core.context import Context
+<<<<<<< /tmp/m.mine
+from node.core.effects import Observe, Peer, Tell
+from node.core.ranges import Ranges, check_range, is_far
+from node.core.records import HeadRecord, body_key, certificate_key, engine_key, head_key
+from node.core.tree import BlockTree, Held, OpenCheck, Status
+from p2p.messages import Blocks, BlocksByRange, BlocksByRoot, CertificatesByView, Finality
+=======
 from node.core.effects import Observe, Peer
 from node.core.instances import Instances
 from node.core.ranges import Ranges, check_range, is_far
 from node.core.records import HeadRecord, Opening, body_key, certificate_key, engine_key, head_key
 from node.core.tree import Held, Status
 from p2p.messages import Blocks, BlocksByRange, CertificatesByView
+>>>>>>> /tmp/m.head
 from primitives.errors import BlockReason, Fault, InvalidBlock, InvalidConsensusMessage, InvalidEncoding
 from primitives.types import Root, View
 from primitives.votes import Certificate, Instance, VoteKind
@@ -191,9 +199,10 @@ class Chain(HeldBlocks[Outcome]):
                     self._persist_body(root)
                 case simplex.Broadcast(message):
                     self.context.say(self.number, message)
-                case simplex.SendTo(_, message):
-                    # there is no directed gossip: an answer to one peer goes to all, at most once a delta
-                    self.context.say(self.number, message)
+                case simplex.SendTo(peer, message):
+                    if peer in self.context.fetcher.peers:
+                        # else its own neighbours tell it: gossip would make anybody's stale word heard by all
+                        self.context.emit(Tell(peer, Finality(message)))
                 case simplex.Build():
                     self._start_build(effect)
                 case simplex.Check():

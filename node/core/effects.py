@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from p2p.messages import GossipPayload, Request, Response
+from p2p.messages import Finality, GossipPayload, Request, Response
 from p2p.topics import Topic
 from primitives.blocks import ShardReference
 from primitives.errors import InvalidBlock, Reason
@@ -141,6 +141,14 @@ class Publish:
 
 
 @dataclass(frozen=True, slots=True)
+class Tell:
+    """Something for one connected peer, which it does not answer; lost when the peer is gone."""
+
+    peer: Peer
+    message: Finality
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """A request to one peer; ends in exactly one `ResponseReceived`."""
 
@@ -240,4 +248,8 @@ class Observe:
     value: float = 1.0
 
 
+<<<<<<< /tmp/m.mine
+Effect = Persist | Publish | Tell | Ask | Execute | Build | Finalize | MarkCrosslinked | ReadOutgoing | Admit | Penalize | Observe
+=======
 Effect = Persist | Publish | Ask | Execute | Build | Finalize | Truncate | MarkCrosslinked | ReadOutgoing | Admit | Penalize | Observe
+>>>>>>> /tmp/m.head

@@ -12,7 +12,8 @@ from node.core.core import Core
 from node.hosting import genesis_of_shards
 from node.serving import Server
 from node.simulator.storage import CrashingDatabase, SimulatedStore
-from p2p.messages import decode_gossip, decode_response, encode_request
+from p2p.messages import ConsensusBatch, decode_gossip, decode_response, encode_request
+from p2p.topics import Topic, TopicKind
 from primitives.errors import InvalidBlock, InvalidTransaction
 from primitives.receipts import Bundle
 from primitives.types import Address, ValidatorIndex
@@ -179,6 +180,10 @@ class SimulatedNode:
         match effect:
             case fx.Publish(topic, payload):
                 self.world.gossip(self.index, fx.GossipReceived(self.name, topic, decode_gossip(topic.kind, payload)))
+            case fx.Tell(peer, message):
+                batch = ConsensusBatch((message.certificate,), (), (), ())
+                topic = Topic(TopicKind.CONSENSUS, message.certificate.instance.chain)
+                self.world.tell(self.index, int(peer.removeprefix("node-")), fx.GossipReceived(self.name, topic, batch))
             case fx.Ask(request_id, peer, request):
                 self.world.ask(self.index, int(peer.removeprefix("node-")), request_id, request)
             case fx.Admit(shard, _, transactions):

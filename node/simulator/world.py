@@ -148,8 +148,12 @@ class World:
         """To every other node, each copy with its own fate."""
         for node in self.nodes:
             if node.index != source:
-                for delay in self.weather.delays(source, node.index):
-                    self.at(self.now_ms + delay, functools.partial(node.receive, event))
+                self.tell(source, node.index, event)
+
+    def tell(self, source: int, target: int, event: fx.GossipReceived) -> None:
+        """To one node."""
+        for delay in self.weather.delays(source, target):
+            self.at(self.now_ms + delay, functools.partial(self.nodes[target].receive, event))
 
     def ask(self, source: int, target: int, request_id: int, request: Request) -> None:
         """A request and its answer, or a time-out."""

@@ -52,6 +52,7 @@ from p2p.network import (
     RequestFailure,
     RequestHandler,
 )
+from primitives.errors import PeerReason
 
 log = logging.getLogger(__name__)
 
@@ -311,7 +312,9 @@ class Network:
                 await stream.reset()
                 return
             if count >= INBOUND_STREAMS_PER_PEER_MAX:
+                # An honest peer has REQUESTS_PER_PEER_MAX open, and one for gossip.
                 self._observe("p2p_limit_hits", {"limit": "inbound_streams"}, 1)
+                self._guard.blame(peer, PeerReason.OVER_RATE)
                 await stream.reset()
                 return
             self._streams[peer] = count + 1

@@ -22,6 +22,9 @@ from tests.p2p.adapter.harness import Attacker, attacking, rpc
 FLOOD_SECONDS_MAX = 20.0
 FRAME_BYTES = 300_000
 ASKERS = 12
+"""Requests at once: fewer than a node answers one peer."""
+ASKERS_MANY = 100
+"""More than a peer may have streams."""
 READ_BYTES = 1 << 20
 COME_BACK_SECONDS = 0.05
 GONE = (BaseLibp2pError, ValueError, trio.ClosedResourceError, trio.BrokenResourceError)
@@ -121,8 +124,8 @@ def raw(content: bytes) -> Flood:
     return flood
 
 
-def requests(payload: bytes, count: int) -> Flood:
-    """So many requests, a few at a time, each written in one go with the negotiation of its stream."""
+def requests(payload: bytes, count: int, askers: int = ASKERS) -> Flood:
+    """So many requests, some at a time, each written in one go with the negotiation of its stream."""
     opening = b"".join(frame_of(line + b"\n") for line in (b"/multistream/1.0.0", SYNC_PROTOCOL.encode())) + frame_of(payload)
 
     async def flood(attacker: Attacker, target: Target) -> int:
@@ -144,7 +147,7 @@ def requests(payload: bytes, count: int) -> Flood:
 
         try:
             async with trio.open_nursery() as nursery:
-                for _ in range(ASKERS):
+                for _ in range(askers):
                     nursery.start_soon(ask)
         except* GONE:
             pass

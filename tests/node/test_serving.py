@@ -3,9 +3,9 @@
 import pytest
 
 from node.serving import Server
-from p2p.messages import BlocksByRange, BlocksByRoot, BundleByNonce, CertificatesByView, Status, encode_request
+from p2p.messages import BlocksByRange, BlocksByRoot, BundleByNonce, CertificatesByView, Finality, Status, encode_request
 from primitives.errors import ExecutorLost, InvalidEncoding
-from primitives.votes import Instance
+from primitives.votes import EMPTY_SIGNATURE, Certificate, Instance, VoteKind
 from tests.node.support import make_core
 
 HUGE = 2**64 - 1
@@ -64,3 +64,13 @@ async def test_an_executor_that_is_away_is_an_empty_answer():
 async def test_status_names_every_chain():
     status = Status.decode(await server().answer("peer", encode_request(Status(b"\0" * 32, ()))))
     assert [row.chain for row in status.chains] == [0, 1, 2]
+
+
+async def test_what_a_peer_tells_is_heard_and_not_answered():
+    heard = []
+    core = make_core()
+    core.start()
+    newest = Certificate(core.shards[0].instance, 5, VoteKind.FINALIZE, b"\5" * 32, (True,), EMPTY_SIGNATURE)
+    server = Server(core, Store(), {}, hear=lambda peer, certificate: heard.append((peer, certificate)))
+    assert await server.answer("peer", encode_request(Finality(newest))) == b""
+    assert heard == [("peer", newest)]

@@ -22,7 +22,7 @@ ROW = MessageLimit("row", 1000, 1, 1, Rate(2, 10), Rate(100, 1000), "")
 
 def test_every_message_type_has_a_row_and_names_differ():
     assert set(GOSSIP_LIMITS) == set(TopicKind)
-    assert set(REQUEST_LIMITS) == set(messages.RESPONSE_TYPES)
+    assert set(REQUEST_LIMITS) == set(messages.REQUEST_TYPES)
     rows = [*GOSSIP_LIMITS.values(), *REQUEST_LIMITS.values()]
     assert len({row.name for row in rows}) == len(rows)
     assert all(row.reason for row in rows)
@@ -34,7 +34,7 @@ def test_bounds_of_a_row_are_those_of_the_decoder(kind):
     row = GOSSIP_LIMITS[gossip[kind]] if kind in gossip else REQUEST_LIMITS[kind]
     assert row.bytes_max <= kind.encoded_bytes_max
     assert depth_of(kind) == row.depth_max
-    if (row.count_max and kind not in messages.RESPONSE_TYPES) or kind in (Status, BlocksByRoot):
+    if (row.count_max and kind not in messages.REQUEST_TYPES) or kind in (Status, BlocksByRoot):
         assert count_of(kind) == row.count_max
 
 
