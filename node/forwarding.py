@@ -15,6 +15,7 @@ import msgspec
 import trio
 
 from node.core.core import Core
+from node.core.ranges import is_far
 from node.rpc.app import Application
 from node.rpc.errors import BUSY, SERVER, RpcError
 from p2p.messages import RPC_BODY_BYTES_MAX, RpcAnswer, RpcCall, decode_response, encode_request
@@ -119,10 +120,17 @@ class Forwarder:
         raise RpcError(SERVER, f"shard {shard} is not hosted by this node, and no peer that hosts it has answered: try again")
 
     def _hosts(self, shard: int) -> list[PeerId]:
-        """Peers to ask, the best first: the one that answered last, those that say they host the shard, those that have not told."""
+        """Peers to ask, the best first: none that is still catching up, the one that answered last, those that say they host it."""
         connected, fetcher = set(self._network.peers()), self._core.context.fetcher
-        maybe = [PeerId(peer) for peer in fetcher.followers(shard) if peer in connected]
-        return sorted(maybe, key=lambda peer: (peer != self._last.get(shard), not fetcher.follows(peer, shard)))
+        state = self._core.beacon.tree.head.outcome
+        assert state is not None
+        recorded = state.shards[shard].height
+
+        def rank(peer: PeerId) -> tuple[bool, bool, bool]:
+            height = fetcher.height_of(peer, shard)
+            return height is not None and is_far(recorded, height), peer != self._last.get(shard), height is None
+
+        return sorted((PeerId(peer) for peer in fetcher.followers(shard) if peer in connected), key=rank)
 
     async def _exchange(self, peer: PeerId, shard: int, body: bytes, count: int) -> list[object] | None:
         """What a peer answered; None where the next one is to be asked."""

@@ -197,7 +197,7 @@ class Core:
     def hear_status(self, peer: str, genesis_root: bytes, rows: tuple[ChainStatus, ...]) -> None:
         """A peer tells which chains it follows, asking or answering."""
         if genesis_root == self.context.genesis.root:
-            self.context.fetcher.tell(peer, frozenset(row.chain for row in rows))
+            self.context.fetcher.tell(peer, {row.chain: row.height for row in rows})
 
     # -- events
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from node.core.effects import Ask, Effect, Observe, Peer
@@ -39,8 +40,8 @@ class Fetcher:
 
     def __init__(self) -> None:
         self.peers: list[Peer] = []
-        self._follows: dict[Peer, frozenset[int]] = {}
-        """Chains of each peer that has told them."""
+        self._follows: dict[Peer, Mapping[int, int]] = {}
+        """Chains of each peer that has told them, with the height of its final head on each."""
         self._in_flight: dict[int, Asked] = {}
         self._needs: set[tuple[object, ...]] = set()
         self._last_ms: dict[tuple[object, ...], int] = {}
@@ -57,10 +58,10 @@ class Fetcher:
             self.peers.remove(peer)
             self._follows.pop(peer, None)
 
-    def tell(self, peer: Peer, chains: frozenset[int]) -> None:
-        """A peer says which chains it follows."""
+    def tell(self, peer: Peer, heights: Mapping[int, int]) -> None:
+        """A peer says which chains it follows, and how far it is on each."""
         if peer in self.peers:
-            self._follows[peer] = chains
+            self._follows[peer] = heights
 
     def followers(self, chain: int | None) -> list[Peer]:
         """Peers worth asking about a chain: those that follow it or have not told yet, in order of connection."""
@@ -68,9 +69,9 @@ class Fetcher:
             return self.peers
         return [peer for peer in self.peers if peer not in self._follows or chain in self._follows[peer]]
 
-    def follows(self, peer: Peer, chain: int) -> bool:
-        """Whether a peer has told that it follows a chain."""
-        return chain in self._follows.get(peer, ())
+    def height_of(self, peer: Peer, chain: int) -> int | None:
+        """How far a peer has told to be on a chain; None where it has told nothing of it."""
+        return self._follows.get(peer, {}).get(chain)
 
     def want(self, need: tuple[object, ...], request: Request, now_ms: int, interval_ms: int, prefer: Peer | None = None) -> list[Effect]:
         """Ask for `need`, unless it is asked for already or was within `interval_ms`."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 import trio
 
 from node import forwarding
+from node.core.ranges import WALK_BLOCKS_MAX
 from node.forwarding import Forwarder, PeerRpc, read_answers
 from node.rpc.app import Application
 from node.rpc.errors import RpcError
@@ -75,7 +77,7 @@ class Guest:
         self.network = Network(**peers)
         self.blamed: list[tuple[str, object]] = []
         self.seen: list[tuple[str, dict[str, str]]] = []
-        core = make_core(hosted=(0,))
+        core = self.core = make_core(hosted=(0,))
         for name in peers:
             core.context.fetcher.connect(name)
         self.fetcher = core.context.fetcher
@@ -139,13 +141,27 @@ async def test_the_next_peer_is_asked_and_who_answers_is_asked_again() -> None:
 
 async def test_those_that_say_they_host_it_come_first_and_those_that_do_not_are_not_asked() -> None:
     guest = Guest(a=host(), b=host(), c=host())
-    guest.fetcher.tell("a", frozenset({0, 2}))
-    guest.fetcher.tell("c", frozenset({0, 1, 2}))
+    guest.fetcher.tell("a", {0: 5, 2: 5})
+    guest.fetcher.tell("c", {0: 5, 1: 5, 2: 5})
     await guest.ask(call(1, "eth_blockNumber"))
     assert guest.network.asked == ["c"]
     guest.network.answers[PeerId("c")] = silent
     await guest.ask(call(1, "eth_blockNumber"))
     assert guest.network.asked == ["c", "c", "b"]
+
+
+async def test_a_peer_that_is_still_catching_up_comes_last() -> None:
+    guest = Guest(a=host(), b=host(), c=host())
+    state = guest.core.beacon.tree.head.outcome
+    assert state is not None
+    record = replace(state.shards[1], height=WALK_BLOCKS_MAX + 1)
+    guest.core.beacon.tree.head.outcome = replace(state, shards=(state.shards[0], record))
+    guest.fetcher.tell("a", {1: 0})
+    guest.fetcher.tell("c", {1: 1})
+    await guest.ask(call(1, "eth_blockNumber"))
+    guest.network.answers = {PeerId("a"): host()}
+    await guest.ask(call(1, "eth_blockNumber"))
+    assert guest.network.asked == ["c", "a"]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 from node.core.effects import Ask, Observe
 from node.core.fetch import IN_FLIGHT_MAX, Fetcher
-from p2p.messages import BlocksByRoot
+from p2p.messages import BlocksByRange, BlocksByRoot, BundleByNonce, CertificatesByView
+from primitives.votes import Instance
 
 REQUEST = BlocksByRoot(0, (b"\1" * 32,))
 
@@ -48,3 +49,23 @@ def test_the_peer_that_knows_is_asked_first() -> None:
     (ask,) = asking.want(("x",), REQUEST, 0, 100, prefer="c")
     assert isinstance(ask, Ask)
     assert ask.peer == "c"
+
+
+def test_a_chain_is_asked_of_those_that_follow_it_or_have_not_told() -> None:
+    asking = fetcher("a", "b", "c")
+    asking.tell("a", {0: 3})
+    asking.tell("b", {0: 4, 1: 5})
+    asking.tell("stranger", {1: 9})
+    assert asking.followers(1) == ["b", "c"]
+    assert asking.followers(None) == ["a", "b", "c"]
+    assert (asking.height_of("b", 1), asking.height_of("a", 1), asking.height_of("c", 1)) == (5, None, None)
+    requests = (BlocksByRange(1, 1, 1), BlocksByRoot(1, (b"\1" * 32,)), CertificatesByView(Instance(1, 0), 1, 2), BundleByNonce(1, 0, 0, 1))
+    for number in range(12):
+        (ask,) = asking.want((number,), requests[number % 4], 0, 100, prefer="a")
+        assert isinstance(ask, Ask)
+        assert ask.peer in ("b", "c")
+    asking.disconnect("b")
+    asking.tell("c", {0: 1})
+    assert asking.want(("none",), requests[0], 0, 100) == []
+    asking.connect("b")
+    assert len(asking.want(("again",), requests[0], 0, 100)) == 1
