@@ -96,8 +96,9 @@ async function beat() {
   const [shown, mine] = [current, turn];
   try {
     await shown.update?.();
+    shown.failed = null;
   } catch (error) {
-    if (mine === turn) console.warn("not updated:", error.message);
+    if (mine === turn) shown.failed = error;
   }
 }
 
@@ -106,6 +107,7 @@ function stateOf(network) {
   if (network.failures) return ["bad", "The node does not answer.", `${app.rpc.base} is asked again until it does; what is shown is the last that was heard.`];
   if (!network.status) return ["none"];
   if (!network.status.ready) return ["wait", "This node is catching up.", "It does not speak for the network yet: newer blocks exist."];
+  if (current?.failed) return ["wait", "This view is not up to date.", visible(current.failed.message)];
   const limit = STILL_SECONDS * 1000 + 3 * app.config.idleBlockTimeMs;
   if (Date.now() - network.lastGrowth > limit) return ["wait", "No new blocks.", "No chain has grown for a while: more than a third of the validators may be away."];
   return ["none"];
