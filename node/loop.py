@@ -35,11 +35,8 @@ from node.core.effects import (
     ReadOutgoing,
     ResponseReceived,
     ShardFinalized,
-<<<<<<< /tmp/m.mine
-    Tell,
-=======
     ShardTruncated,
->>>>>>> /tmp/m.head
+    Tell,
     Tick,
     Truncate,
 )
@@ -191,7 +188,7 @@ class CoreLoop:
         """What a peer tells this node and nobody else; dropped and counted when the inbox is full."""
         topic = Topic(TopicKind.CONSENSUS, certificate.instance.chain)
         try:
-            self._send.send_nowait(GossipReceived(peer, topic, ConsensusBatch((certificate,), (), (), ())))
+            self._send.send_nowait(GossipReceived(peer, topic, ConsensusBatch((certificate,), (), (), (), ())))
         except trio.WouldBlock:
             self._observe("limit_hits", {"limit": "inbox_events_max"}, 1)
 

@@ -121,7 +121,8 @@ REQUEST_LIMITS: Mapping[type[Request], MessageLimit] = {
         "what the users of another node ask of a shard, which is not that node's doing", is_blamed=False,
     ),
     Finality: MessageLimit(
-        "finality", KIB, 1, 3, Rate(40, 200), Rate(40 * KIB, 200 * KIB), "one a chain each network delay: 33 chains in 1 s, or 10 in 250 ms",
+        "finality", KIB, 1, 3, Rate(40, 200), Rate(40 * KIB, 200 * KIB),
+        "one a chain each network delay: 33 chains in 1 s, or 10 in 250 ms",
     ),
 }  # fmt: skip
 """One row for each type of request."""

@@ -18,20 +18,12 @@ from consensus.simplex import Simplex
 from consensus.simplex import events as simplex
 from node.core.blocks import WANTED_MAX, HeldBlocks
 from node.core.context import Context
-<<<<<<< /tmp/m.mine
 from node.core.effects import Observe, Peer, Tell
-from node.core.ranges import Ranges, check_range, is_far
-from node.core.records import HeadRecord, body_key, certificate_key, engine_key, head_key
-from node.core.tree import BlockTree, Held, OpenCheck, Status
-from p2p.messages import Blocks, BlocksByRange, BlocksByRoot, CertificatesByView, Finality
-=======
-from node.core.effects import Observe, Peer
 from node.core.instances import Instances
 from node.core.ranges import Ranges, check_range, is_far
 from node.core.records import HeadRecord, Opening, body_key, certificate_key, engine_key, head_key
 from node.core.tree import Held, Status
-from p2p.messages import Blocks, BlocksByRange, CertificatesByView
->>>>>>> /tmp/m.head
+from p2p.messages import Blocks, BlocksByRange, CertificatesByView, Finality
 from primitives.errors import BlockReason, Fault, InvalidBlock, InvalidConsensusMessage, InvalidEncoding
 from primitives.types import Root, View
 from primitives.votes import Certificate, Instance, VoteKind

@@ -248,8 +248,6 @@ class Observe:
     value: float = 1.0
 
 
-<<<<<<< /tmp/m.mine
-Effect = Persist | Publish | Tell | Ask | Execute | Build | Finalize | MarkCrosslinked | ReadOutgoing | Admit | Penalize | Observe
-=======
-Effect = Persist | Publish | Ask | Execute | Build | Finalize | Truncate | MarkCrosslinked | ReadOutgoing | Admit | Penalize | Observe
->>>>>>> /tmp/m.head
+Effect = (
+    Persist | Publish | Tell | Ask | Execute | Build | Finalize | Truncate | MarkCrosslinked | ReadOutgoing | Admit | Penalize | Observe
+)

@@ -181,7 +181,7 @@ class SimulatedNode:
             case fx.Publish(topic, payload):
                 self.world.gossip(self.index, fx.GossipReceived(self.name, topic, decode_gossip(topic.kind, payload)))
             case fx.Tell(peer, message):
-                batch = ConsensusBatch((message.certificate,), (), (), ())
+                batch = ConsensusBatch((message.certificate,), (), (), (), ())
                 topic = Topic(TopicKind.CONSENSUS, message.certificate.instance.chain)
                 self.world.tell(self.index, int(peer.removeprefix("node-")), fx.GossipReceived(self.name, topic, batch))
             case fx.Ask(request_id, peer, request):

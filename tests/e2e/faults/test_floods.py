@@ -44,7 +44,7 @@ MEMORY_GROWTH_MAX_BYTES = 96 * 1024 * 1024
 """Of the flooded node's process, from before the first flood to after the last."""
 RECEIPT = CrossShardReceipt(1, 0, 10**6, 0, b"\1" * 20, b"\2" * 20, 5, 0, 0, b"\0" * 20, b"")
 PAYLOADS = {
-    TopicKind.CONSENSUS: ConsensusBatch((), (), (), ()).encode(),
+    TopicKind.CONSENSUS: ConsensusBatch((), (), (), (), ()).encode(),
     TopicKind.TRANSACTIONS: TransactionBatch(()).encode(),
     TopicKind.RECEIPTS: Bundle(1, 0, 10**6, b"\0" * 32, (RECEIPT,)).encode(),
 }
@@ -190,7 +190,7 @@ def test_forged_votes_of_throwaway_authors(cluster: Cluster, target: Target) -> 
                 for number in range(number * 8, number * 8 + 8)
             )
             message = rpc_pb2.Message(
-                data=ConsensusBatch((), (), votes, ()).encode(), topicIDs=[target.topic(TopicKind.CONSENSUS)],
+                data=ConsensusBatch((), (), votes, (), ()).encode(), topicIDs=[target.topic(TopicKind.CONSENSUS)],
                 from_id=ID.from_pubkey(keys.public_key).to_bytes(), seqno=b"\0" * 8,
             )
             message.signature = keys.private_key.sign(b"libp2p-pubsub:" + message.SerializeToString())
