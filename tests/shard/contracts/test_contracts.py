@@ -138,6 +138,23 @@ def test_a_full_outbox_refuses_until_the_next_block(limit):
     assert shard.engine.call(shard.root, context, request).output == keccak256(b"OutboxFull()")[:4]
 
 
+def test_data_counts_towards_the_bytes_of_a_block():
+    shard = Shard(CODES, outbox_bytes_per_block_max=1024)
+    gas = 21_000 + 40 * 641
+    full = ask(shard, OUTBOX_CONTRACT, "send", 1, BOB, 0, gas, BOB, bytes(641), value=10**18)
+    assert (full.success, full.output) == (False, keccak256(b"OutboxFull()")[:4])
+    assert ask(shard, OUTBOX_CONTRACT, "send", 1, BOB, 0, gas, BOB, bytes(640), value=10**18).success
+
+
+def test_what_is_attached_beyond_the_quote_is_fee_and_a_wei_less_is_refused(shard):
+    quote = number(ask(shard, OUTBOX_CONTRACT, "quote", 2, GAS).output)
+    assert quote == FEE
+    refused = ask(shard, OUTBOX_CONTRACT, "send", 2, BOB, 7, GAS, BOB, b"", value=7 + quote - 1)
+    assert refused.output == keccak256(b"FeeShort(uint256)")[:4] + quote.to_bytes(32, "big")
+    block = shard.begin()
+    assert receipt_of(shard, shard.outbox(block, "send", 2, BOB, 7, GAS, BOB, b"", value=7 + quote)).fee == quote
+
+
 def test_terms_of_the_referenced_beacon_block_close_open_and_price_a_channel(shard):
     block = shard.begin(to_1=ChannelTerms(5, 1), to_3=ChannelTerms(0, 0))
     assert shard.outbox(block, "transfer", 1, BOB, value=1).status == 0
