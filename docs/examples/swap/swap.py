@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +34,7 @@ COIN = 10**18
 GAS = 200_000
 """Gas limit of the swap on shard 1."""
 DELIVERY_SECONDS_MAX = 120
+POLL_SECONDS = 0.2
 
 
 def artefact(path: Path) -> Any:
@@ -82,7 +84,15 @@ class Shard:
 
     def receipt(self, name: Any) -> TxReceipt:
         """The receipt of a transaction, once it is there. A delivery's hash is the id of the message it delivers."""
-        return self.web3.eth.wait_for_transaction_receipt(name, timeout=DELIVERY_SECONDS_MAX, poll_latency=0.2)
+        return self.web3.eth.wait_for_transaction_receipt(name, timeout=DELIVERY_SECONDS_MAX, poll_latency=POLL_SECONDS)
+
+    def wait_finalized(self, number: int) -> None:
+        """Until a final beacon block records a block of this shard."""
+        deadline = time.monotonic() + DELIVERY_SECONDS_MAX
+        while self.web3.eth.get_block("finalized")["number"] < number:
+            if time.monotonic() > deadline:
+                sys.exit(f"block {number} of shard {self.number} is not final after {DELIVERY_SECONDS_MAX} s")
+            time.sleep(POLL_SECONDS)
 
 
 def check(what: str, found: object, wanted: object) -> None:
@@ -145,6 +155,7 @@ def swap_that_reverts(home: Shard, away: Shard, trader: LocalAccount, pool: Cont
     check("status of the refund", returned["status"], 1)
     check("the trader's balance on shard 0", home.balance(trader.address), before - paid(sent) - paid(delivered))
     check("tokens", token.functions.balanceOf(trader.address).call(), tokens)
+    home.wait_finalized(returned["blockNumber"])
     print(f"  {refund['amount']} wei returned in block {returned['blockNumber']} of shard 0; {paid(delivered)} wei paid for gas on shard 1")
 
 
