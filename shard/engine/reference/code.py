@@ -12,9 +12,9 @@ import re
 from eth.vm.code_stream import CodeStream
 from eth.vm.opcode_values import JUMPDEST, PUSH1, PUSH32
 
-ANALYSES_MAX = 1024
-"""Contracts whose instructions are remembered, 24 KiB each at most. A cold account costs 2,600 gas, so the calls of a block
-cannot touch as many."""
+ANALYSES_MAX = 512
+"""Contracts whose instructions are remembered, 24 KiB each at most, or 48 KiB of init code. An account that is touched first costs 2,600
+gas, so the calls of a block cannot come to as many at the default parameters."""
 _PUSHES = re.compile(b"|".join(b"\\x%02x[\\s\\S]{0,%d}" % (opcode, opcode - PUSH1 + 1) for opcode in range(PUSH1, PUSH32 + 1)))
 _ZEROS = tuple(bytes(length) for length in range(PUSH32 - PUSH1 + 3))
 
