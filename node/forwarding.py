@@ -21,6 +21,7 @@ from node.rpc.errors import BUSY, SERVER, RpcError
 from p2p.messages import RPC_BODY_BYTES_MAX, RpcAnswer, RpcCall, decode_response, encode_request
 from p2p.network import PeerId, RequestFailed
 from primitives.errors import EncodingReason, InvalidEncoding, Reason
+from primitives.hashing import keccak256
 
 CALLS_PER_REQUEST_MAX = 100
 """Calls of one batch that travel together."""
@@ -90,16 +91,20 @@ class Forwarder:
                 raise RpcError(BUSY, f"busy: {FORWARDED_MAX} requests for shards of other nodes are under way, try again")
             self._under_way += 1
             try:
-                results += await self._ask(shard, body, count)
+                found, is_repeated = await self._ask(shard, body, count)
             finally:
                 self._under_way -= 1
+            if is_repeated and name == "eth_sendRawTransaction":
+                found = [_accepted(arguments, result) for arguments, result in zip(calls[len(results) :], found, strict=False)]
+            results += found
         return results
 
-    async def _ask(self, shard: int, body: bytes, count: int) -> list[object]:
+    async def _ask(self, shard: int, body: bytes, count: int) -> tuple[list[object], bool]:
+        """What a peer answered, and whether another had been asked the same before."""
         peers = self._hosts(shard)
         if not peers:
             raise RpcError(SERVER, f"shard {shard} is not hosted by this node, nor by a peer of it: ask a node that hosts it, or try again")
-        is_busy = False
+        is_busy = is_repeated = False
         for peer in peers[:PEERS_TRIED_MAX]:
             if self._per_peer[peer] >= FORWARDED_PER_PEER_MAX:
                 self._observe("limit_hits", {"limit": "rpc_forwarded_per_peer_max"}, 1)
@@ -114,7 +119,8 @@ class Forwarder:
                     del self._per_peer[peer]
             if results is not None:
                 self._last[shard] = peer
-                return results
+                return results, is_repeated
+            is_repeated = True
         if is_busy:
             raise RpcError(BUSY, f"busy: the peers that host shard {shard} have as many requests of this node as they take, try again")
         raise RpcError(SERVER, f"shard {shard} is not hosted by this node, and no peer that hosts it has answered: try again")
@@ -150,6 +156,14 @@ class Forwarder:
             return None
         self._observe("rpc_forwarded", {"result": "ok"}, 1)
         return results
+
+
+def _accepted(arguments: Sequence[object], result: object) -> object:
+    """Of a transaction sent twice: a peer that did not answer may have passed it on, and then it is no error that others know it."""
+    raw = arguments[0]
+    if not isinstance(result, RpcError) or result.message != "already known" or not isinstance(raw, str):
+        return result
+    return "0x" + keccak256(bytes.fromhex(raw.removeprefix("0x"))).hex()
 
 
 def _bodies(shard: int, name: str, calls: Sequence[Sequence[object]]) -> Iterator[tuple[bytes, int]]:

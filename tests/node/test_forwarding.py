@@ -19,7 +19,8 @@ from node.rpc.passing import SERVED, STAY, passed_on
 from p2p.messages import RPC_BODY_BYTES_MAX, RpcAnswer, RpcCall, decode_request
 from p2p.network import PeerId, RequestFailed, RequestFailure
 from primitives.errors import EncodingReason, InvalidEncoding
-from tests.node.rpc.fake import ALICE, Client, FakeNode, Observer
+from primitives.hashing import keccak256
+from tests.node.rpc.fake import ALICE, SIGNED, Client, FakeNode, Observer
 from tests.node.support import make_core
 
 Answer = Callable[[bytes], Awaitable[bytes]]
@@ -137,6 +138,17 @@ async def test_the_next_peer_is_asked_and_who_answers_is_asked_again() -> None:
     assert guest.network.asked == ["a", "b", "c", "c"]
     assert [labels["result"] for name, labels in guest.seen if name == "rpc_forwarded"] == ["timeout", "refused", "ok", "ok"]
     assert guest.blamed == []
+
+
+async def test_a_transaction_that_a_silent_peer_passed_on_is_sent() -> None:
+    known = saying(b'[{"jsonrpc":"2.0","id":0,"error":{"code":-32000,"message":"already known"}}]')
+    raw = SIGNED["dynamic fee"]
+    sent = (await Guest(a=silent, b=known).ask(call(1, "eth_sendRawTransaction", "0x" + raw.hex())))[0]
+    assert sent["result"] == "0x" + keccak256(raw).hex()
+    again = (await Guest(b=known).ask(call(1, "eth_sendRawTransaction", "0x" + raw.hex())))[0]
+    assert again["error"]["message"] == "already known"  # type: ignore[index]
+    other = saying(b'[{"jsonrpc":"2.0","id":0,"error":{"code":-32000,"message":"nonce too low"}}]')
+    assert "error" in (await Guest(a=silent, b=other).ask(call(1, "eth_sendRawTransaction", "0x" + raw.hex())))[0]
 
 
 async def test_those_that_say_they_host_it_come_first_and_those_that_do_not_are_not_asked() -> None:
