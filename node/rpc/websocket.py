@@ -82,6 +82,8 @@ class WebSockets:
         request = _parse(head)
         headers: dict[bytes, bytes] = dict(request.headers)
         dispatcher = self._app.websocket(headers, request.target.partition(b"?")[0].decode("latin-1"), stream)
+        if request.http_version != b"1.1":
+            raise HttpError(400, "invalid WebSocket handshake: not HTTP/1.1")
         if b"upgrade" not in [token.strip().lower() for token in headers.get(b"connection", b"").split(b",")]:
             raise HttpError(400, "invalid WebSocket handshake: no Connection: Upgrade")
         if headers.get(b"sec-websocket-version") != _VERSION:

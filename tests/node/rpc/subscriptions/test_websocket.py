@@ -1,6 +1,7 @@
 """WebSocket connections on real sockets, against clients that mean no good."""
 
 import json
+import random
 import zlib
 
 import pytest
@@ -77,6 +78,7 @@ async def test_a_handshake_after_requests_on_the_same_connection():
         (handshake(version=8), 426),
         (handshake(key=b"c2hvcnQ="), 400),
         (handshake(key=b"\xff!"), 400),
+        (handshake().replace(b"HTTP/1.1", b"HTTP/1.0"), 400),
         (b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: x\r\nUpgrade: websocket\r\n\r\n", 400),
     ],
@@ -236,3 +238,23 @@ async def test_connections_that_come_and_go_leave_nothing_behind():
                 await stream.send_all(data)
             await stream.aclose()
         await it.observer.all_closed.wait()
+
+
+async def test_random_bytes_end_their_own_connection_without_a_fault(caplog):
+    rng = random.Random(7)
+    opcodes = [*range(16)]
+    async with running() as it:
+        good = await it.socket()
+        for _ in range(150):
+            data = b""
+            for _ in range(rng.randrange(1, 6)):
+                payload = rng.randbytes(rng.choice((0, 1, 2, 5, 125, 130)))
+                length = rng.choice((None, None, None, 0, 126, 70_000))
+                frame = masked(rng.choice(opcodes), payload, fin=rng.random() < 0.7, length=length, rsv=rng.choice((0, 0, 0, 0x40, 0x10)))
+                data += rng.choice((frame, frame, rng.randbytes(9)))
+            socket = await it.socket(rest=data)
+            socket.stream.socket.close()
+        assert (await good.call("eth_chainId"))["result"] == hex(735_700)
+        await good.stream.aclose()
+        await it.observer.all_closed.wait()
+    assert "fault" not in caplog.text
