@@ -48,6 +48,8 @@ class Program:
     others: dict[bytes, bytes] = field(default_factory=dict)
     precompile: int = 0
     """Its address; 0 where the program is about something else."""
+    data: bytes = b""
+    """What it is called with."""
     gas: int = GAS
 
 
@@ -92,7 +94,7 @@ def calling(name: str, number: int, data: bytes, gas: int = GAS) -> Program:
     start = len(build(0)) - len(call(number, len(data))) - 1
     end = bytes([PUSH2]) + start.to_bytes(2, "big") + bytes([JUMP])
     length = len(build(0)) + len(end)
-    return Program(name, build(length) + end + data, precompile=number, gas=gas)
+    return Program(name, build(length) + end + data, precompile=number, data=data, gas=gas)
 
 
 def _operators() -> list[Program]:
