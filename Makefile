@@ -8,8 +8,9 @@ PACKAGES := primitives consensus shard p2p node
 HAVE := $(wildcard $(PACKAGES))
 # Real node processes share two cores badly: their tests run one after another, the rest side by side.
 TEST_JOBS ?= 2
+WITH_PROCESSES := tests/e2e tests/docker tests/network
 
-.PHONY: help setup setup-checks up test test-unit test-simulation test-e2e check lint types imports contracts example bench soak terminal-pictures screenshots lock clean
+.PHONY: help setup setup-checks up test test-unit test-simulation test-e2e test-network soak-network check lint types imports contracts example bench soak terminal-pictures screenshots lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,17 +25,24 @@ up: setup ## Start a local network in the foreground; options through ARGS="--no
 	@.venv/bin/shardnet up $(ARGS)
 
 test: setup-checks ## Run all tests
-	$(PYTHON) -m pytest -n $(TEST_JOBS) --dist loadfile --ignore tests/e2e --ignore tests/docker $(ARGS)
+	$(PYTHON) -m pytest -n $(TEST_JOBS) --dist loadfile $(foreach folder,$(WITH_PROCESSES),--ignore $(folder)) $(ARGS)
 	$(PYTHON) -m pytest tests/e2e tests/docker $(ARGS)
+	$(PYTHON) -m pytest tests/network --capture no $(ARGS)
 
 test-unit: setup ## Run the tests that start no node process
-	$(PYTHON) -m pytest -n $(TEST_JOBS) --dist loadfile --ignore tests/e2e --ignore tests/docker --ignore tests/simulation $(ARGS)
+	$(PYTHON) -m pytest -n $(TEST_JOBS) --dist loadfile $(foreach folder,$(WITH_PROCESSES) tests/simulation,--ignore $(folder)) $(ARGS)
 
 test-simulation: setup ## Run the simulated networks
 	$(PYTHON) -m pytest -n $(TEST_JOBS) tests/simulation $(ARGS)
 
 test-e2e: setup-checks ## Run the tests against real node processes
 	$(PYTHON) -m pytest tests/e2e $(ARGS)
+
+test-network: setup-checks ## Run the tests on a network that is parted, loses packets and ends processes; as root
+	$(PYTHON) -m pytest tests/network --capture no $(ARGS)
+
+soak-network: setup-checks ## Kill node processes at random moments under load; SECONDS=120
+	SOAK_SECONDS=$(or $(SECONDS),120) $(PYTHON) -m pytest tests/network/test_kills.py --capture no $(ARGS)
 
 check: setup-checks lint types imports contracts ## Lint, types, who-imports-whom, contract artefacts
 

@@ -25,6 +25,8 @@ EVENTS_MAX: Final = 4096
 """Events waiting for the node; what comes on top is dropped and counted."""
 PEER_EVENTS_RESERVED: Final = 512
 """Of `EVENTS_MAX`, the room that gossip leaves to news of peers."""
+STRANGERS_EVENTS_MAX: Final = 1024
+"""Events waiting for the node above which gossip that unconfigured peers delivered is dropped and counted."""
 EVENT_BYTES_MAX: Final = 64 * 1024 * 1024
 """Gossip payload bytes waiting for the node; what comes on top is dropped and counted."""
 OUTBOUND_FRAMES_MAX: Final = 1024
@@ -162,15 +164,23 @@ class NetworkSettings:
     mesh_degree: int = 3
     mesh_degree_low: int = 2
     mesh_degree_high: int = 5
-    ping_interval_seconds: float = 5.0
+    ping_interval_seconds: float = 2.0
     """A peer that was silent for this long is pinged."""
     ping_timeout_seconds: float = 4.0
-    ping_misses_max: int = 3
+    ping_misses_max: int = 2
     """Missed pings in a row after which a peer is disconnected."""
     redial_seconds: float = 0.25
     """First pause after a failed dial; doubles up to `redial_seconds_max`, with jitter."""
-    redial_seconds_max: float = 8.0
-    dial_timeout_seconds: float = 6.0
+    redial_seconds_max: float = 1.0
+    """Short, so that a network that was parted is whole again soon after it can be."""
+    dial_timeout_seconds: float = 2.0
+    """For the connection alone; a slow link may take longer over the handshake."""
+    handshake_timeout_seconds: float = 8.0
+    """From the connection to the first stream."""
+    unacknowledged_seconds_max: float = 6.0
+    """A connection whose other end confirms nothing of what it was sent for this long is dead (TCP_USER_TIMEOUT)."""
+    retransmit_seconds_max: float = 1.0
+    """Pause between two tries to get the same bytes through (TCP_RTO_MAX_MS)."""
     answer_timeout_seconds: float = 10.0
     """How long an answer may take us, and the peer that reads it."""
     waiting_seconds_max: float = WAITING_SECONDS_MAX

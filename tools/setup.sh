@@ -43,6 +43,8 @@ missing_packages() {
     # fastecdsa, which libp2p needs, exists as source only and is built against GMP.
     echo '#include <gmp.h>' | gcc -E - >/dev/null 2>&1 || echo libgmp-dev
     [ "$mode" = base ] || command -v docker-compose >/dev/null || echo docker-compose
+    # With which networks of namespaces are made.
+    [ "$mode" = base ] || command -v ip >/dev/null || echo iproute2
     # In which the explorer is tested.
     [ "$mode" = base ] || command -v chromium >/dev/null || echo chromium
 }

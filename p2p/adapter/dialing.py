@@ -69,7 +69,7 @@ async def keep_connected(
             await connectivity.wait_until(peer, connected=False)
             await trio.sleep(_jittered(pause))
             continue
-        with trio.move_on_after(settings.dial_timeout_seconds):
+        with trio.move_on_after(ADDRESSES_TRIED_MAX * settings.dial_timeout_seconds + settings.handshake_timeout_seconds):
             await dial(host, address, observe)
         await _wait_at_most(connectivity, peer, _jittered(pause))
         pause = min(2 * pause, settings.redial_seconds_max)

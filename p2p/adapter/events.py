@@ -9,7 +9,15 @@ from collections import deque
 
 import trio
 
-from p2p.network import EVENT_BYTES_MAX, EVENTS_MAX, PEER_EVENTS_RESERVED, GossipReceived, NetworkEvent, Observe
+from p2p.network import (
+    EVENT_BYTES_MAX,
+    EVENTS_MAX,
+    PEER_EVENTS_RESERVED,
+    STRANGERS_EVENTS_MAX,
+    GossipReceived,
+    NetworkEvent,
+    Observe,
+)
 
 
 class EventQueue:
@@ -21,8 +29,8 @@ class EventQueue:
         self._sizes: deque[int] = deque()
         self._bytes = 0
 
-    def put(self, event: NetworkEvent) -> None:
-        """Queue an event, or drop it."""
+    def put(self, event: NetworkEvent, *, by_stranger: bool = False) -> None:
+        """Queue an event, or drop it; what a stranger delivered goes first, so that a flood does not delay what others say."""
         waiting = self._outbox.statistics().current_buffer_used
         while len(self._sizes) > waiting:
             self._bytes -= self._sizes.popleft()
@@ -31,6 +39,9 @@ class EventQueue:
             size = event.size_bytes
             if self._bytes + size > EVENT_BYTES_MAX:
                 self._observe("p2p_limit_hits", {"limit": "event_bytes"}, 1)
+                return
+            if by_stranger and waiting >= STRANGERS_EVENTS_MAX:
+                self._observe("p2p_limit_hits", {"limit": "strangers_events"}, 1)
                 return
             if waiting >= EVENTS_MAX - PEER_EVENTS_RESERVED:
                 self._observe("p2p_limit_hits", {"limit": "events"}, 1)

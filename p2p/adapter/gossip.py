@@ -71,7 +71,8 @@ class _Waiting:
 class GossipPorts:
     """What gossip needs of the host it is part of."""
 
-    deliver: Callable[[GossipReceived], None]
+    deliver: Callable[[GossipReceived, bool], None]
+    """Takes a message, and whether an unconfigured peer delivered it."""
     guard: Guard
     observe: Observe
     on_activity: Callable[[ID], None]
@@ -307,7 +308,8 @@ class Gossip(Pubsub):  # type: ignore[misc,unused-ignore]
             self._count(topic, "decoder_failed")
             return
         self._count(topic, "accepted")
-        self._ports.deliver(GossipReceived(peer_id_from(ID(msg.from_id)), topic, content, len(msg.data)))
+        received = GossipReceived(peer_id_from(ID(msg.from_id)), topic, content, len(msg.data))
+        self._ports.deliver(received, guard.is_stranger(msg_forwarder))
         if guard.relays(msg_forwarder, subscribed.limit, len(msg.data), topic):
             await self.router.publish(msg_forwarder, msg)
 

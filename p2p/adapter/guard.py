@@ -62,6 +62,10 @@ class Guard:
         """Where a connected peer is."""
         return self._addresses.get(peer) or None
 
+    def is_stranger(self, peer: ID) -> bool:
+        """Whether the peer is not one that this node was told to keep."""
+        return not self._is_kept(peer)
+
     def forget(self, peer: ID) -> None:
         """The peer's last connection is gone."""
         self._addresses.pop(peer, None)

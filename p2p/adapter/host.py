@@ -41,6 +41,7 @@ from p2p.network import (
     KEPT_PEERS_MAX,
     LEARNED_PEERS_MAX,
     Decoder,
+    GossipReceived,
     NetworkSettings,
     Observe,
     PeerAddress,
@@ -216,7 +217,7 @@ class Network:
             PortInUse: somebody else listens on the port.
         """
         listening = bind_exclusively(self.host, self.port)
-        transport = SocketTcp(listening, self._guard.accepts)
+        transport = SocketTcp(listening, self._guard.accepts, self._settings)
         self.port = listening.getsockname()[1]
         try:
             async with trio.open_nursery() as nursery:
@@ -258,7 +259,7 @@ class Network:
         requests = Requests(
             host, self._handler, self._guard, self._limit_of, self._observe, self._on_heard, self._settings.answer_timeout_seconds
         )
-        ports = GossipPorts(self._queue.put, self._guard, self._observe, self._on_heard, self._on_malformed, self._has_known_peers)
+        ports = GossipPorts(self._deliver, self._guard, self._observe, self._on_heard, self._on_malformed, self._has_known_peers)
         gossip = Gossip(host, self._settings, ports)
         router: Any = gossip.router
         network = host.get_network()
@@ -280,7 +281,9 @@ class Network:
             muxer_opt={TProtocol(YAMUX_PROTOCOL): BoundedYamux},
             transports=[transport],
             connection_config=ConnectionConfig(
-                min_connections=0, low_watermark=0, high_watermark=CONNECTIONS_MAX, max_connections=CONNECTIONS_MAX
+                min_connections=0, low_watermark=0, high_watermark=CONNECTIONS_MAX, max_connections=CONNECTIONS_MAX,
+                inbound_upgrade_timeout=self._settings.handshake_timeout_seconds,
+                outbound_upgrade_timeout=self._settings.handshake_timeout_seconds,
             ),
             resource_manager=ResourceManager(
                 enable_metrics=False,
@@ -379,6 +382,9 @@ class Network:
             self._guard.forget(peer)
             self._queue.put(PeerDisconnected(peer_id_from(peer)))
             self._observe("p2p_peers", {}, len(self._connectivity.peers()))
+
+    def _deliver(self, received: GossipReceived, by_stranger: bool) -> None:
+        self._queue.put(received, by_stranger=by_stranger)
 
     def _on_heard(self, peer: ID) -> None:
         self._heard.add(peer)

@@ -17,16 +17,19 @@ from libp2p.io.trio import TrioTCPStream
 from libp2p.network.auto_connector import AutoConnector
 from libp2p.network.connection.raw_connection import RawConnection
 from libp2p.stream_muxer.yamux.yamux import Yamux
+from libp2p.transport.exceptions import OpenConnectionError
 from libp2p.transport.tcp.tcp import TCP, TCPListener
 from multiaddr import Multiaddr
 
-from p2p.network import PortInUse
+from p2p.network import NetworkSettings, PortInUse
 
 log = logging.getLogger(__name__)
 
 CONNECTION_BUFFER_BYTES_MAX: Final = 64 * 1024 * 1024
 """Received bytes a connection may hold unread; a peer that sends more ignores flow control and is cut off."""
 _LISTEN_BACKLOG: Final = 128
+_TCP_RTO_MAX_MS: Final = 44
+"""Socket option of Linux that Python has no name for."""
 
 
 def bind_exclusively(host: str, port: int) -> socket.socket:
@@ -49,13 +52,27 @@ def bind_exclusively(host: str, port: int) -> socket.socket:
     return listening
 
 
+def limit_silence(stream: trio.SocketStream, settings: NetworkSettings) -> None:
+    """Notice soon that the other end is gone, or is back.
+
+    The system by itself would try for a quarter of an hour, with pauses that double until they are longer than any partition.
+    """
+    stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(settings.unacknowledged_seconds_max * 1000))
+    try:
+        stream.setsockopt(socket.IPPROTO_TCP, _TCP_RTO_MAX_MS, round(settings.retransmit_seconds_max * 1000))
+    except OSError as error:
+        # Linux has it since 6.15; on others a connection that is cut for long ends instead, and is dialled anew.
+        log.debug("retransmit_limit_unsupported error=%r", error)
+
+
 class SocketTcp(TCP):  # type: ignore[misc,unused-ignore]
     """TCP that listens on a socket bound beforehand, and knows every socket it ever opened."""
 
-    def __init__(self, listening: socket.socket, accepts: Callable[[str], bool]) -> None:
+    def __init__(self, listening: socket.socket, accepts: Callable[[str], bool], settings: NetworkSettings) -> None:
         super().__init__()
         self._listening = listening
         self._accepts = accepts
+        self._settings = settings
         self._dialled: set[trio.SocketStream] = set()
 
     async def dial(self, maddr: Multiaddr) -> RawConnection:
@@ -64,8 +81,13 @@ class SocketTcp(TCP):  # type: ignore[misc,unused-ignore]
         Raises:
             OpenConnectionError: nobody answers there.
         """
-        connection: Any = await super().dial(maddr)
+        try:
+            with trio.fail_after(self._settings.dial_timeout_seconds):
+                connection: Any = await super().dial(maddr)
+        except trio.TooSlowError as error:
+            raise OpenConnectionError(f"{maddr} did not answer within {self._settings.dial_timeout_seconds:g} s") from error
         stream = connection.stream.stream
+        limit_silence(stream, self._settings)
         self._dialled = {dialled for dialled in self._dialled if dialled.socket.fileno() >= 0}
         self._dialled.add(stream)
         return connection  # type: ignore[no-any-return]
@@ -78,7 +100,7 @@ class SocketTcp(TCP):  # type: ignore[misc,unused-ignore]
 
     def create_listener(self, handler_function: THandler) -> TCPListener:
         """A listener on the socket."""
-        return _SocketListener(handler_function, self._listening, self._accepts)
+        return _SocketListener(handler_function, self._listening, self._accepts, self._settings)
 
 
 class _SocketListener(TCPListener):  # type: ignore[misc,unused-ignore]
@@ -87,10 +109,13 @@ class _SocketListener(TCPListener):  # type: ignore[misc,unused-ignore]
     background_nursery: trio.Nursery
     """Set by libp2p before it calls `listen`."""
 
-    def __init__(self, handler_function: THandler, listening: socket.socket, accepts: Callable[[str], bool]) -> None:
+    def __init__(
+        self, handler_function: THandler, listening: socket.socket, accepts: Callable[[str], bool], settings: NetworkSettings
+    ) -> None:
         super().__init__(handler_function)
         self._listening = listening
         self._accepts = accepts
+        self._settings = settings
 
     async def listen(self, maddr: Multiaddr) -> None:
         """Start serving; `maddr` only names the socket."""
@@ -115,6 +140,7 @@ class _SocketListener(TCPListener):  # type: ignore[misc,unused-ignore]
         if not address or not self._accepts(address):
             await trio.aclose_forcefully(socket_stream)
             return
+        limit_silence(socket_stream, self._settings)
         stream = _WatchedStream(socket_stream)
         try:
             async with trio.open_nursery() as nursery:

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -71,10 +71,10 @@ def wait_for(what: str, ask: Callable[[], T | None], seconds: float = EVENT_SECO
 class Cluster:
     """Nodes in one folder; each has a process of its own."""
 
-    def __init__(self, folder: Path, options: Options) -> None:
+    def __init__(self, folder: Path, options: Options, hosts: Sequence[str] | None = None) -> None:
         self.options = options
         self.layout = Layout(folder)
-        self.genesis = write_network(folder, options)
+        self.genesis = write_network(folder, options, hosts)
         self.processes: dict[int, subprocess.Popen[bytes]] = {}
         self.everything: list[subprocess.Popen[bytes]] = []
         self._watcher = Watcher(options)

@@ -140,7 +140,7 @@ class Attacker:
 
     def __init__(self):
         self.key_pair = create_new_key_pair()
-        self.transport = SocketTcp(bind_exclusively("127.0.0.1", 0), lambda address: True)
+        self.transport = SocketTcp(bind_exclusively("127.0.0.1", 0), lambda address: True, NetworkSettings())
         self.host = new_host(
             key_pair=self.key_pair,
             sec_opt={NOISE_PROTOCOL: NoiseTransport(self.key_pair, noise_privkey=create_noise_key_pair().private_key)},
