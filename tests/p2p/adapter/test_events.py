@@ -3,7 +3,7 @@
 from collections import Counter
 
 from p2p.adapter.events import EventQueue
-from p2p.network import EVENT_BYTES_MAX, EVENTS_MAX, PEER_EVENTS_RESERVED, GossipReceived, PeerConnected, PeerId
+from p2p.network import EVENT_BYTES_MAX, EVENTS_MAX, PEER_EVENTS_RESERVED, STRANGERS_EVENTS_MAX, GossipReceived, PeerConnected, PeerId
 
 PEER = PeerId("peer")
 
@@ -25,6 +25,16 @@ async def test_gossip_leaves_room_for_news_of_peers():
     for _ in range(PEER_EVENTS_RESERVED + 1):
         queue.put(PeerConnected(PEER))
     assert counts["peer_events"] == 1
+
+
+async def test_what_strangers_deliver_leaves_room_for_what_others_say():
+    queue, counts = queue_and_counts()
+    message = GossipReceived(PEER, "topic", b"", 0)
+    for _ in range(STRANGERS_EVENTS_MAX + 3):
+        queue.put(message, by_stranger=True)
+    assert counts["strangers_events"] == 3
+    queue.put(message)
+    assert queue.events.statistics().current_buffer_used == STRANGERS_EVENTS_MAX + 1
 
 
 async def test_payload_bytes_are_bounded_and_freed_by_reading():
