@@ -60,7 +60,9 @@ def run(config: NodeConfig) -> None:
         except BaseExceptionGroup as group:
             refused, rest = group.split(UserError)
             if refused is not None and rest is None:
-                raise _first(refused) from None
+                reason = _first(refused)
+                _LOG.critical("ended %s", reason)
+                raise reason from None
             raise
 
 

@@ -58,7 +58,11 @@ class NodeStore:
         return next(iter(self._database.iterate(start, prefix_end(prefix))), None)
 
     async def write(self, records: Sequence[Persist]) -> None:
-        """One batch; synced, in a worker thread, when any record is durable."""
+        """One batch; synced, in a worker thread, when any record is durable.
+
+        Raises:
+            StorageFailed: the disk is full or broken.
+        """
         if not records:
             return
         items = [(record.key, record.value) for record in records]

@@ -75,6 +75,10 @@ class StartupRefused(UserError):
     exit_code = 2
 
 
+class StorageFailed(UserError):
+    """The disk is full or broken: the node ends, for what it says must be on disk first."""
+
+
 class Reason(Enum):
     """Base of the reason enums; a reason's value is `(code, fault)`."""
 

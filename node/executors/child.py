@@ -21,7 +21,7 @@ from typing import BinaryIO
 from node.executors import wire
 from node.executors.operations import OPERATIONS, QUEUE_MAX, Lane, queue_limit
 from node.executors.service import Service
-from primitives.errors import Busy, ShardnetError, StartupRefused
+from primitives.errors import Busy, ShardnetError, StartupRefused, StorageFailed
 from primitives.genesis import Genesis
 from shard.database import LevelDatabase
 
@@ -150,9 +150,9 @@ def main() -> int:
     try:
         database = LevelDatabase(Path(opening.path))
         service = Service(Genesis.model_validate_json(opening.genesis), opening.shard, database, opening.call_deadline_ms)
-    except StartupRefused as error:
+    except (StartupRefused, StorageFailed) as error:
         output.send(wire.failure(wire.OPENING_ID, error))
-        return StartupRefused.exit_code
+        return error.exit_code
     output.send(wire.success(wire.OPENING_ID, service.perform("head", ())))
     _serve(frames, service, output)
     service.close()

@@ -4,6 +4,8 @@ Every method may raise `primitives.errors.Unavailable`:
 
 - Busy: the lane's queue is full (limits `block_queue_max`, `own_queue_max`, `read_queue_max`, `call_queue_max`);
 - ExecutorLost: the executor ended before it answered, or has not come back in time. Whatever was asked may be asked again.
+
+Block work may raise `primitives.errors.StorageFailed`, which ends the node: it cannot stand by what it would say.
 """
 
 from __future__ import annotations
@@ -48,6 +50,7 @@ class Executor(ABC):
 
         Raises:
             StartupRefused: the database is of another network or shard, or in use.
+            StorageFailed: there is no room for it.
             ExecutorLost: the executor ended, or was not ready in time.
         """
 

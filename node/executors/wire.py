@@ -17,6 +17,7 @@ from primitives.errors import (
     Reason,
     ShardnetError,
     StartupRefused,
+    StorageFailed,
     TransactionReason,
 )
 from shard.views import Big, big, small
@@ -139,7 +140,7 @@ def _failure_of(error: ShardnetError) -> Failure:
             return Failure(kind, error.reason.code, error.message, {})
         case Interrupted() | Busy():
             return Failure(kind, error.limit, str(error), {})
-        case StartupRefused():
+        case StartupRefused() | StorageFailed():
             return Failure(kind, "", str(error), {})
     raise AssertionError(f"a shard executor raises no {kind}") from error
 
@@ -164,4 +165,6 @@ def error_of(failure: Failure) -> ShardnetError:
             return Busy(failure.code, failure.message)
         case "StartupRefused", _:
             return StartupRefused(failure.message)
+        case "StorageFailed", _:
+            return StorageFailed(failure.message)
     raise InvalidEncoding(EncodingReason.UNKNOWN_KIND, f"an error {failure.kind} {failure.code}")

@@ -22,6 +22,9 @@ class Database(Protocol):
         """Writes all items or, after a crash, none; with `sync` they are on disk when this returns.
 
         Batches reach the disk in the order written, so a synced batch makes all earlier ones durable.
+
+        Raises:
+            StorageFailed: the disk is full or broken.
         """
 
     def close(self) -> None:

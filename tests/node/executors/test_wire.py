@@ -15,6 +15,7 @@ from primitives.errors import (
     InvalidTransaction,
     QueryReason,
     StartupRefused,
+    StorageFailed,
     TransactionReason,
 )
 
@@ -25,6 +26,7 @@ ERRORS = [
     Interrupted("call_deadline_ms", "too long"),
     Busy("call_queue_max"),
     StartupRefused("another network"),
+    StorageFailed("no room"),
 ]
 
 
