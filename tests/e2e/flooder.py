@@ -23,10 +23,10 @@ FLOOD_SECONDS_MAX = 20.0
 FRAME_BYTES = 300_000
 ASKERS = 12
 """Requests at once: fewer than a node answers one peer."""
-ASKERS_MANY = 100
-"""More than a peer may have streams."""
 READ_BYTES = 1 << 20
 COME_BACK_SECONDS = 0.05
+ROUND_SECONDS_MAX = 2.0
+SILENT_STREAMS = 150
 GONE = (BaseLibp2pError, ValueError, trio.ClosedResourceError, trio.BrokenResourceError)
 """What writing to a peer that has cut us off raises."""
 
@@ -124,8 +124,8 @@ def raw(content: bytes) -> Flood:
     return flood
 
 
-def requests(payload: bytes, count: int, askers: int = ASKERS) -> Flood:
-    """So many requests, some at a time, each written in one go with the negotiation of its stream."""
+def requests(payload: bytes, count: int) -> Flood:
+    """So many requests, a few at a time, each written in one go with the negotiation of its stream."""
     opening = b"".join(frame_of(line + b"\n") for line in (b"/multistream/1.0.0", SYNC_PROTOCOL.encode())) + frame_of(payload)
 
     async def flood(attacker: Attacker, target: Target) -> int:
@@ -147,13 +147,28 @@ def requests(payload: bytes, count: int, askers: int = ASKERS) -> Flood:
 
         try:
             async with trio.open_nursery() as nursery:
-                for _ in range(askers):
+                for _ in range(ASKERS):
                     nursery.start_soon(ask)
         except* GONE:
             pass
         return sent
 
     return flood
+
+
+async def silent_streams(attacker: Attacker, target: Target) -> int:
+    """Streams on which nothing is said, one after the other: however slow this machine is, they become too many."""
+    (connection,) = attacker.host.get_network().get_connections()
+    opened = 0
+    with trio.move_on_after(ROUND_SECONDS_MAX):
+        try:
+            for _ in range(SILENT_STREAMS):
+                await connection.new_stream()
+                opened += 1
+            await trio.sleep(ROUND_SECONDS_MAX)
+        except GONE:
+            pass
+    return opened
 
 
 def hello_everywhere(target: Target) -> bytes:

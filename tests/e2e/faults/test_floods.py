@@ -32,7 +32,7 @@ from p2p.messages import (
 from p2p.topics import TopicKind
 from primitives.receipts import Bundle, CrossShardReceipt
 from primitives.votes import EMPTY_SIGNATURE, Certificate, Instance, Vote, VoteKind
-from tests.e2e.flooder import ASKERS, ASKERS_MANY, Flood, Target, gossip, never_read, raw, requests, run, write_messages
+from tests.e2e.flooder import Flood, Target, gossip, never_read, raw, requests, run, silent_streams, write_messages
 from tests.e2e.harness import Cluster, make_options, running, wait_for
 from tests.p2p.adapter.harness import Attacker
 from tests.p2p.adapter.test_traps_crash import forged
@@ -142,7 +142,7 @@ def test_a_million_gossip_messages(cluster: Cluster, target: Target, kind: Topic
 @pytest.mark.parametrize("kind", [kind for kind, limit in REQUEST_LIMITS.items() if limit.is_blamed])
 def test_a_flood_of_requests(cluster: Cluster, target: Target, kind: type) -> None:
     payload, limit = payload_of(kind, target), f"{REQUEST_LIMITS[kind].name}_rate"
-    require_banned(cluster, target, requests(payload, 5000), limit, "inbound_streams", then=requests(payload, 5000, ASKERS_MANY))
+    require_banned(cluster, target, requests(payload, 5000), limit, "inbound_streams", then=silent_streams)
 
 
 @pytest.mark.parametrize("kind", [kind for kind, limit in REQUEST_LIMITS.items() if not limit.is_blamed])
@@ -150,8 +150,8 @@ def test_a_flood_of_what_is_not_the_peers_own_doing_is_refused(cluster: Cluster,
     heights = [chain.finalized.number for chain in cluster.chains(0)]
     payload, limits = payload_of(kind, target), (f"{REQUEST_LIMITS[kind].name}_rate", "inbound_streams")
     before = hits(cluster, *limits)
-    for askers in (ASKERS, ASKERS_MANY):
-        run(requests(payload, 600, askers), target, lambda: hits(cluster, *limits) >= before + REFUSED_MIN)
+    for flood in (requests(payload, 600), silent_streams):
+        run(flood, target, lambda: hits(cluster, *limits) >= before + REFUSED_MIN)
     assert hits(cluster, *limits) >= before + REFUSED_MIN
     for node in (0, 1):
         cluster.wait_growth(node, BLOCKS_DURING_A_FLOOD, heights)
