@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from node.cli.options import as_json, print_json
+from primitives.errors import InvalidConfig
 
 
 @click.command(epilog="Example: shardnet simulate --seed 7 --nodes 7 --shards 2 --views 50 --faults standard")
@@ -16,12 +17,15 @@ from node.cli.options import as_json, print_json
     "--faults", type=click.Choice(["none", "light", "standard", "heavy"]), default="light", show_default=True, help="Loss, delay, crashes."
 )
 @click.option("--signatures", type=click.Choice(["fast", "bls"]), default="fast", show_default=True, help="A stand-in, or real ones.")
+@click.option("--persona", "personas", multiple=True, metavar="NAME@NODE", help="A validator that breaks the rules; repeat it for more.")
 @as_json
-def simulate(seed: int, nodes: int, shards: int, views: int, faults: str, signatures: str, as_json: bool) -> int:
+def simulate(seed: int, nodes: int, shards: int, views: int, faults: str, signatures: str, personas: tuple[str, ...], as_json: bool) -> int:
     """Run simulated nodes on simulated time; the same seed gives the same digest."""
     from node.simulator import run
 
-    report = run(seed=seed, nodes=nodes, shards=shards, views=views, faults=faults, signatures=signatures)
+    report = run(
+        seed=seed, nodes=nodes, shards=shards, views=views, faults=faults, signatures=signatures, personas=_personas(personas)
+    )
     violations = [str(violation) for violation in report.violations]
     if as_json:
         print_json({"digest": _text(report.digest), "blocks": report.blocks, "violations": violations, "replay": report.replay})
@@ -34,6 +38,18 @@ def simulate(seed: int, nodes: int, shards: int, views: int, faults: str, signat
         if violations:
             click.echo(f"replay with: {report.replay}", err=True)
     return 1 if violations else 0
+
+
+def _personas(given: tuple[str, ...]) -> dict[int, str]:
+    found: dict[int, str] = {}
+    for text in given:
+        name, _, node = text.rpartition("@")
+        if not name or not node.isdecimal():
+            raise InvalidConfig("--persona", f"{text!r} is not NAME@NODE, as in double-voter@2")
+        if int(node) in found:
+            raise InvalidConfig("--persona", f"node {node} is given two personas: name it once")
+        found[int(node)] = name
+    return found
 
 
 def _text(digest: bytes | str) -> str:

@@ -11,10 +11,12 @@ from node.core import effects as fx
 from node.core.core import Core
 from node.hosting import genesis_of_shards
 from node.serving import Server
+from node.simulator.personas import Persona, Said
 from node.simulator.storage import CrashingDatabase, SimulatedStore
 from p2p.messages import ConsensusBatch, decode_gossip, decode_response, encode_request
 from p2p.topics import Topic, TopicKind
 from primitives.errors import InvalidBlock, InvalidTransaction
+from primitives.headers import ShardHeader
 from primitives.receipts import Bundle
 from primitives.types import Address, ValidatorIndex
 from shard.engine.reference import ReferenceEngine
@@ -70,6 +72,8 @@ class SimulatedNode:
         self._validator = index if is_validator else None
         self.store = SimulatedStore()
         self.databases = {shard: CrashingDatabase() for shard in shards}
+        self.persona: Persona | None = None
+        """What makes it break the rules; None: nothing does."""
         self.is_alive = False
         self.boot = 0
         self._turns: deque[Callable[[], list[fx.Effect]]] = deque()
@@ -120,7 +124,12 @@ class SimulatedNode:
     def receive(self, event: fx.Event) -> None:
         """One event."""
         if self.is_alive:
-            self._take_turn(lambda: self.core.handle(event, self._clocks()))
+            self._take_turn(lambda: self._handle(event))
+
+    def _handle(self, event: fx.Event) -> list[fx.Effect]:
+        effects = self.core.handle(event, self._clocks())
+        self.world.checks.heard(self, event)
+        return effects
 
     def submit(self, shard: int, raw: bytes, *, is_local: bool) -> None:
         """A transaction of a user here, or one a peer gossiped."""
@@ -166,7 +175,7 @@ class SimulatedNode:
     def _carry_out(self, effects: list[fx.Effect]) -> None:
         for effect in effects:
             self._carry_out_one(effect)
-        self.world.checks.after_turn(self.index, self.core, self.store, self.executors, self.world.now_ms)
+        self.world.checks.after_turn(self, self.world.now_ms)
         due = max(self.core.deadline_ms, self.world.now_ms + 1)
         if self._tick_ms is None or due < self._tick_ms or self._tick_ms <= self.world.now_ms:
             self._tick_ms = due
@@ -179,11 +188,11 @@ class SimulatedNode:
     def _carry_out_one(self, effect: fx.Effect) -> None:
         match effect:
             case fx.Publish(topic, payload):
-                self.world.gossip(self.index, fx.GossipReceived(self.name, topic, decode_gossip(topic.kind, payload)))
+                self._say(Said(topic, decode_gossip(topic.kind, payload)))
             case fx.Tell(peer, message):
                 batch = ConsensusBatch((message.certificate,), (), (), (), ())
                 topic = Topic(TopicKind.CONSENSUS, message.certificate.instance.chain)
-                self.world.tell(self.index, int(peer.removeprefix("node-")), fx.GossipReceived(self.name, topic, batch))
+                self._say(Said(topic, batch, frozenset({int(peer.removeprefix("node-"))})))
             case fx.Ask(request_id, peer, request):
                 self.world.ask(self.index, int(peer.removeprefix("node-")), request_id, request)
             case fx.Admit(shard, _, transactions):
@@ -200,6 +209,10 @@ class SimulatedNode:
             case _:
                 pass  # observations
 
+    def _say(self, said: Said) -> None:
+        for one in (said,) if self.persona is None else self.persona.says(said):
+            self.world.gossip(self.index, fx.GossipReceived(self.name, one.topic, one.message), one.targets, one.delay_ms)
+
     def _work(self, effect: fx.Effect) -> None:
         match effect:
             case fx.Execute(shard, root, block, reference, coinbase):
@@ -212,6 +225,8 @@ class SimulatedNode:
                     reference=effect.reference, coinbase=effect.coinbase, epoch=effect.epoch, view=effect.view, proposer=effect.proposer,
                     timestamp=effect.timestamp, available=effect.available,
                 )
+                if self.persona is not None:
+                    self.persona.builds(effect, context)
                 built = self.executors[effect.shard].build(effect.parent, context, effect.candidates, 1000)
                 self.receive(fx.BlockBuilt(effect.shard, effect.parent, effect.view, built))
             case fx.Finalize(shard, root):
@@ -235,4 +250,13 @@ class SimulatedNode:
 
     def answer(self, peer: str, request: Any) -> Any:
         """What this node's server says to a peer's request, by the wire."""
-        return decode_response(request, _finish(self.server.answer(peer, encode_request(request))))
+        response = decode_response(request, _finish(self.server.answer(peer, encode_request(request))))
+        return response if self.persona is None else self.persona.answers(request, response)
+
+    def total_wei(self, shard: int, block_hash: bytes) -> int | None:
+        """Wei of all accounts after a block of a shard; None where that block was not executed here."""
+        executor = self.executors.get(shard)
+        result = None if executor is None else executor.result(block_hash)
+        if executor is None or result is None:
+            return None
+        return sum(account.balance for _, account in executor.engine.iterate_accounts(ShardHeader.decode(result.header).state_root))

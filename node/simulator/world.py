@@ -5,15 +5,17 @@ from __future__ import annotations
 import functools
 import heapq
 import random
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from consensus.beacon.state import BeaconState
 from node.core import effects as fx
 from node.simulator.checks import Checks
+from node.simulator.checks.agreement import digest
 from node.simulator.faults import FAULTS, Weather
 from node.simulator.node import SimulatedNode
+from node.simulator.personas import PERSONAS, check_personas
 from node.simulator.signatures import SIGNATURES, Keys
 from node.simulator.workload import Arrival, draw, genesis_accounts, make_users
 from p2p.messages import Request
@@ -63,6 +65,7 @@ class World:
         second_epoch: frozenset[int] | None = None,
         observers: Sequence[Collection[int]] = (),
         observers_join_ms: int = 0,
+        personas: Mapping[int, str] | None = None,
     ) -> None:
         """A world whose nodes are about to start.
 
@@ -76,7 +79,13 @@ class World:
             observers: nodes without a validator: the shards that each hosts.
             observers_join_ms: when they start, with nothing but genesis.
             second_epoch: the validators of epoch 1, if not all; epoch 2 is everybody's again.
+            personas: by node, how its validator breaks the rules: of `PERSONAS`, less than a third of the validators.
+
+        Raises:
+            InvalidConfig: no such persona or node, or too many.
         """
+        self.personas = dict(sorted((personas or {}).items()))
+        check_personas(self.personas, nodes)
         self.seed = seed
         self._second_epoch = second_epoch
         self.rng = random.Random(seed)
@@ -84,7 +93,7 @@ class World:
         self.now_ms = 0
         self._heap: list[tuple[int, int, Callable[[], Any]]] = []
         self._count = 0
-        self.checks = Checks()
+        self.checks = Checks(frozenset(self.personas))
         self.users = make_users(seed, USERS)
         seeds = [sha256(b"shardnet.simulated-validator" + seed.to_bytes(8, "big") + i.to_bytes(4, "big")) for i in range(nodes)]
         self.keys: Keys = SIGNATURES[signatures](seeds)
@@ -97,6 +106,8 @@ class World:
         everything = range(self.genesis.parameters.shard_count)
         self.nodes = [SimulatedNode(self, index, everything, is_validator=True) for index in range(nodes)]
         self.nodes += [SimulatedNode(self, nodes + i, hosted, is_validator=False) for i, hosted in enumerate(observers)]
+        for index, name in self.personas.items():
+            self.nodes[index].persona = PERSONAS[name](self.nodes[index])
         self.sent: list[Arrival] = []
         """What everything that users sent has to lead to."""
         for node in self.nodes:
@@ -116,6 +127,11 @@ class World:
     def _validator(self, index: int, fee_address: bytes) -> GenesisValidator:
         public_key, proof = self.keys.public(index)
         return GenesisValidator(public_key=public_key, proof_of_possession=proof, stake=32 * 10**18, fee_address=fee_address)
+
+    @property
+    def honest(self) -> list[SimulatedNode]:
+        """The nodes that keep the rules."""
+        return [node for node in self.nodes if node.persona is None]
 
     # -- time
 
@@ -138,22 +154,19 @@ class World:
         """Runs until every chain of every node has a final block of `height`; False if it does not come to that in time."""
 
         def reached() -> bool:
-            return all(node.is_alive and all(c.tree.head.info.height >= height for c in node.core.chains) for node in self.nodes)
+            return all(node.is_alive and all(c.tree.head.info.height >= height for c in node.core.chains) for node in self.honest)
 
         return self.run_until(reached, limit_ms)
 
     # -- network
 
-    def gossip(self, source: int, event: fx.GossipReceived) -> None:
-        """To every other node, each copy with its own fate."""
+    def gossip(self, source: int, event: fx.GossipReceived, targets: Collection[int] | None = None, extra_ms: int = 0) -> None:
+        """To every other node, or to some, each copy with its own fate."""
         for node in self.nodes:
-            if node.index != source:
-                self.tell(source, node.index, event)
-
-    def tell(self, source: int, target: int, event: fx.GossipReceived) -> None:
-        """To one node."""
-        for delay in self.weather.delays(source, target):
-            self.at(self.now_ms + delay, functools.partial(self.nodes[target].receive, event))
+            if node.index != source and (targets is None or node.index in targets):
+                lag_ms = extra_ms if node.persona is None else extra_ms + node.persona.lag_ms()
+                for delay in self.weather.delays(source, node.index):
+                    self.at(self.now_ms + delay + lag_ms, functools.partial(node.receive, event))
 
     def ask(self, source: int, target: int, request_id: int, request: Request) -> None:
         """A request and its answer, or a time-out."""
@@ -173,7 +186,7 @@ class World:
     def start(self, node: SimulatedNode) -> None:
         """Starts a node, for the first time or after a crash, and connects it."""
         node.start()
-        self.checks.after_restart(node.index, node.core, self.now_ms)
+        self.checks.after_restart(node, self.now_ms)
         for other in self.nodes:
             if other is not node and other.is_alive:
                 other.receive(fx.PeerConnected(node.name))
@@ -188,6 +201,11 @@ class World:
             if other.is_alive:
                 other.receive(fx.PeerDisconnected(node.name))
         self.at(self.now_ms + down_ms, lambda: self.start(node))
+
+    def heal(self) -> None:
+        """Ends all faults but those of the personas."""
+        self.weather.heal()
+        self.checks.heal(self.nodes)
 
     def split(self, island: frozenset[int], duration_ms: int) -> None:
         """Cuts some nodes off from the others for a while."""
@@ -234,13 +252,17 @@ class World:
         return executor.engine.account(_state_root(executor), sender).nonce > 0
 
     def has_delivered_all(self) -> bool:
-        """Whether every node lives and its state holds what was sent, refunds of failed calls included."""
+        """Whether every honest node lives and its state holds what was sent, refunds of failed calls included."""
         return all(
             node.is_alive and arrival.least <= _balance(node.executors[arrival.shard], arrival.account) <= arrival.most
-            for node in self.nodes
+            for node in self.honest
             for arrival in self.sent
             if arrival.shard in node.databases
         )
+
+    def has_punished_all(self) -> bool:
+        """Whether every validator that contradicted itself before an honest node is slashed at every honest node."""
+        return all(node.is_alive and not self.checks.conduct.unpunished(node) for node in self.honest)
 
 
 def _balance(executor: ShardExecutor, address: bytes) -> int:
@@ -252,7 +274,13 @@ def _state_root(executor: ShardExecutor) -> bytes:
 
 
 def run(
-    seed: int, nodes: int = 7, shards: int = 2, views: int = 40, faults: str = "standard", signatures: str = "fast"
+    seed: int,
+    nodes: int = 7,
+    shards: int = 2,
+    views: int = 40,
+    faults: str = "standard",
+    signatures: str = "fast",
+    personas: Mapping[int, str] | None = None,
 ) -> SimulationReport:
     """Simulates a network until its beacon chain is past `views` views and everything sent has arrived.
 
@@ -263,47 +291,49 @@ def run(
         views: of the beacon chain; two thirds of them with faults.
         faults: none, light, standard (loss, delay, a crash) or heavy.
         signatures: fast (a stand-in) or bls.
+        personas: by node, how its validator breaks the rules.
 
     Raises:
+        InvalidConfig: no such persona or node, or too many.
         AssertionError: a node met a bug; its notes tell how to run this again.
     """
     replay = f"shardnet simulate --seed {seed} --nodes {nodes} --shards {shards} --views {views} --faults {faults}"
-    replay += f" --signatures {signatures}"
-    world = World(seed, nodes, shards, faults, signatures)
+    replay += f" --signatures {signatures}" + "".join(f" --persona {name}@{index}" for index, name in sorted((personas or {}).items()))
+    world = World(seed, nodes, shards, faults, signatures, personas=personas)
     world.plan(views)
     violations = world.checks.violations
     try:
         if (stuck := _play(world, views)) and not violations:
             violations.append(stuck)
-        digest = world.checks.digest([(node.core, node.store, node.executors) for node in world.nodes])
+        found = digest(world.honest)
     except AssertionError as error:
         error.add_note(f"replay with: {replay}")
         raise
     blocks: dict[int, int] = {}
     for chain, height in sorted(world.checks.blocks):
         blocks[chain] = height
-    return SimulationReport(seed, digest, blocks, list(violations), world.now_ms / 1000, replay)
+    return SimulationReport(seed, found, blocks, list(violations), world.now_ms / 1000, replay)
 
 
 def _play(world: World, views: int) -> str:
     """Faults, healing, and the rest; says what did not come in time."""
 
     def past(view: int) -> bool:
-        return all(node.is_alive and node.core.beacon.engine.view >= view for node in world.nodes)
+        return all(node.is_alive and node.core.beacon.engine.view >= view for node in world.honest)
 
     limit_ms, stormy = views * TIME_PER_VIEW_MAX_MS, max(1, views * 2 // 3)
     if not world.run_until(lambda: past(stormy), limit_ms):
         return f"the beacon chain did not pass {stormy} views in {limit_ms / 1000:.0f} s"
-    world.weather.heal()
+    world.heal()
     if not world.run_until(lambda: past(views), limit_ms):
         return f"the beacon chain did not pass {views} views after the faults had ended"
-    heads = {chain.number: chain.tree.head.info.height for chain in world.nodes[0].core.chains}
+    heads = {chain.number: chain.tree.head.info.height for chain in world.honest[0].core.chains}
 
     def settled() -> bool:
         grown = all(
-            node.is_alive and all(c.tree.head.info.height > heads[c.number] for c in node.core.chains) for node in world.nodes
+            node.is_alive and all(c.tree.head.info.height > heads[c.number] for c in node.core.chains) for node in world.honest
         )
-        return grown and world.has_delivered_all()
+        return grown and world.has_delivered_all() and world.has_punished_all()
 
     if not world.run_until(settled, SETTLE_MAX_MS):
         return f"not everything sent had arrived {SETTLE_MAX_MS / 1000:.0f} s after the faults had ended"

@@ -11,7 +11,7 @@ def test_calls_arrive_and_failed_ones_come_back_under_heavy_faults() -> None:
     refunds = [arrival for arrival in world.sent if arrival.least < arrival.most]
     assert refunds
     world.run_until(lambda: all(node.is_alive and node.core.beacon.engine.view >= 8 for node in world.nodes), 240_000)
-    world.weather.heal()
+    world.heal()
     assert world.run_until(world.has_delivered_all, 240_000)
     assert world.checks.violations == []
     at = world.sent.index(refunds[0])

@@ -4,13 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from node.core import effects as fx
 from node.simulator import World
-from p2p.messages import ConsensusBatch
-from p2p.topics import Topic, TopicKind
 from primitives.errors import BlockReason
 from primitives.parameters import Parameters
-from primitives.votes import Vote, VoteKind, vote_signing_root
 
 EPOCH = 6
 
@@ -30,7 +26,7 @@ def run_past_epoch(world, epoch, limit_ms=600_000):
     assert world.run_until(lambda: all(node.is_alive and beacon_state(node).epoch > epoch for node in world.nodes), limit_ms), (
         world.checks.violations
     )
-    world.weather.heal()
+    world.heal()
     assert world.run_until(world.has_delivered_all, 240_000), world.checks.violations
     heads = {chain.number: chain.tree.head.info.height for chain in world.nodes[0].core.chains}
     assert world.run_until(
@@ -74,28 +70,13 @@ def test_once_an_instance_should_have_ended_only_its_boundary_is_voted_for():
     assert chain.refusal(chain.tree.head) is BlockReason.AFTER_BOUNDARY
 
 
-def contradiction(world, node, validator):
-    core = world.nodes[node].core
-    instance, view = core.beacon.instance, core.beacon.engine.view
-    scheme, parameters = world.keys.scheme(validator), world.genesis.parameters
-
-    def vote(root):
-        message = vote_signing_root(parameters.fork_version, world.genesis.root, instance, view, VoteKind.NOTARIZE, root)
-        return Vote(instance, view, VoteKind.NOTARIZE, root, validator, scheme.sign(validator, message))
-
-    return ConsensusBatch((), (), (vote(b"\1" * 32), vote(b"\2" * 32)), (), ())
-
-
 def test_a_double_vote_costs_stake_and_seat_everywhere():
-    world = make_world(6)
-    assert world.run_until(lambda: all(node.is_alive and beacon_state(node).height >= 2 for node in world.nodes), 60_000)
-    batch = contradiction(world, node=0, validator=4)
-    topic = Topic(TopicKind.CONSENSUS, world.genesis.parameters.beacon)
-    world.nodes[0].receive(fx.GossipReceived("node-4", topic, batch))
+    world = make_world(6, personas={4: "double-voter"})
     stake = world.genesis.validators[4].stake
-    assert world.run_until(lambda: all(beacon_state(node).validators[4].slashed_at > 0 for node in world.nodes), 60_000)
+    slashed = lambda: all(node.is_alive and beacon_state(node).validators[4].slashed_at > 0 for node in world.nodes)  # noqa: E731
+    assert world.run_until(slashed, 60_000), world.checks.violations
     run_past_epoch(world, 2)
-    for node in world.nodes:
+    for node in world.honest:
         state = beacon_state(node)
         assert state.validators[4].stake == stake // 2
         assert sum(record.stake for record in state.validators) == 5 * stake - stake // 2 + stake // 20

@@ -34,7 +34,7 @@ def test_those_that_join_late_have_the_validators_roots(seed: int, faults: str) 
     world = World(seed, nodes=4, shards=2, faults=faults, observers=[(0, 1), (0,), (1,), ()], observers_join_ms=60_000)
     world.plan(views=20)
     assert world.run_until(lambda: world.now_ms > 90_000, 100_000)
-    world.weather.heal()
+    world.heal()
     assert world.run_until(world.has_delivered_all, 200_000)
     assert world.run_until(lambda: caught_up(world), 60_000)
     assert world.checks.violations == []

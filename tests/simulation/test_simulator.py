@@ -47,7 +47,7 @@ def test_all_nodes_crashing_together_again_and_again_lose_nothing_final(seed: in
         world.run_until(lambda: False, world.rng.randint(1500, 5000))
         for node in world.nodes:
             world.crash(node, world.rng.randint(500, 4000))
-    world.weather.heal()
+    world.heal()
     assert world.run_until(world.has_delivered_all, 60_000)
     assert world.run_until_finalized(max(height for _, height in world.checks.blocks) + 1)  # idle chains are slow to get there
     assert world.checks.violations == []
@@ -89,7 +89,7 @@ def test_a_network_without_persistence_is_caught() -> None:
         node.store.__init__()  # type: ignore[misc]
         for database in node.databases.values():
             database.__init__()  # type: ignore[misc]
-    world.checks._seen.clear()  # or the check of restarts would be first
+    world.checks.agreement.seen.clear()  # or the check of restarts would be first
     world.run_until(lambda: False, 20_000)
     assert any("two blocks are final" in violation for violation in world.checks.violations)
 
@@ -161,10 +161,11 @@ def test_a_receipt_delivered_twice_is_caught() -> None:
     receipt = CrossShardReceipt(0, 1, 0, 0, bytes(20), bytes(20), 1, 0, 0, bytes(20), b"")
     first = make_header(1, 1, empty_summary(2))
     checks = Checks()
-    checks.count_receipts(ShardBlock(first.encode(), (receipt,), ()).encode(), 10)
+    checks.value.on_shard_block(ShardBlock(first.encode(), (receipt,), ()).encode())
     assert checks.violations == []
     second = make_header(1, 2, empty_summary(2), parent_hash=first.hash())
-    checks.count_receipts(ShardBlock(second.encode(), (receipt,), ()).encode(), 1500)
+    checks.now_ms = 1500
+    checks.value.on_shard_block(ShardBlock(second.encode(), (receipt,), ()).encode())
     assert checks.violations == ["1.500 s: receipt 0 from 0 to 1 delivered where 1 was next"]
 
 
