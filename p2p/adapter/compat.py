@@ -76,7 +76,7 @@ _METHODS: Final[tuple[tuple[type[Any], tuple[str, ...]], ...]] = (
 # What only an instance has, found among the names its class's code mentions.
 _ATTRIBUTES: Final[tuple[tuple[type[Any], tuple[str, ...]], ...]] = (
     (Swarm, ("_negative_peer_cache", "auto_connector", "retry_config", "notifees", "listeners", "background_nursery")),
-    (Yamux, ("stream_buffers", "secured_conn", "event_shutting_down")),
+    (Yamux, ("_write_lock", "stream_buffers", "secured_conn", "event_shutting_down")),
     (YamuxStream, ("recv_window", "window_lock", "stream_id", "conn")),
     (TCPListener, ("listeners", "handler")),
     (Pubsub, ("peers", "peer_queues", "peer_topics", "_peer_subscription_count", "seen_messages", "counter", "sign_key")),

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import trio
 from libp2p.custom_types import THandler
+from libp2p.io.exceptions import IOException
 from libp2p.io.trio import TrioTCPStream
 from libp2p.network.auto_connector import AutoConnector
 from libp2p.network.connection.raw_connection import RawConnection
@@ -25,6 +26,8 @@ from p2p.network import NetworkSettings, PortInUse
 
 log = logging.getLogger(__name__)
 
+FRAME_WRITE_SECONDS_MAX: Final = 10.0
+"""How long the other end may take nothing in before its connection is given up."""
 CONNECTION_BUFFER_BYTES_MAX: Final = 64 * 1024 * 1024
 """Received bytes a connection may hold unread; a peer that sends more ignores flow control and is cut off."""
 _LISTEN_BACKLOG: Final = 128
@@ -173,6 +176,16 @@ async def _cancel_once_closed(stream: _WatchedStream, scope: trio.CancelScope) -
 
 class BoundedYamux(Yamux):  # type: ignore[misc,unused-ignore]
     """Yamux that cuts off a peer which sends past its credit instead of buffering without end."""
+
+    async def _write_frame(self, data: bytes) -> None:
+        """Write a frame whole: one given up after it was encrypted would leave the two ends' ciphers out of step for good."""
+        async with self._write_lock:
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + FRAME_WRITE_SECONDS_MAX) as scope:
+                await self.secured_conn.write(data)
+            if scope.cancelled_caught:
+                await self.secured_conn.close()
+                raise IOException(f"a frame could not be written within {FRAME_WRITE_SECONDS_MAX:g} s")
+        await trio.lowlevel.checkpoint()
 
     async def _read_data_body(self, length: int) -> bytes:
         held = sum(len(buffer) for buffer in self.stream_buffers.values())
