@@ -56,7 +56,10 @@ class BeaconReads:
         state = self._state()
         active = {member.index for member in current_set(state).members}
         return tuple(
-            ValidatorView(v.public_key, v.stake, v.fee_address, index in active, state.votes_due[index], state.votes_seen[index])
+            ValidatorView(
+                public_key=v.public_key, stake=v.stake, fee_address=v.fee_address, is_active=index in active,
+                votes_due=state.votes_due[index], votes_seen=state.votes_seen[index], slashed_at=v.slashed_at,
+            )
             for index, v in enumerate(state.validators)
         )
 

@@ -79,6 +79,8 @@ class NodeConfig(BaseModel):
     peers: Annotated[tuple[PeerConfig, ...], Field(max_length=PEERS_MAX)] = ()
     allowed_hosts: Annotated[tuple[Name, ...], Field(max_length=256)] = ()
     """Names that a request's `Host` header may carry besides `localhost` and addresses; `*` for any."""
+    persona: str | None = None
+    """How the node breaks the rules, on a network for development; None: it keeps them."""
     executor: Literal["process", "inline"] = "process"
     """Whether each shard executes in a process of its own."""
     engine: Literal["reference"] = "reference"

@@ -93,7 +93,7 @@ async def _stop_on_signal(signals: object, scope: trio.CancelScope) -> None:
 async def _run_node(config: NodeConfig, log: QueuedLines, serving: trio.CancelScope) -> None:
     """Runs a node until `serving` is cancelled."""
     identity = wiring.load_identity(config)
-    genesis = identity.genesis
+    genesis, persona = identity.genesis, wiring.make_persona(config, identity)
     try:
         config.data_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -110,6 +110,8 @@ async def _run_node(config: NodeConfig, log: QueuedLines, serving: trio.CancelSc
             metrics.usage.executors = {shard: link for shard, link in links.items() if isinstance(link, ExecutorLink)}
 
             async def answer(peer: PeerId, payload: bytes) -> bytes:
+                if persona is not None and persona.refuses(payload):
+                    return b""
                 return await server.answer(peer, payload)
 
             network = Network(
@@ -124,7 +126,10 @@ async def _run_node(config: NodeConfig, log: QueuedLines, serving: trio.CancelSc
             book = AddressBook(network, kept, check_peer_id)
             metrics.peers = lambda: len(network.peers())
             feed = Feed(core)
-            loop = CoreLoop(core, store, network, links, topics, metrics.observe, lambda admit: admission.enqueue(admit), feed.after_turn)
+            loop = CoreLoop(
+                core, store, network, links, topics, metrics.observe, lambda admit: admission.enqueue(admit), feed.after_turn,
+                alter=None if persona is None else persona.alter,
+            )
             admission = Admission(core, links, clocks, loop.perform_soon, metrics.observe, loop.penalize, feed.pooled)
             backend = NodeBackend(
                 core=core, links=links, store=store, submit=admission.submit, peers=lambda: len(network.peers()), feed=feed

@@ -7,7 +7,7 @@ the loop and comes back as an event.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import trio
 
@@ -77,10 +77,13 @@ class CoreLoop:
         observe: Callable[[str, Mapping[str, str], float], None],
         admit: Callable[[Admit], None],
         after_turn: Callable[[], None],
+        alter: Callable[[Effect], Iterable[Effect]] | None = None,
     ) -> None:
+        """`alter` tells what happens in place of an effect, at a node that breaks the rules on purpose."""
         self._core, self._store, self._network, self._links, self._topics = core, store, network, links, topics
         self._names = {topic: name for name, topic in topics.items()}
         self._observe, self._admit, self._after_turn = observe, admit, after_turn
+        self._alter = alter
         self._scores = PeerScores()
         self._send, self._receive = trio.open_memory_channel[Event | None](INBOX_EVENTS_MAX)
         self._extra: list[Effect] = []
@@ -144,6 +147,8 @@ class CoreLoop:
     async def _perform(self, effects: Sequence[Effect]) -> None:
         await self._store.write([effect for effect in effects if isinstance(effect, Persist)])
         assert self._nursery is not None
+        if self._alter is not None:
+            effects = [altered for effect in effects for altered in self._alter(effect)]
         for effect in effects:
             match effect:
                 case Persist():

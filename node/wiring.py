@@ -17,6 +17,7 @@ from node.executors.link import ExecutorLink
 from node.genesis import load_genesis
 from node.hosting import genesis_of_shards, hosted_shards
 from node.loop import clocks
+from node.personas import PERSONAS, Persona
 from node.store import NodeStore
 from p2p.topics import Topic, topics_of
 from primitives import bls
@@ -84,6 +85,22 @@ def make_core(identity: Identity, heads: Mapping[int, HeadInfo], store: NodeStor
         genesis=genesis, genesis_block=block, genesis_state=state, heads=heads, pools={shard: Pool(limits) for shard in heads},
         scheme=identity.scheme, local=identity.local, read=store.read, scan=store.scan, now=clocks(),
     )
+
+
+def make_persona(config: NodeConfig, identity: Identity) -> Persona | None:
+    """What a node does on purpose that it must not; None where it is honest.
+
+    Raises:
+        InvalidConfig: no such persona, or not on a network for development, or without a validator.
+    """
+    if config.persona is None:
+        return None
+    kind = PERSONAS.get(config.persona)
+    if kind is None:
+        raise InvalidConfig("persona", f"there is no {config.persona!r}: name one of {', '.join(PERSONAS)}, or leave it out")
+    if not identity.genesis.parameters.devnet or not identity.local:
+        raise InvalidConfig("persona", "is for validators of a network for development: leave it out")
+    return kind(identity.genesis, identity.scheme)
 
 
 def topic_names(genesis: Genesis) -> dict[str, Topic]:

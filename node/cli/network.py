@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from node.cli.display import make_table
-from node.cli.options import as_json, data_dir, print_json
+from node.cli.options import as_json, data_dir, print_json, show_coins
 from node.cluster.command import own_command
 from node.cluster.layout import Layout, Options, require_options
 from node.cluster.logfiles import Follower, has_said, read_lines
@@ -99,8 +99,9 @@ def _entry(layout: Layout, options: Options, index: int, status: NodeStatus | No
 
 def _standing(status: NodeStatus | None) -> dict[str, Any]:
     if status is None:
-        return {"ready": False, "peers": None, "chains": []}
-    return {"ready": status.is_ready, "peers": status.peers, "chains": [asdict(chain) for chain in status.chains]}
+        return {"ready": False, "peers": None, "chains": [], "slashed": []}
+    slashed = [asdict(one) | {"stake": str(one.stake)} for one in status.slashed]
+    return {"ready": status.is_ready, "peers": status.peers, "chains": [asdict(chain) for chain in status.chains], "slashed": slashed}
 
 
 def _print_status(
@@ -114,6 +115,10 @@ def _print_status(
         chains = "" if node is None else "; ".join(f"{c.name} epoch {_or_dash(c.epoch)} view {_or_dash(c.view)}" for c in node.chains)
         click.echo(f"node {index}  process {_or_dash(pids.get(index))}  {'no answer' if node is None else chains}")
         click.echo(f"node {index}  peer address  {layout.peer_address(options, index)}")
+    known = max((node.slashed for node in statuses if node is not None), key=len, default=())
+    for one in known:
+        left = f"{show_coins(one.stake)} coins of its stake are left"
+        click.echo(f"slashed: validator {one.validator} by beacon block {one.beacon_height}; {left}")
 
 
 def _or_dash(value: int | None) -> str:

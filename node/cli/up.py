@@ -15,6 +15,7 @@ from node.cli.options import as_json, data_dir, given_options, network_options, 
 from node.cli.warnings import warn_of_reach
 from node.cluster.command import own_command
 from node.cluster.layout import Layout, Options, merge_options, new_options, read_options
+from node.cluster.personas import PERSONA_NAMES, parse_personas, write_personas
 from node.cluster.processes import require_free_ports
 from node.cluster.supervisor import Supervisor, hold_folder, start_detached
 from primitives.errors import StartupRefused
@@ -26,12 +27,17 @@ from primitives.errors import StartupRefused
 @click.option("--host", "listen_host", show_default="127.0.0.1", help="Address that every port is opened on.")
 @click.option("--engine", type=click.Choice(["reference"]), default="reference", show_default=True, help="What executes blocks.")
 @click.option("--log-format", type=click.Choice(["text", "json"]), help="How the nodes log.  [default: text]")
+@click.option(
+    "--persona", "personas", multiple=True, metavar="NAME@NODE",
+    help=f"Have a node break the rules: {', '.join(PERSONA_NAMES)}; again for more.",
+)
 @click.option("--fresh", is_flag=True, help="Start from a new genesis; what is in the folder is deleted.")
 @click.option("--yes", is_flag=True, help="Do not ask before deleting.")
 @click.option("--detach", is_flag=True, help="Return once the network is ready; shardnet down stops it.")
 @as_json
 def up(
-    data_dir: Path, engine: str, log_format: str | None, fresh: bool, yes: bool, detach: bool, as_json: bool, **values: Any
+    data_dir: Path, engine: str, log_format: str | None, personas: tuple[str, ...], fresh: bool, yes: bool, detach: bool, as_json: bool,
+    **values: Any,
 ) -> None:  # fmt: skip
     """Start a local network, one process a node; the same folder again goes on with its chains."""
     if log_format is not None:
@@ -48,13 +54,17 @@ def up(
             # a new genesis on an old folder keeps the folder's ports
             ports = {} if kept is None else {"rpc_port": kept.rpc_port, "p2p_port": kept.p2p_port, "metrics_port": kept.metrics_port}
             options = new_options(ports | given)
+        misbehaving = parse_personas(personas, options.nodes)
         require_free_ports(options)
         if fresh:
             _clear(layout, yes)
         _write(layout, options, stored)
+        write_personas(layout, options, misbehaving)
         warn_of_reach(options)
         if not as_json:
             click.echo(f"starting {options.nodes} node(s) with {options.shards} shard(s) in {layout.folder}")
+            for node, name in sorted(misbehaving.items()):
+                click.echo(f"node {node} breaks the rules: {name}")
         if not detach:
             _run(layout, options, as_json)
             return

@@ -43,6 +43,17 @@ class ChainStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class Slashed:
+    """A validator that evidence has cost stake and seat."""
+
+    validator: int
+    beacon_height: int
+    """Of the block with the evidence."""
+    stake: int
+    """Wei that are left of it."""
+
+
+@dataclass(frozen=True, slots=True)
 class NodeStatus:
     """What one node says."""
 
@@ -52,6 +63,8 @@ class NodeStatus:
     peers: int
     chains: tuple[ChainStatus, ...]
     """The shards in order, then the beacon chain."""
+    slashed: tuple[Slashed, ...] = ()
+    """By rising validator; empty when views were not asked for."""
 
 
 class Watcher:
@@ -92,12 +105,21 @@ def _ask(client: Client, index: int, with_views: bool) -> NodeStatus | None:
         network, beacon = client.batch([("shard_getNetwork", ()), ("beacon_getHead", ())], "/beacon")
         shards = network["shards"]
         heads = [_ask_head(client, number, entry) if with_views else None for number, entry in enumerate(shards)]
+        slashed = _ask_slashed(client) if with_views else ()
     except (CallRefused, Unreachable):
         return None
     chains = [_shard_status(number, entry, head) for number, (entry, head) in enumerate(zip(shards, heads, strict=True))]
     chains.append(_beacon_status(network["beacon"], beacon))
     is_ready = network["ready"] and all(chain.finalized.number >= 1 for chain in chains)
-    return NodeStatus(index, is_ready, int(network["peers"], 16), tuple(chains))
+    return NodeStatus(index, is_ready, int(network["peers"], 16), tuple(chains), slashed)
+
+
+def _ask_slashed(client: Client) -> tuple[Slashed, ...]:
+    return tuple(
+        Slashed(int(one["index"], 16), int(one["slashedAt"], 16), int(one["stake"], 16))
+        for one in client.batch([("beacon_getValidators", ())], "/beacon")[0]
+        if one["slashedAt"] is not None
+    )
 
 
 def _ask_head(client: Client, shard: int, entry: dict[str, Any]) -> bytes | None:

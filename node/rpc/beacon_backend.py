@@ -34,6 +34,8 @@ class ValidatorView:
     """Certificates of this epoch whose committee it sat on."""
     votes_seen: int
     """Those that carry its vote."""
+    slashed_at: int = 0
+    """Height of the beacon block whose evidence cost it stake and seat; 0: none did."""
 
 
 @dataclass(frozen=True, slots=True)

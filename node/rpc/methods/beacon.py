@@ -117,6 +117,7 @@ async def get_validators(context: Context, arguments: list[object]) -> object:
             "stake": hex(validator.stake),
             "feeAddress": data(validator.fee_address),
             "active": validator.is_active,
+            "slashedAt": hex(validator.slashed_at) if validator.slashed_at else None,
             "votesDue": hex(validator.votes_due),
             "votesSeen": hex(validator.votes_seen),
         }

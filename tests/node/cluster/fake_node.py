@@ -27,6 +27,9 @@ NETWORK = {
 EXTRA = b"\x01" + (4).to_bytes(8, "little") + (9).to_bytes(8, "little") + bytes(12)
 ANSWERS = {
     "shard_getNetwork": NETWORK,
+    "beacon_getValidators": [
+        {"index": "0x0", "stake": "0x2", "slashedAt": None}, {"index": "0x1", "stake": "0x1", "slashedAt": "0x7"},
+    ],
     "beacon_getHead": BLOCK | {"epoch": "0x4", "view": "0x5"},
     "eth_getBlockByHash": {"extraData": "0x" + EXTRA.hex()},
 }

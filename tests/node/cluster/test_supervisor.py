@@ -7,7 +7,7 @@ import pytest
 
 from node.cluster import supervisor
 from node.cluster.layout import Layout, Options
-from node.cluster.status import Watcher
+from node.cluster.status import Slashed, Watcher
 from node.cluster.supervisor import NetworkFailed, Statuses, Supervisor, find_supervisor, hold_folder, read_state
 from primitives.errors import StartupRefused
 from tests.node.cluster.support import free_port_base, make_start
@@ -129,17 +129,20 @@ def test_finalized_at_genesis_is_not_ready(monkeypatch: pytest.MonkeyPatch, layo
 
 def test_views_are_read_from_the_heads(monkeypatch: pytest.MonkeyPatch, layout: Layout, options: Options) -> None:
     start(monkeypatch, options, {})
-    seen, views = Recorder(stop_when_ready=False), []
+    seen, views, slashed = Recorder(stop_when_ready=False), [], []
 
     def ready(seconds: float) -> None:
         watcher = Watcher(options)
-        views.extend((chain.epoch, chain.view) for chain in watcher.ask(0, with_views=True).chains)
+        status = watcher.ask(0, with_views=True)
+        views.extend((chain.epoch, chain.view) for chain in status.chains)
+        slashed.extend(status.slashed)
         watcher.close()
         os.kill(os.getpid(), signal.SIGTERM)
 
     seen.ready = ready  # type: ignore[method-assign]
     Supervisor(layout, options, seen).run()
     assert views == [(4, 9), (4, 9), (4, 5)]
+    assert slashed == [Slashed(validator=1, beacon_height=7, stake=1)]
 
 
 def test_one_supervisor_a_folder(layout: Layout) -> None:

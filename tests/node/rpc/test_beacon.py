@@ -44,7 +44,7 @@ async def test_validators():
     assert await Client().result("beacon_getValidators") == [
         {
             "index": "0x0", "publicKey": "0x" + "01" * 48, "stake": "0x20", "feeAddress": "0x" + "03" * 20, "active": True,
-            "votesDue": "0x5", "votesSeen": "0x4",
+            "slashedAt": None, "votesDue": "0x5", "votesSeen": "0x4",
         }
     ]  # fmt: skip
 

@@ -15,7 +15,7 @@ export async function validatorsView(app, epochText) {
     const epoch = epochText === undefined ? now : Number(epochText);
     const validators = await rpc.beacon("beacon_getValidators");
     list.set(JSON.stringify(validators), () => table(["Validator", "Stake", "Takes part", "Account", "Public key"], validators.map((one) => [
-      h("span", null, h("b", { class: "num" }, int(one.index)), " ", !one.active && pill("wait", "not in this epoch")), amount(one.stake, 2), part(one), addressLink(one.feeAddress),
+      h("span", null, h("b", { class: "num" }, int(one.index)), " ", one.slashedAt && link(`/beacon/block/${int(one.slashedAt)}`, null, pill("bad", `slashed by block ${count(int(one.slashedAt))}`)), " ", !one.active && pill("wait", "not in this epoch")), amount(one.stake, 2), part(one), addressLink(one.feeAddress),
       h("span", { class: "mono", title: one.publicKey }, short(one.publicKey, 14, 8))]), "There are no validators."));
     if (shown === `${epoch} ${now}`) return;
     shown = `${epoch} ${now}`;
