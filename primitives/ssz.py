@@ -1,7 +1,7 @@
 """SSZ for frozen dataclasses: fields are annotated once, encoding and Merkle roots follow.
 
-Encoding is the `ssz` library's; this file binds it to dataclasses and closes what the library leaves open: a decoded
-value must encode to the very same bytes, so every value has one encoding, and list limits hold in both directions.
+Types are the `ssz` library's, primitives/codec.py does the work; this file binds both to dataclasses. A decoded value must
+encode to the very same bytes, so every value has one encoding, and list limits hold in both directions.
 Source: the SSZ specification (consensus-specs, ssz/simple-serialize.md).
 """
 
@@ -10,12 +10,11 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Sequence
-from typing import IO, Annotated, Any, ClassVar, Self, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, Self, get_args, get_origin, get_type_hints
 
 import ssz.sedes as sedes
-from eth_utils import ValidationError
-from ssz.exceptions import SSZException
 
+from primitives.codec import Codec, compile_sedes
 from primitives.errors import EncodingReason, InvalidEncoding
 from primitives.types import Root
 
@@ -51,62 +50,20 @@ class _BoundedBytes(sedes.ByteList):  # type: ignore[misc]
         super().__init__(limit)
         self.limit = limit
 
-    def serialize(self, value: bytes) -> bytes:
-        if len(value) > self.limit:
-            raise InvalidEncoding(EncodingReason.TOO_LARGE, f"{len(value)} bytes, at most {self.limit}")
-        return bytes(super().serialize(value))
-
-    def deserialize(self, data: bytes) -> bytes:
-        if len(data) > self.limit:
-            raise InvalidEncoding(EncodingReason.TOO_LARGE, f"{len(data)} bytes, at most {self.limit}")
-        return data
-
-
-class _Sequence(sedes.List):  # type: ignore[misc]
-    """A list that decodes to a plain tuple and refuses more than its limit."""
-
-    def serialize(self, value: Sequence[Any]) -> bytes:
-        if len(value) > self.max_length:
-            raise InvalidEncoding(EncodingReason.TOO_LARGE, f"{len(value)} elements, at most {self.max_length}")
-        return bytes(super().serialize(value))
-
-    def _deserialize_stream(self, stream: IO[bytes]) -> tuple[Any, ...]:
-        elements: tuple[Any, ...] = self._deserialize_stream_to_tuple(stream)
-        if len(elements) > self.max_length:
-            raise InvalidEncoding(EncodingReason.TOO_LARGE, f"{len(elements)} elements, at most {self.max_length}")
-        return elements
-
 
 class _Structure(sedes.Container):  # type: ignore[misc]
-    """The sedes of one dataclass."""
+    """The SSZ type of one dataclass."""
 
     def __init__(self, cls: type[Container], field_sedes: Sequence[Any]) -> None:
         super().__init__(field_sedes)
         self.cls = cls
         self.names = tuple(f.name for f in dataclasses.fields(cls))  # type: ignore[arg-type]
 
-    def _values(self, value: Container) -> tuple[Any, ...]:
-        return tuple(getattr(value, name) for name in self.names)
-
-    def serialize(self, value: Container) -> bytes:
-        return bytes(super().serialize(self._values(value)))
-
-    def get_hash_tree_root(self, value: Container) -> bytes:
-        if not self.cls.remembers_root:
-            return bytes(super().get_hash_tree_root(self._values(value)))
-        memory = value.__dict__
-        if "_root" not in memory:
-            memory["_root"] = bytes(super().get_hash_tree_root(self._values(value)))
-        return bytes(memory["_root"])
-
-    def _deserialize_stream(self, stream: IO[bytes]) -> Container:
-        return self.cls(*super()._deserialize_stream(stream))
-
 
 def _sedes_of(annotation: Any) -> Any:
     if get_origin(annotation) is Annotated:
         inner, mark = get_args(annotation)[:2]
-        return _Sequence(_sedes_of(get_args(inner)[0]), mark.limit) if isinstance(mark, Repeated) else mark
+        return sedes.List(_sedes_of(get_args(inner)[0]), mark.limit) if isinstance(mark, Repeated) else mark
     if isinstance(annotation, type) and issubclass(annotation, Container):
         return annotation.sedes()
     raise AssertionError(f"a container field needs an SSZ annotation, got {annotation!r}")
@@ -128,6 +85,12 @@ class Container:
         hints = get_type_hints(cls, include_extras=True)
         return _Structure(cls, [_sedes_of(hints[f.name]) for f in dataclasses.fields(cls)])  # type: ignore[arg-type]
 
+    @classmethod
+    @functools.cache
+    def codec(cls) -> Codec:
+        """What encodes, decodes and hashes this container."""
+        return compile_sedes(cls.sedes())
+
     def encode(self) -> bytes:
         """SSZ encoding.
 
@@ -135,8 +98,8 @@ class Container:
             InvalidEncoding: a value does not fit its type (a bug, or hostile input that was not decoded).
         """
         try:
-            return bytes(self.sedes().serialize(self))
-        except (SSZException, ValidationError, ValueError, TypeError, OverflowError) as error:
+            return self.codec().encode(self)
+        except (ValueError, TypeError, AttributeError, OverflowError) as error:
             raise InvalidEncoding(EncodingReason.MALFORMED, f"{type(self).__name__}: {str(error)[:200]}") from error
 
     @classmethod
@@ -149,9 +112,9 @@ class Container:
         if len(data) > cls.encoded_bytes_max:
             raise InvalidEncoding(EncodingReason.TOO_LARGE, f"{cls.__name__}: {len(data)} bytes, at most {cls.encoded_bytes_max}")
         try:
-            value = cls.sedes().deserialize(data)
-        except (SSZException, ValidationError, ValueError, TypeError, IndexError, OverflowError, RecursionError) as error:
-            raise InvalidEncoding(EncodingReason.MALFORMED, f"{cls.__name__}: {str(error)[:200]}") from error
+            value = cls.codec().decode(data)
+        except InvalidEncoding as error:
+            raise InvalidEncoding(error.reason, f"{cls.__name__}: {error.message}") from error
         assert isinstance(value, cls)
         if value.encode() != data:
             raise InvalidEncoding(EncodingReason.NOT_CANONICAL, cls.__name__)
@@ -159,4 +122,4 @@ class Container:
 
     def hash_tree_root(self) -> Root:
         """SSZ hash tree root, 32 bytes."""
-        return Root(self.sedes().get_hash_tree_root(self))
+        return Root(self.codec().root(self))

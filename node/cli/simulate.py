@@ -17,15 +17,20 @@ from primitives.errors import InvalidConfig
     "--faults", type=click.Choice(["none", "light", "standard", "heavy"]), default="light", show_default=True, help="Loss, delay, crashes."
 )
 @click.option("--signatures", type=click.Choice(["fast", "bls"]), default="fast", show_default=True, help="A stand-in, or real ones.")
+@click.option(
+    "--executors", type=click.Choice(["reference", "stand-in"]), default="reference", show_default=True,
+    help="The reference EVM, or a stand-in for volume.",
+)
 @click.option("--persona", "personas", multiple=True, metavar="NAME@NODE", help="A validator that breaks the rules; repeat it for more.")
 @as_json
-def simulate(seed: int, nodes: int, shards: int, views: int, faults: str, signatures: str, personas: tuple[str, ...], as_json: bool) -> int:
+def simulate(seed: int, nodes: int, shards: int, views: int, faults: str, signatures: str, executors: str, personas: tuple[str, ...], as_json: bool) -> int:
     """Run simulated nodes on simulated time; the same seed gives the same digest."""
     from node.simulator import run
 
     report = run(
-        seed=seed, nodes=nodes, shards=shards, views=views, faults=faults, signatures=signatures, personas=_personas(personas)
-    )
+        seed=seed, nodes=nodes, shards=shards, views=views, faults=faults, signatures=signatures, personas=_personas(personas),
+        executors=executors,
+    )  # fmt: skip
     violations = [str(violation) for violation in report.violations]
     if as_json:
         print_json({"digest": _text(report.digest), "blocks": report.blocks, "violations": violations, "replay": report.replay})

@@ -6,27 +6,19 @@ from collections import deque
 from collections.abc import Callable, Collection, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from consensus.beacon.genesis import build_genesis_state
 from node.core import effects as fx
 from node.core.core import Core
-from node.hosting import genesis_of_shards
 from node.serving import Server
+from node.simulator.executors import Disk, Executor
 from node.simulator.personas import Persona, Said
-from node.simulator.storage import CrashingDatabase, SimulatedStore
+from node.simulator.storage import SimulatedStore
 from p2p.messages import ConsensusBatch, decode_gossip, decode_response, encode_request
 from p2p.topics import Topic, TopicKind
 from primitives.errors import InvalidBlock, InvalidTransaction
-from primitives.headers import ShardHeader
 from primitives.receipts import Bundle
 from primitives.types import Address, ValidatorIndex
-from shard.engine.reference import ReferenceEngine
 from shard.executor.context import BuildContext
-from shard.executor.executor import ShardExecutor
-from shard.executor.reads import ShardReader
-from shard.executor.schema import StateReader
 from shard.pool import Pool, PoolLimits
-from shard.transactions import decode_transaction, recover_sender
-from shard.views import small
 
 if TYPE_CHECKING:
     from node.simulator.world import World
@@ -40,7 +32,7 @@ EXECUTION_MS = (2, 25)
 class _Link:
     """The executor as `node.serving` asks for it; nothing ever waits."""
 
-    def __init__(self, executor: ShardExecutor) -> None:
+    def __init__(self, executor: Executor) -> None:
         self._executor = executor
 
     async def outgoing(self, destination: int, first: int, count: int) -> Bundle | None:
@@ -71,7 +63,8 @@ class SimulatedNode:
         self.world, self.index, self.name = world, index, f"node-{index}"
         self._validator = index if is_validator else None
         self.store = SimulatedStore()
-        self.databases = {shard: CrashingDatabase() for shard in shards}
+        self.disks: dict[int, Disk] = {shard: world.new_disk(shard) for shard in shards}
+        self.executors: dict[int, Executor] = {}
         self.persona: Persona | None = None
         """What makes it break the rules; None: nothing does."""
         self.is_alive = False
@@ -89,12 +82,9 @@ class SimulatedNode:
         self.is_alive, self.boot = True, self.boot + 1
         self._is_busy, self._tick_ms = False, None
         self._turns.clear()
-        self.executors = {}
-        for shard, database in self.databases.items():
-            engine = ReferenceEngine(genesis.parameters, shard, StateReader(database))
-            self.executors[shard] = ShardExecutor(database, genesis, shard, engine, lambda: 0.0)
+        self.executors = {shard: disk.open() for shard, disk in self.disks.items()}
         heads = {shard: executor.head() for shard, executor in self.executors.items()}
-        block, state = world.adjust_genesis(*build_genesis_state(genesis, genesis_of_shards(genesis, heads)))
+        block, state = world.beacon_genesis
         self.core = Core(
             genesis=genesis, genesis_block=block, genesis_state=state, heads=heads, pools={shard: Pool(PoolLimits()) for shard in heads},
             scheme=world.keys.scheme(self._validator), local=() if self._validator is None else (ValidatorIndex(self._validator),),
@@ -108,7 +98,7 @@ class SimulatedNode:
     def crash(self) -> None:
         """What was written last and not synced is lost."""
         self.is_alive = False
-        for database in (self.store.database, *self.databases.values()):
+        for database in (self.store.database, *self.disks.values()):
             database.crash(self.world.rng.randint(0, database.unsynced))
 
     def _clocks(self) -> fx.Now:
@@ -137,13 +127,10 @@ class SimulatedNode:
             self._take_turn(lambda: self._submit(shard, raw, is_local))
 
     def _submit(self, shard: int, raw: bytes, is_local: bool) -> list[fx.Effect]:
-        transaction = decode_transaction(raw)
-        sender = recover_sender(transaction)
-        account = ShardReader(self.executors[shard]).account("latest", sender)
-        assert account is not None
+        transaction, sender = self.world.transaction(raw)
         try:
             _, effects = self.core.submit(
-                shard, transaction, Address(sender), (account.nonce, small(account.balance)), self._clocks(), is_local=is_local
+                shard, transaction, Address(sender), self.executors[shard].account(sender), self._clocks(), is_local=is_local
             )
         except InvalidTransaction:
             return []  # known, or included already
@@ -243,9 +230,7 @@ class SimulatedNode:
         for block in executor.truncate(root):
             transactions += [raw for raw, _ in executor.user_transactions(block.hash)]
             for sender in block.senders:
-                account = ShardReader(executor).account(root, sender)
-                assert account is not None
-                accounts[sender] = (account.nonce, small(account.balance))
+                accounts[sender] = executor.account(sender, root)
         self.receive(fx.ShardTruncated(shard, root, executor.result(root), accounts, tuple(transactions)))
 
     def answer(self, peer: str, request: Any) -> Any:
@@ -256,7 +241,4 @@ class SimulatedNode:
     def total_wei(self, shard: int, block_hash: bytes) -> int | None:
         """Wei of all accounts after a block of a shard; None where that block was not executed here."""
         executor = self.executors.get(shard)
-        result = None if executor is None else executor.result(block_hash)
-        if executor is None or result is None:
-            return None
-        return sum(account.balance for _, account in executor.engine.iterate_accounts(ShardHeader.decode(result.header).state_root))
+        return None if executor is None else executor.total_wei(block_hash)

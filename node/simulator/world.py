@@ -9,10 +9,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from consensus.beacon.genesis import build_genesis_state
 from consensus.beacon.state import BeaconState
 from node.core import effects as fx
+from node.hosting import genesis_of_shards
 from node.simulator.checks import Checks
 from node.simulator.checks.agreement import digest
+from node.simulator.executors import Disk, ReferenceDisk, StandInDisk, Work
 from node.simulator.faults import FAULTS, Weather
 from node.simulator.node import SimulatedNode
 from node.simulator.personas import PERSONAS, check_personas
@@ -22,9 +25,8 @@ from p2p.messages import Request
 from primitives.blocks import BeaconBlock
 from primitives.genesis import Genesis, GenesisValidator
 from primitives.hashing import sha256
-from primitives.headers import ShardHeader
 from primitives.parameters import Parameters
-from shard.executor.executor import ShardExecutor
+from shard.transactions import Transaction, decode_transaction, recover_sender
 
 USERS = 24
 REQUEST_TIMEOUT_MS = 1500
@@ -61,6 +63,7 @@ class World:
         shards: int = 2,
         faults: str = "standard",
         signatures: str = "fast",
+        executors: str = "reference",
         parameters: Parameters | None = None,
         second_epoch: frozenset[int] | None = None,
         observers: Sequence[Collection[int]] = (),
@@ -75,6 +78,7 @@ class World:
             shards: shard chains.
             faults: a profile of `FAULTS`.
             signatures: of `SIGNATURES`.
+            executors: of `EXECUTORS`: the reference EVM, or a stand-in.
             parameters: other than the defaults, of `shards` shards.
             observers: nodes without a validator: the shards that each hosts.
             observers_join_ms: when they start, with nothing but genesis.
@@ -103,6 +107,8 @@ class World:
             validators=tuple(self._validator(index, seeds[index][:20]) for index in range(nodes)),
             accounts=genesis_accounts(self.users),
         )
+        self._work = Work(self.genesis) if executors == "stand-in" else None
+        self._transactions: dict[bytes, tuple[Transaction, bytes]] = {}
         everything = range(self.genesis.parameters.shard_count)
         self.nodes = [SimulatedNode(self, index, everything, is_validator=True) for index in range(nodes)]
         self.nodes += [SimulatedNode(self, nodes + i, hosted, is_validator=False) for i, hosted in enumerate(observers)]
@@ -114,8 +120,22 @@ class World:
             begin_ms = observers_join_ms if node.index >= nodes else 0
             self.at(begin_ms + self.rng.randint(0, 300), functools.partial(self.start, node))
 
-    def adjust_genesis(self, block: BeaconBlock, state: BeaconState) -> tuple[BeaconBlock, BeaconState]:
-        """Block 0 and its state with the epoch 1 this world was told of."""
+    def new_disk(self, shard: int) -> Disk:
+        """An empty disk for a shard of a node."""
+        return ReferenceDisk(self.genesis, shard) if self._work is None else StandInDisk(self._work, shard)
+
+    def transaction(self, raw: bytes) -> tuple[Transaction, bytes]:
+        """A user's transaction and its sender, worked out once for all nodes."""
+        if raw not in self._transactions:
+            decoded = decode_transaction(raw)
+            self._transactions[raw] = decoded, bytes(recover_sender(decoded))
+        return self._transactions[raw]
+
+    @functools.cached_property
+    def beacon_genesis(self) -> tuple[BeaconBlock, BeaconState]:
+        """Block 0 of the beacon chain and its state, with the epoch 1 this world was told of."""
+        heads = {shard: self.new_disk(shard).open().head() for shard in range(self.genesis.parameters.shard_count)}
+        block, state = build_genesis_state(self.genesis, genesis_of_shards(self.genesis, heads))
         if self._second_epoch is None:
             return block, state
         first, second = state.epoch_sets
@@ -248,29 +268,20 @@ class World:
 
     @staticmethod
     def _is_spent(node: SimulatedNode, shard: int, sender: bytes) -> bool:
-        executor = node.executors[shard]
-        return executor.engine.account(_state_root(executor), sender).nonce > 0
+        return node.executors[shard].account(sender)[0] > 0
 
     def has_delivered_all(self) -> bool:
         """Whether every honest node lives and its state holds what was sent, refunds of failed calls included."""
         return all(
-            node.is_alive and arrival.least <= _balance(node.executors[arrival.shard], arrival.account) <= arrival.most
+            node.is_alive and arrival.least <= node.executors[arrival.shard].account(arrival.account)[1] <= arrival.most
             for node in self.honest
             for arrival in self.sent
-            if arrival.shard in node.databases
+            if arrival.shard in node.disks
         )
 
     def has_punished_all(self) -> bool:
         """Whether every validator that contradicted itself before an honest node is slashed at every honest node."""
         return all(node.is_alive and not self.checks.conduct.unpunished(node) for node in self.honest)
-
-
-def _balance(executor: ShardExecutor, address: bytes) -> int:
-    return executor.engine.account(_state_root(executor), address).balance
-
-
-def _state_root(executor: ShardExecutor) -> bytes:
-    return ShardHeader.decode(executor.latest.result.header).state_root
 
 
 def run(
@@ -281,6 +292,7 @@ def run(
     faults: str = "standard",
     signatures: str = "fast",
     personas: Mapping[int, str] | None = None,
+    executors: str = "reference",
 ) -> SimulationReport:
     """Simulates a network until its beacon chain is past `views` views and everything sent has arrived.
 
@@ -292,14 +304,15 @@ def run(
         faults: none, light, standard (loss, delay, a crash) or heavy.
         signatures: fast (a stand-in) or bls.
         personas: by node, how its validator breaks the rules.
+        executors: reference (the reference EVM) or stand-in.
 
     Raises:
         InvalidConfig: no such persona or node, or too many.
         AssertionError: a node met a bug; its notes tell how to run this again.
     """
     replay = f"shardnet simulate --seed {seed} --nodes {nodes} --shards {shards} --views {views} --faults {faults}"
-    replay += f" --signatures {signatures}" + "".join(f" --persona {name}@{index}" for index, name in sorted((personas or {}).items()))
-    world = World(seed, nodes, shards, faults, signatures, personas=personas)
+    replay += f" --signatures {signatures} --executors {executors}" + "".join(f" --persona {name}@{index}" for index, name in sorted((personas or {}).items()))
+    world = World(seed, nodes, shards, faults, signatures, executors, personas=personas)
     world.plan(views)
     violations = world.checks.violations
     try:

@@ -8,18 +8,17 @@ from node.simulator import World
 from node.simulator.node import SimulatedNode
 from p2p.messages import BLOCKS_PER_RESPONSE_MAX, BlocksByRange
 from primitives.parameters import Parameters
-from shard.executor.executor import ShardExecutor
 
 
 def final_roots(node: SimulatedNode, shard: int, heights: range) -> list[tuple[bytes, bytes]]:
-    executor: ShardExecutor = node.executors[shard]
+    executor = node.executors[shard]
     found = []
     for height in heights:
-        root = executor.store.canonical(height)
+        root = executor.canonical(height)
         assert root is not None
-        block = executor.store.block(root)
-        assert block is not None
-        found.append((root, block.result.header))
+        result = executor.result(root)
+        assert result is not None
+        found.append((root, result.header))
     return found
 
 

@@ -77,7 +77,7 @@ def test_a_vote_withholder_is_in_few_certificates() -> None:
 def proposers(world: World) -> list[int]:
     """Of the final blocks of shard 0."""
     executor, found = world.honest[0].executors[0], []
-    for data in executor.blocks(1, executor.latest.result.number):
+    for data in executor.blocks(1, world.honest[0].core.shards[0].tree.head.info.height):
         found.append(ShardHeader.decode(ShardBlock.decode(data).header).extra().proposer)
     return found
 

@@ -87,8 +87,8 @@ def test_a_network_without_persistence_is_caught() -> None:
     for node in world.nodes:
         world.crash(node, 1000)
         node.store.__init__()  # type: ignore[misc]
-        for database in node.databases.values():
-            database.__init__()  # type: ignore[misc]
+        for database in node.disks.values():
+            database.__init__(world.genesis, 0)  # type: ignore[misc]
     world.checks.agreement.seen.clear()  # or the check of restarts would be first
     world.run_until(lambda: False, 20_000)
     assert any("two blocks are final" in violation for violation in world.checks.violations)
@@ -112,7 +112,7 @@ def test_a_bug_in_a_node_ends_the_run_and_says_how_to_run_it_again(monkeypatch: 
     with pytest.raises(AssertionError, match="a bug") as raised:
         run(5, nodes=1, shards=1, views=3)
     assert raised.value.__notes__ == [
-        "replay with: shardnet simulate --seed 5 --nodes 1 --shards 1 --views 3 --faults standard --signatures fast"
+        "replay with: shardnet simulate --seed 5 --nodes 1 --shards 1 --views 3 --faults standard --signatures fast --executors reference"
     ]
 
 
@@ -154,7 +154,7 @@ def test_real_signatures_carry_a_network_too() -> None:
 
 def test_a_report_says_how_to_run_it_again() -> None:
     report = run(5, nodes=1, shards=1, views=3, faults="light")
-    assert report.replay == "shardnet simulate --seed 5 --nodes 1 --shards 1 --views 3 --faults light --signatures fast"
+    assert report.replay == "shardnet simulate --seed 5 --nodes 1 --shards 1 --views 3 --faults light --signatures fast --executors reference"
 
 
 def test_a_receipt_delivered_twice_is_caught() -> None:

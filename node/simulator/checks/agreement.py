@@ -108,7 +108,7 @@ class Agreement:
 def final_root(node: SimulatedNode, chain: int, height: int) -> bytes:
     """Root of a node's final block."""
     if chain in node.executors:
-        root = node.executors[chain].store.canonical(height)
+        root = node.executors[chain].canonical(height)
         assert root is not None, "up to the head every height has a block"
         return root
     data = node.store.read(beacon_block_key(chain, height))

@@ -1,0 +1,270 @@
+"""Encoding, decoding and Merkle roots of SSZ types, compiled once a type: a node spends much of its time here.
+
+Types are those of the `ssz` library, which does the same a hundred times slower; tests compare the two.
+Source: the SSZ specification (consensus-specs, ssz/simple-serialize.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from operator import attrgetter
+from typing import Any
+
+import ssz.sedes as sedes
+
+from primitives.errors import EncodingReason, InvalidEncoding
+
+OFFSET_BYTES = 4
+CHUNK_BYTES = 32
+_TREE_DEPTH_MAX = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """One SSZ type."""
+
+    size: int | None
+    """Bytes of every encoding; None where they differ."""
+    encode: Callable[[Any], bytes]
+    decode: Callable[[bytes], Any]
+    """Raises InvalidEncoding, or takes what does not encode to the same bytes again: `Container.decode` compares."""
+    root: Callable[[Any], bytes]
+    """Hash tree root."""
+    is_basic: bool = False
+    """Packed into chunks with its neighbours."""
+
+
+def malformed(message: str) -> InvalidEncoding:
+    """What is no encoding of the type at all."""
+    return InvalidEncoding(EncodingReason.MALFORMED, message)
+
+
+def compile_sedes(kind: Any) -> Codec:
+    """The codec of a type of the library."""
+    if isinstance(kind, sedes.UInt):
+        return _uint(kind.size)
+    if isinstance(kind, sedes.ByteVector):
+        return _byte_vector(kind.max_length)
+    if isinstance(kind, sedes.ByteList):
+        return _byte_list(kind.limit)
+    if isinstance(kind, sedes.Bitlist):
+        return _bits(kind.max_bit_count)
+    if isinstance(kind, sedes.List):
+        return _sequence(compile_sedes(kind.element_sedes), kind.max_length)
+    assert isinstance(kind, sedes.Container), f"no codec for {kind!r}"
+    return _structure(kind)
+
+
+# -- Merkle trees
+
+
+def _zero_hashes() -> tuple[bytes, ...]:
+    hashes = [bytes(CHUNK_BYTES)]
+    for _ in range(_TREE_DEPTH_MAX):
+        hashes.append(sha256(hashes[-1] * 2).digest())
+    return tuple(hashes)
+
+
+_ZEROS = _zero_hashes()
+
+
+def merkleize(chunks: Sequence[bytes], limit: int) -> bytes:
+    """Root of a tree over chunks of 32 bytes, filled up with zeros to `limit` chunks and the next power of two."""
+    depth = max(limit - 1, 0).bit_length()
+    if not chunks:
+        return _ZEROS[depth]
+    level = list(chunks)
+    for height in range(depth):
+        if len(level) % 2:
+            level.append(_ZEROS[height])
+        level = [sha256(level[i] + level[i + 1]).digest() for i in range(0, len(level), 2)]
+    return level[0]
+
+
+def _pack(data: bytes) -> list[bytes]:
+    return [data[at : at + CHUNK_BYTES].ljust(CHUNK_BYTES, b"\0") for at in range(0, len(data), CHUNK_BYTES)]
+
+
+def _mix_in(root: bytes, length: int) -> bytes:
+    return sha256(root + length.to_bytes(CHUNK_BYTES, "little")).digest()
+
+
+# -- basic types
+
+
+def _uint(size: int) -> Codec:
+    def encode(value: int) -> bytes:
+        return value.to_bytes(size, "little")
+
+    def decode(data: bytes) -> int:
+        if len(data) != size:
+            raise malformed(f"{len(data)} bytes for an integer of {size}")
+        return int.from_bytes(data, "little")
+
+    return Codec(size, encode, decode, lambda value: value.to_bytes(size, "little").ljust(CHUNK_BYTES, b"\0"), is_basic=True)
+
+
+def _byte_vector(size: int) -> Codec:
+    def encode(value: bytes) -> bytes:
+        if len(value) != size:
+            raise malformed(f"{len(value)} bytes, not {size}")
+        return bytes(value)
+
+    chunks = (size + CHUNK_BYTES - 1) // CHUNK_BYTES
+    return Codec(size, encode, encode, lambda value: merkleize(_pack(encode(value)), chunks))
+
+
+def _byte_list(limit: int) -> Codec:
+    def check(value: bytes) -> bytes:
+        if len(value) > limit:
+            raise InvalidEncoding(EncodingReason.TOO_LARGE, f"{len(value)} bytes, at most {limit}")
+        return bytes(value)
+
+    chunks = (limit + CHUNK_BYTES - 1) // CHUNK_BYTES
+    return Codec(None, check, check, lambda value: _mix_in(merkleize(_pack(check(value)), chunks), len(value)))
+
+
+def _bits(limit: int) -> Codec:
+    def bits_of(value: Sequence[bool]) -> int:
+        if len(value) > limit:
+            raise InvalidEncoding(EncodingReason.TOO_LARGE, f"{len(value)} bits, at most {limit}")
+        return sum(1 << at for at, bit in enumerate(value) if bit)
+
+    def encode(value: Sequence[bool]) -> bytes:
+        return (bits_of(value) | 1 << len(value)).to_bytes(len(value) // 8 + 1, "little")
+
+    def decode(data: bytes) -> tuple[bool, ...]:
+        if not data or data[-1] == 0:
+            raise malformed("a bit list without its end")
+        bits = int.from_bytes(data, "little")
+        count = bits.bit_length() - 1
+        if count > limit:
+            raise InvalidEncoding(EncodingReason.TOO_LARGE, f"{count} bits, at most {limit}")
+        return tuple([bool(bits >> at & 1) for at in range(count)])
+
+    chunks = (limit + 255) // 256
+
+    def root(value: Sequence[bool]) -> bytes:
+        packed = bits_of(value).to_bytes((len(value) + 7) // 8, "little")
+        return _mix_in(merkleize(_pack(packed), chunks), len(value))
+
+    return Codec(None, encode, decode, root)
+
+
+# -- composite types
+
+
+def _split(data: bytes, first: int, offsets: Sequence[int]) -> list[bytes]:
+    """The parts of variable size: they follow the fixed part of `first` bytes and one another without a gap."""
+    if offsets and offsets[0] != first:
+        raise malformed(f"the first part starts at {offsets[0]}, not {first}")
+    ends = [*offsets[1:], len(data)]
+    if any(start > end for start, end in zip(offsets, ends, strict=True)):
+        raise malformed("parts that overlap, or lie beyond the end")
+    return [data[start:end] for start, end in zip(offsets, ends, strict=True)]
+
+
+def _join(parts: Sequence[bytes]) -> bytes:
+    """Parts of variable size behind their offsets."""
+    at = OFFSET_BYTES * len(parts)
+    offsets = []
+    for part in parts:
+        offsets.append(at.to_bytes(OFFSET_BYTES, "little"))
+        at += len(part)
+    return b"".join((*offsets, *parts))
+
+
+def _sequence(element: Codec, limit: int) -> Codec:
+    size = element.size
+
+    def check(count: int) -> None:
+        if count > limit:
+            raise InvalidEncoding(EncodingReason.TOO_LARGE, f"{count} elements, at most {limit}")
+
+    def encode(value: Sequence[Any]) -> bytes:
+        check(len(value))
+        parts = [element.encode(one) for one in value]
+        return b"".join(parts) if size is not None else _join(parts)
+
+    def decode(data: bytes) -> tuple[Any, ...]:
+        if not data:
+            return ()
+        if size is not None:
+            if len(data) % size:
+                raise malformed(f"{len(data)} bytes are no whole number of elements of {size}")
+            check(len(data) // size)
+            return tuple([element.decode(data[at : at + size]) for at in range(0, len(data), size)])
+        first = int.from_bytes(data[:OFFSET_BYTES], "little")
+        if first % OFFSET_BYTES or not OFFSET_BYTES <= first <= len(data):
+            raise malformed(f"a first offset of {first} in {len(data)} bytes")
+        check(first // OFFSET_BYTES)
+        offsets = [int.from_bytes(data[at : at + OFFSET_BYTES], "little") for at in range(0, first, OFFSET_BYTES)]
+        return tuple([element.decode(part) for part in _split(data, first, offsets)])
+
+    def root(value: Sequence[Any]) -> bytes:
+        check(len(value))
+        if element.is_basic:
+            assert size is not None
+            packed = _pack(b"".join([element.encode(one) for one in value]))
+            return _mix_in(merkleize(packed, (limit * size + CHUNK_BYTES - 1) // CHUNK_BYTES), len(value))
+        return _mix_in(merkleize([element.root(one) for one in value], limit), len(value))
+
+    return Codec(None, encode, decode, root)
+
+
+def _structure(kind: Any) -> Codec:
+    """A container: `kind` knows its dataclass as `cls`."""
+    codecs = [compile_sedes(field) for field in kind.field_sedes]
+    read = attrgetter(*kind.names) if len(kind.names) > 1 else lambda value, get=attrgetter(*kind.names): (get(value),)
+    fixed = sum(OFFSET_BYTES if codec.size is None else codec.size for codec in codecs)
+    is_fixed = all(codec.size is not None for codec in codecs)
+    places: list[tuple[int, int]] = []
+    at = 0
+    for codec in codecs:
+        end = at + (OFFSET_BYTES if codec.size is None else codec.size)
+        places.append((at, end))
+        at = end
+    plan = tuple(zip(codecs, places, strict=True))
+    encoders = tuple(codec.encode for codec in codecs)
+    variable = tuple(codec.size is None for codec in codecs)
+    roots = tuple(codec.root for codec in codecs)
+    make = kind.cls
+
+    def encode(value: Any) -> bytes:
+        parts = [encoder(one) for encoder, one in zip(encoders, read(value), strict=True)]
+        if is_fixed:
+            return b"".join(parts)
+        head: list[bytes] = []
+        tail: list[bytes] = []
+        end = fixed
+        for part, is_variable in zip(parts, variable, strict=True):
+            if is_variable:
+                head.append(end.to_bytes(OFFSET_BYTES, "little"))
+                tail.append(part)
+                end += len(part)
+            else:
+                head.append(part)
+        return b"".join(head + tail)
+
+    def decode(data: bytes) -> Any:
+        if is_fixed:
+            if len(data) != fixed:
+                raise malformed(f"{len(data)} bytes, not {fixed}")
+            return make(*[codec.decode(data[start:end]) for codec, (start, end) in plan])
+        if len(data) < fixed:
+            raise malformed(f"{len(data)} bytes, at least {fixed}")
+        offsets = [int.from_bytes(data[start:end], "little") for codec, (start, end) in plan if codec.size is None]
+        parts = iter(_split(data, fixed, offsets))
+        return make(*[codec.decode(next(parts) if codec.size is None else data[start:end]) for codec, (start, end) in plan])
+
+    def root(value: Any) -> bytes:
+        if kind.cls.remembers_root and (known := value.__dict__.get("_root")) is not None:
+            return bytes(known)
+        found = merkleize([compute(one) for compute, one in zip(roots, read(value), strict=True)], len(roots))
+        if kind.cls.remembers_root:
+            value.__dict__["_root"] = found
+        return found
+
+    return Codec(fixed if is_fixed else None, encode, decode, root)
