@@ -15,10 +15,11 @@ from rich.table import Table
 from benchmarks.cluster import Cluster
 from benchmarks.inbound_worst import measure_inbound_worst
 from benchmarks.measures import MEASURES
+from benchmarks.partition import measure_partition
 from benchmarks.statistics import Figure
 
-WITHOUT_NETWORK: dict[str, Callable[[], list[Figure]]] = {"inbound-worst": measure_inbound_worst}
-"""What needs no nodes."""
+WITHOUT_NETWORK: dict[str, Callable[[], list[Figure]]] = {"inbound-worst": measure_inbound_worst, "partition": measure_partition}
+"""What needs no network, or makes its own."""
 
 
 def _show(figures: list[Figure]) -> None:
