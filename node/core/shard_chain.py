@@ -60,6 +60,10 @@ class ShardChain(Chain[ShardOutcome]):
         self.crosslinked = head.finalized_number
         """Height of the shard's `finalized` tag."""
         self._commit: tuple[list[Held[ShardOutcome]], Certificate] | None = None
+        self._link: tuple[BeaconState, Certificate | None, Held[ShardOutcome], Crosslink | None] | None = None
+        """The crosslink on the state last asked about, with what it rests on: it is asked for at every event."""
+        self._reference: tuple[Held[BeaconState], ShardReference] | None = None
+        """What the beacon chain's final head says to this shard, likewise."""
         self._closing_since_ms: int | None = None
         """When a final beacon block that ends the running instance was first held."""
         self._hosted = hosted - {shard}
@@ -341,6 +345,12 @@ class ShardChain(Chain[ShardOutcome]):
 
     def crosslink(self, state: BeaconState) -> Crosslink | None:
         """The crosslink of this shard's newest final block on top of a beacon state; None if it says nothing new."""
+        known = self._link
+        if known is None or known[0] is not state or known[1] is not self.certificate or known[2] is not self.tree.head:
+            known = self._link = (state, self.certificate, self.tree.head, self._make_crosslink(state))
+        return known[3]
+
+    def _make_crosslink(self, state: BeaconState) -> Crosslink | None:
         head = self.tree.head
         if self.certificate is None or self.certificate.root != head.info.root or head.info.height <= state.shards[self.number].height:
             return None
@@ -361,9 +371,12 @@ class ShardChain(Chain[ShardOutcome]):
         return link
 
     def _newest_reference(self) -> ShardReference:
-        reference = self.beacon.reference(self.number, self.beacon.tree.head.info.root)
-        assert reference is not None, "the final head can always be referenced"
-        return reference
+        head = self.beacon.tree.head
+        if self._reference is None or self._reference[0] is not head:
+            reference = self.beacon.reference(self.number, head.info.root)
+            assert reference is not None, "the final head can always be referenced"
+            self._reference = (head, reference)
+        return self._reference[1]
 
     def _outcome(self, result: BlockResult, header: ShardHeader) -> ShardOutcome:
         reference = self.beacon.reference(self.number, header.parent_beacon_block_root)

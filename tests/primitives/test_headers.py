@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 import rlp
+from hypothesis import given
+from hypothesis import strategies as st
+from rlp.exceptions import DecodingError
 
 from primitives.blocks import HEADER_BYTES_MAX, ExtraData, instance_of, sources_of
 from primitives.errors import EncodingReason, InvalidEncoding
@@ -88,3 +91,27 @@ def test_extra_data() -> None:
     assert sources_of(0) == ()
     with pytest.raises(InvalidEncoding):
         dataclasses.replace(header, extra_data=b"geth").extra()
+
+
+@given(data=st.data())
+def test_a_changed_header_is_taken_exactly_where_the_library_takes_it(data) -> None:
+    raw = bytearray(data.draw(st.sampled_from([raw for raw, _ in CURRENT])))
+    at = data.draw(st.integers(0, 12) | st.integers(0, len(raw) - 1))
+    how = data.draw(st.sampled_from(["change", "cut", "insert"]))
+    if how == "change":
+        raw[at] = data.draw(st.integers(0, 255))
+    elif how == "cut":
+        del raw[at:]
+    else:
+        raw.insert(at, data.draw(st.integers(0, 255)))
+    try:
+        items = rlp.decode(bytes(raw))
+    except DecodingError:
+        items = None
+    try:
+        header = ShardHeader.decode(bytes(raw))
+    except InvalidEncoding:
+        header = None
+    assert header is None or header.encode() == bytes(raw)
+    if items is None or not isinstance(items, list) or len(items) != len(FIELDS):
+        assert header is None
