@@ -57,6 +57,8 @@ INBOX_EVENTS_MAX = 2048
 TURN_EVENTS_MAX = 64
 """Events handled before their effects are carried out."""
 REQUEST_TIMEOUT_SECONDS = 6.0
+DELAYED_MESSAGES_MAX = 4096
+"""Messages held back on purpose (node/chaos.py); what comes on top is dropped and counted."""
 
 
 def clocks() -> Now:
@@ -84,10 +86,15 @@ class CoreLoop:
         self._names = {topic: name for name, topic in topics.items()}
         self._observe, self._admit, self._after_turn = observe, admit, after_turn
         self._alter = alter
+        self._delay_seconds, self._delay_until, self._delayed = 0.0, 0.0, 0
         self._scores = PeerScores()
         self._send, self._receive = trio.open_memory_channel[Event | None](INBOX_EVENTS_MAX)
         self._extra: list[Effect] = []
         self._nursery: trio.Nursery | None = None
+
+    def delay_gossip(self, seconds: float, for_seconds: float) -> None:
+        """Gossip later by so many seconds, for so long from now on; on networks for development (node/chaos.py)."""
+        self._delay_seconds, self._delay_until = seconds, trio.current_time() + for_seconds
 
     def perform_soon(self, effects: list[Effect]) -> None:
         """Effects of something the core was told outside a turn; carried out by the next one."""
@@ -122,8 +129,8 @@ class CoreLoop:
             if event is not None:
                 events.append(event)
         effects, self._extra = self._extra, []
-        for event in events:
-            effects.extend(self._core.handle(event, clocks()))
+        if events:
+            effects.extend(self._core.handle_all(events, clocks()))
         now = clocks()
         if now.monotonic_ms >= self._core.deadline_ms:
             effects.extend(self._core.handle(Tick(), now))
@@ -154,7 +161,7 @@ class CoreLoop:
                 case Persist():
                     pass
                 case Publish(topic, payload):
-                    self._network.publish(self._names[topic], payload)
+                    self._publish(self._names[topic], payload)
                 case Observe(name, labels, value):
                     self._observe(name, labels, value)
                 case Penalize(peer, reason):
@@ -177,6 +184,21 @@ class CoreLoop:
                     self._nursery.start_soon(self._mark_crosslinked, effect)
                 case ReadOutgoing():
                     self._nursery.start_soon(self._read_outgoing, effect)
+
+    def _publish(self, name: str, payload: bytes) -> None:
+        if trio.current_time() >= self._delay_until:
+            self._network.publish(name, payload)
+        elif self._delayed >= DELAYED_MESSAGES_MAX:
+            self._observe("limit_hits", {"limit": "delayed_messages_max"}, 1)
+        else:
+            assert self._nursery is not None
+            self._delayed += 1
+            self._nursery.start_soon(self._publish_later, name, payload, self._delay_seconds)
+
+    async def _publish_later(self, name: str, payload: bytes, seconds: float) -> None:
+        await trio.sleep(seconds)
+        self._delayed -= 1
+        self._network.publish(name, payload)
 
     def penalize(self, peer: str, reason: Reason) -> None:
         """Scores a peer, and acts on the verdict."""

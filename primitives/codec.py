@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from operator import attrgetter
+from struct import Struct
+from struct import error as StructError  # noqa: N812
 from typing import Any
 
 import ssz.sedes as sedes
@@ -214,57 +216,112 @@ def _sequence(element: Codec, limit: int) -> Codec:
     return Codec(None, encode, decode, root)
 
 
+@dataclass(frozen=True, slots=True)
+class _Leaf:
+    """A field of fixed size, at any depth, as it lies in the fixed part of a container."""
+
+    path: str
+    layout: str
+    """As the struct module names it."""
+    size: int
+    is_bytes: bool
+    """Bytes, whose length the struct module does not check."""
+    is_wide: bool
+    """An integer the struct module has no word for."""
+
+
+_WORDS = {1: "B", 2: "H", 4: "I", 8: "Q"}
+
+
+class _Layout:
+    """A container's fields in one struct: those of fixed size with all that is in them, and the offsets of the others."""
+
+    def __init__(self, kind: Any) -> None:
+        self.leaves: list[_Leaf] = []
+        self.variable: list[tuple[str, Codec]] = []
+        """Path and codec, in order."""
+        self.make = self._walk(kind, "")
+        """Builds the value from the unpacked fixed part and an iterator over the decoded rest."""
+
+    def _walk(self, kind: Any, prefix: str) -> Callable[[Any], Any]:
+        """Takes up the fields of a container; how to build it, from an iterator over its leaves."""
+        parts: list[Callable[[Any], Any]] = []
+        for name, field in zip(kind.names, kind.field_sedes, strict=True):
+            path = prefix + name
+            if isinstance(field, sedes.UInt):
+                word = _WORDS.get(field.size)
+                self.leaves.append(_Leaf(path, word or f"{field.size}s", field.size, is_bytes=False, is_wide=word is None))
+                parts.append(next if word else _next_wide)
+            elif isinstance(field, sedes.ByteVector):
+                self.leaves.append(_Leaf(path, f"{field.max_length}s", field.max_length, is_bytes=True, is_wide=False))
+                parts.append(next)
+            elif isinstance(field, sedes.Container) and field.is_fixed_sized:
+                parts.append(self._walk(field, path + "."))
+            else:
+                codec = compile_sedes(field)
+                assert codec.size is None, "what is of fixed size is laid out"
+                self.leaves.append(_Leaf(path, "I", OFFSET_BYTES, is_bytes=False, is_wide=False))
+                self.variable.append((path, codec))
+                parts.append(next)
+        make, build = kind.cls, tuple(parts)
+        return lambda values: make(*[part(values) for part in build])
+
+
+def _next_wide(values: Any) -> int:
+    return int.from_bytes(next(values), "little")
+
+
 def _structure(kind: Any) -> Codec:
     """A container: `kind` knows its dataclass as `cls`."""
-    codecs = [compile_sedes(field) for field in kind.field_sedes]
-    read = attrgetter(*kind.names) if len(kind.names) > 1 else lambda value, get=attrgetter(*kind.names): (get(value),)
-    fixed = sum(OFFSET_BYTES if codec.size is None else codec.size for codec in codecs)
-    is_fixed = all(codec.size is not None for codec in codecs)
-    places: list[tuple[int, int]] = []
-    at = 0
-    for codec in codecs:
-        end = at + (OFFSET_BYTES if codec.size is None else codec.size)
-        places.append((at, end))
-        at = end
-    plan = tuple(zip(codecs, places, strict=True))
-    encoders = tuple(codec.encode for codec in codecs)
-    variable = tuple(codec.size is None for codec in codecs)
-    roots = tuple(codec.root for codec in codecs)
-    make = kind.cls
+    layout = _Layout(kind)
+    leaves, variable, make = layout.leaves, layout.variable, layout.make
+    packer = Struct("<" + "".join(leaf.layout for leaf in leaves))
+    fixed, pack, unpack = packer.size, packer.pack, packer.unpack_from
+    getter = attrgetter(*[leaf.path for leaf in leaves])
+    read = getter if len(leaves) > 1 else lambda value: (getter(value),)
+    lengths = tuple((at, leaf.size) for at, leaf in enumerate(leaves) if leaf.is_bytes)
+    wide = tuple((at, leaf.size) for at, leaf in enumerate(leaves) if leaf.is_wide)
+    variable_paths = {path for path, _ in variable}
+    slots = tuple(at for at, leaf in enumerate(leaves) if leaf.path in variable_paths)
+    slotted = tuple(zip(slots, (codec for _, codec in variable), strict=True))
+    roots = tuple(compile_sedes(field).root for field in kind.field_sedes)
+    own = attrgetter(*kind.names)
+    fields = own if len(kind.names) > 1 else lambda value: (own(value),)
 
     def encode(value: Any) -> bytes:
-        parts = [encoder(one) for encoder, one in zip(encoders, read(value), strict=True)]
-        if is_fixed:
-            return b"".join(parts)
-        head: list[bytes] = []
-        tail: list[bytes] = []
-        end = fixed
-        for part, is_variable in zip(parts, variable, strict=True):
-            if is_variable:
-                head.append(end.to_bytes(OFFSET_BYTES, "little"))
-                tail.append(part)
-                end += len(part)
-            else:
-                head.append(part)
-        return b"".join(head + tail)
+        values = list(read(value))
+        for at, size in lengths:
+            if len(values[at]) != size:
+                raise malformed(f"{len(values[at])} bytes, not {size}")
+        for at, size in wide:
+            values[at] = values[at].to_bytes(size, "little")
+        tail, end = [], fixed
+        for at, codec in slotted:
+            part = codec.encode(values[at])
+            values[at] = end
+            end += len(part)
+            tail.append(part)
+        try:
+            head = pack(*values)
+        except StructError as error:
+            raise malformed(str(error)) from error
+        return b"".join((head, *tail)) if tail else head
 
     def decode(data: bytes) -> Any:
-        if is_fixed:
-            if len(data) != fixed:
-                raise malformed(f"{len(data)} bytes, not {fixed}")
-            return make(*[codec.decode(data[start:end]) for codec, (start, end) in plan])
-        if len(data) < fixed:
-            raise malformed(f"{len(data)} bytes, at least {fixed}")
-        offsets = [int.from_bytes(data[start:end], "little") for codec, (start, end) in plan if codec.size is None]
-        parts = iter(_split(data, fixed, offsets))
-        return make(*[codec.decode(next(parts) if codec.size is None else data[start:end]) for codec, (start, end) in plan])
+        if len(data) < fixed or (not slotted and len(data) != fixed):
+            raise malformed(f"{len(data)} bytes, {'at least' if slotted else 'not'} {fixed}")
+        values = list(unpack(data))
+        if slotted:
+            for (at, codec), part in zip(slotted, _split(data, fixed, [values[at] for at in slots]), strict=True):
+                values[at] = codec.decode(part)
+        return make(iter(values))
 
     def root(value: Any) -> bytes:
         if kind.cls.remembers_root and (known := value.__dict__.get("_root")) is not None:
             return bytes(known)
-        found = merkleize([compute(one) for compute, one in zip(roots, read(value), strict=True)], len(roots))
+        found = merkleize([compute(one) for compute, one in zip(roots, fields(value), strict=True)], len(roots))
         if kind.cls.remembers_root:
             value.__dict__["_root"] = found
         return found
 
-    return Codec(fixed if is_fixed else None, encode, decode, root)
+    return Codec(None if slotted else fixed, encode, decode, root)

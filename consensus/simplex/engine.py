@@ -145,12 +145,16 @@ class Simplex:
         if restored.view and state.local:
             voting.resend(state, turn)
 
-    def handle(self, event: Event, now_ms: int) -> list[Effect]:
-        """Reacts to one event; everything in the answer happens after its `Persist` effects are synced."""
+    def handle(self, event: Event, now_ms: int, *, settles: bool = True) -> list[Effect]:
+        """Reacts to one event; everything in the answer happens after its `Persist` effects are synced.
+
+        `settles`: votes are counted and the moment's duties done. Of events that came together only the last need settle.
+        """
         assert self._state.view > 0, "start comes first"
         turn = Turn(now_ms)
         self._dispatch(turn, event)
-        self._settle(turn)
+        if settles:
+            self._settle(turn)
         return turn.effects()
 
     def _dispatch(self, turn: Turn, event: Event) -> None:

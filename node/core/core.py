@@ -5,7 +5,7 @@ It holds no clock, socket, disk or randomness; the daemon (node/daemon.py) and t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from consensus.beacon.state import BeaconState
@@ -83,6 +83,8 @@ class Core:
         self.shards = {
             shard: ShardChain(self.context, shard, self.beacon, heads[shard], pools[shard], hosted) for shard in sorted(hosted)
         }
+        self.chains: tuple[Chain[Any], ...] = (*self.shards.values(), self.beacon)
+        """Followed chains, shards first."""
         self.beacon.crosslinks = self._crosslinks
         self.beacon.listener = self._beacon_final
         self._next_status_ms = now.monotonic_ms
@@ -92,11 +94,6 @@ class Core:
         self._transactions: dict[int, list[bytes]] = {}
         self._transactions_due_ms: int | None = None
         """When what our users sent is gossiped, all of it in as few messages as can be."""
-
-    @property
-    def chains(self) -> tuple[Chain[Any], ...]:
-        """Followed chains, shards first."""
-        return (*self.shards.values(), self.beacon)
 
     def chain(self, number: int) -> Chain[Any] | None:
         """A followed chain by number."""
@@ -126,8 +123,17 @@ class Core:
 
     def handle(self, event: Event, now: Now) -> list[Effect]:
         """What to do about `event`; effects are performed as node/core/effects.py says."""
+        return self.handle_all((event,), now)
+
+    def handle_all(self, events: Iterable[Event], now: Now) -> list[Effect]:
+        """What to do about events that came together, in their order: one turn."""
         self.context.now = now
         self.beacon.begin_turn()
+        for event in events:
+            self._handle(event)
+        return self._finish_turn()
+
+    def _handle(self, event: Event) -> None:
         match event:
             case Tick():
                 self._tick()
@@ -135,7 +141,7 @@ class Core:
                 self._gossip(peer, topic, message)
             case PeerConnected(peer):
                 self.context.fetcher.connect(peer)
-                self._next_status_ms = min(self._next_status_ms, now.monotonic_ms)
+                self._next_status_ms = min(self._next_status_ms, self.context.now.monotonic_ms)
             case PeerDisconnected(peer):
                 self.context.fetcher.disconnect(peer)
             case ResponseReceived():
@@ -151,7 +157,6 @@ class Core:
                 self.shards[event.shard].truncated(event)
             case OutgoingRead():
                 self._outgoing(event)
-        return self._finish_turn()
 
     def submit(
         self, shard: int, transaction: Transaction, sender: Address, account: tuple[int, int], now: Now, *, is_local: bool

@@ -11,7 +11,7 @@ from node.core.core import Core
 from node.serving import Server
 from node.simulator.executors import Disk, Executor
 from node.simulator.personas import Persona, Said
-from node.simulator.storage import SimulatedStore
+from node.simulator.storage import CrashingDatabase, SimulatedStore
 from p2p.messages import ConsensusBatch, decode_gossip, decode_response, encode_request
 from p2p.topics import Topic, TopicKind
 from primitives.errors import InvalidBlock, InvalidTransaction
@@ -27,6 +27,8 @@ SYNC_MS = 3
 """Simulated time of a synced write."""
 EXECUTION_MS = (2, 25)
 """Simulated time of block work, drawn between these."""
+LOOP_MS = 10
+"""How often a node looks at what has come from the network; all of it is one turn, as in the daemon."""
 
 
 class _Link:
@@ -69,6 +71,8 @@ class SimulatedNode:
         """What makes it break the rules; None: nothing does."""
         self.is_alive = False
         self.boot = 0
+        self._inbox: list[fx.Event] = []
+        """What has come from the network since the node last looked."""
         self._turns: deque[Callable[[], list[fx.Effect]]] = deque()
         """What waits while an earlier turn's records are being synced."""
         self._is_busy = False
@@ -82,6 +86,7 @@ class SimulatedNode:
         self.is_alive, self.boot = True, self.boot + 1
         self._is_busy, self._tick_ms = False, None
         self._turns.clear()
+        self._inbox.clear()
         self.executors = {shard: disk.open() for shard, disk in self.disks.items()}
         heads = {shard: executor.head() for shard, executor in self.executors.items()}
         block, state = world.beacon_genesis
@@ -98,7 +103,8 @@ class SimulatedNode:
     def crash(self) -> None:
         """What was written last and not synced is lost."""
         self.is_alive = False
-        for database in (self.store.database, *self.disks.values()):
+        databases: list[Disk | CrashingDatabase] = [self.store.database, *self.disks.values()]
+        for database in databases:
             database.crash(self.world.rng.randint(0, database.unsynced))
 
     def _clocks(self) -> fx.Now:
@@ -114,11 +120,23 @@ class SimulatedNode:
     def receive(self, event: fx.Event) -> None:
         """One event."""
         if self.is_alive:
-            self._take_turn(lambda: self._handle(event))
+            self._take_turn(lambda: self.core.handle(event, self._clocks()))
 
-    def _handle(self, event: fx.Event) -> list[fx.Effect]:
-        effects = self.core.handle(event, self._clocks())
-        self.world.checks.heard(self, event)
+    def hear(self, event: fx.Event) -> None:
+        """A message from the network, looked at when the loop comes round."""
+        if self.is_alive:
+            if not self._inbox:
+                self.later(LOOP_MS - self.world.now_ms % LOOP_MS, self._look)
+            self._inbox.append(event)
+
+    def _look(self) -> None:
+        events, self._inbox = self._inbox, []
+        self._take_turn(lambda: self._handle_all(events))
+
+    def _handle_all(self, events: list[fx.Event]) -> list[fx.Effect]:
+        effects = self.core.handle_all(events, self._clocks())
+        for event in events:
+            self.world.checks.heard(self, event)
         return effects
 
     def submit(self, shard: int, raw: bytes, *, is_local: bool) -> None:
@@ -139,8 +157,10 @@ class SimulatedNode:
     def _take_turn(self, turn: Callable[[], list[fx.Effect]]) -> None:
         """Turns follow one another; the next begins when what the last one wrote is synced and its effects are carried out."""
         self._turns.append(turn)
-        if self._is_busy:
-            return
+        if not self._is_busy:
+            self._go_on()
+
+    def _go_on(self) -> None:
         self._is_busy = True
         while self._turns:
             effects = self._turns.popleft()()
@@ -156,8 +176,7 @@ class SimulatedNode:
     def _synced(self, effects: list[fx.Effect]) -> None:
         self.store.database.sync()
         self._carry_out(effects)
-        self._is_busy = False
-        self._take_turn(list)
+        self._go_on()
 
     def _carry_out(self, effects: list[fx.Effect]) -> None:
         for effect in effects:
@@ -166,11 +185,12 @@ class SimulatedNode:
         due = max(self.core.deadline_ms, self.world.now_ms + 1)
         if self._tick_ms is None or due < self._tick_ms or self._tick_ms <= self.world.now_ms:
             self._tick_ms = due
-            self.later(due - self.world.now_ms, self._tick)
+            self.later(due - self.world.now_ms, self._tick, due)
 
-    def _tick(self) -> None:
-        self._tick_ms = None
-        self.receive(fx.Tick())
+    def _tick(self, due_ms: int) -> None:
+        if self._tick_ms == due_ms:
+            self._tick_ms = None
+            self.receive(fx.Tick())
 
     def _carry_out_one(self, effect: fx.Effect) -> None:
         match effect:

@@ -186,7 +186,7 @@ class World:
             if node.index != source and (targets is None or node.index in targets):
                 lag_ms = extra_ms if node.persona is None else extra_ms + node.persona.lag_ms()
                 for delay in self.weather.delays(source, node.index):
-                    self.at(self.now_ms + delay + lag_ms, functools.partial(node.receive, event))
+                    self.at(self.now_ms + delay + lag_ms, functools.partial(node.hear, event))
 
     def ask(self, source: int, target: int, request_id: int, request: Request) -> None:
         """A request and its answer, or a time-out."""
@@ -199,7 +199,7 @@ class World:
 
     def _serve(self, asker: SimulatedNode, server: SimulatedNode, back: int, request_id: int, request: Request) -> None:
         response = server.answer(asker.name, request) if server.is_alive else None
-        asker.later(back, asker.receive, fx.ResponseReceived(request_id, response))
+        asker.later(back, asker.hear, fx.ResponseReceived(request_id, response))
 
     # -- faults and users
 
