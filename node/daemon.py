@@ -11,7 +11,7 @@ from importlib.metadata import version
 
 import trio
 
-from node import wiring
+from node import chaos, wiring
 from node.addresses import AddressBook
 from node.admission import Admission
 from node.backend import NodeBackend
@@ -149,6 +149,8 @@ async def _run_node(config: NodeConfig, log: QueuedLines, serving: trio.CancelSc
             for shard in links:
                 nursery.start_soon(admission.run, shard)
             _LOG.info("started peer_id=%s validators=%s rpc_port=%d", network.peer_id, list(identity.local), config.rpc_port)
+            if genesis.parameters.devnet:
+                await nursery.start(chaos.obey, config.data_dir, network, loop)
             nursery.start_soon(loop.run)
             nursery.start_soon(Discovery(network, book, store, metrics.observe, loop.penalize).run)
     finally:

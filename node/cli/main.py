@@ -27,6 +27,7 @@ _COMMANDS = {
     "faucet": ("node.cli.faucet", "Give coins of the faucet to an address."),
     "balance": ("node.cli.balance", "Show an account on all shards."),
     "audit": ("node.cli.audit", "Add up every account of every shard, and the whole supply."),
+    "chaos": ("node.cli.chaos", "Break a local network on purpose for a while."),
     "simulate": ("node.cli.simulate", "Run a deterministic network of simulated nodes."),
     "bench": ("node.cli.bench", "Run a benchmark."),
 }

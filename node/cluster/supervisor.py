@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 from node.cluster.command import own_command
 from node.cluster.layout import Layout, Options, replace_file, require_options
-from node.cluster.processes import last_lines, start_node, stop_nodes
+from node.cluster.processes import find_nodes, last_lines, start_node, stop_nodes, terminate
 from node.cluster.status import NodeStatus, Watcher
 from primitives.errors import StartupRefused, UserError
 
@@ -169,6 +169,8 @@ class Supervisor:
         finally:
             watcher.close()
             forced = stop_nodes(node.process for node in self._nodes)
+            # those that were started again by somebody else
+            forced += terminate(find_nodes(self._layout, self._options).values())
             if forced:
                 self._observer.note(f"{len(forced)} node(s) did not stop by themselves and were ended by force")
         self._say("stopped")
@@ -220,7 +222,7 @@ class Supervisor:
                 f"node {node.index} was ended by {_signal_name(-code)}; the others go on. "
                 f"Start it again with: {own_command(f'node --config {self._layout.config(node.index)}')}"
             )
-        if all(node.is_down for node in self._nodes):
+        if all(node.is_down for node in self._nodes) and not find_nodes(self._layout, self._options):
             again = own_command("up", self._layout.folder)
             raise NetworkFailed(f"every node was ended from outside: start again with {again}, the chains go on where they were")
 

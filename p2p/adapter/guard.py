@@ -90,6 +90,10 @@ class Guard:
         self._banned[peer] = trio.current_time() + seconds
         return is_new
 
+    def pardon(self, peer: ID) -> None:
+        """Refuse the peer no more; nothing if it is not refused."""
+        self._banned.pop(peer, None)
+
     def is_banned(self, peer: ID) -> bool:
         """Whether the peer is refused now."""
         return self._banned.get(peer, 0.0) > trio.current_time()

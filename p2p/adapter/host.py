@@ -204,6 +204,10 @@ class Network:
         self._spawn(self._cut_peer, identity)
         return is_new
 
+    def pardon(self, peer: PeerId) -> None:
+        """Refuse a banned peer no more; a kept one is dialled again."""
+        self._guard.pardon(identity_of(peer))
+
     def peers(self) -> list[PeerId]:
         """The connected peers, sorted."""
         return sorted(peer_id_from(peer) for peer in self._connectivity.peers())

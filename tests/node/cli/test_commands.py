@@ -14,7 +14,7 @@ from node.cluster.files import write_network
 from node.cluster.layout import Layout, Options, read_options
 from node.cluster.supervisor import hold_folder
 
-COMMANDS = ("up", "down", "status", "logs", "genesis", "node", "send", "faucet", "balance", "audit", "simulate", "bench")
+COMMANDS = ("up", "down", "status", "logs", "genesis", "node", "send", "faucet", "balance", "audit", "chaos", "simulate", "bench")
 Captured = pytest.CaptureFixture[str]
 
 

@@ -90,7 +90,7 @@ async def test_banned_peer_is_kept_out_until_the_ban_is_lifted(tmp_path):
         dials = second.count("p2p_dials", result="ok")
         await second.until(lambda: second.count("p2p_dials", result="ok") >= dials + 3)
         assert first.received == [PeerConnected(second.peer_id), PeerDisconnected(second.peer_id)]
-        first.network.ban(second.peer_id, 0)
+        first.network.pardon(second.peer_id)
         await first.until_connected(second)
 
 

@@ -1,0 +1,158 @@
+"""`shardnet chaos`."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+
+from node.cli.options import as_json, data_dir, print_json
+from node.cluster.chaos import Fault, Kill, Partition, Pause, Slow, await_progress, newest_final, parse_groups
+from node.cluster.command import own_command
+from node.cluster.layout import Layout, Options, require_options
+from primitives.errors import UserError
+
+SECONDS_MIN, SECONDS_MAX = 0.1, 3600.0
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "": 1.0}
+
+
+class Duration(click.ParamType[float]):
+    """A time such as `30s`, `500ms` or `2m`; becomes seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Seconds."""
+        if isinstance(value, float):
+            return value
+        number = str(value).rstrip("ms")
+        unit = str(value)[len(number) :]
+        try:
+            seconds = float(number) * _UNITS[unit]
+        except (ValueError, KeyError):
+            self.fail(f"{value!r} is not a time: write it as 30s, 500ms or 2m", param, ctx)
+        if not SECONDS_MIN <= seconds <= SECONDS_MAX:
+            self.fail(f"{value} is out of range: {SECONDS_MIN:g} s to {SECONDS_MAX / 60:g} m", param, ctx)
+        return seconds
+
+
+_for = click.option("--for", "seconds", type=Duration(), default="30s", show_default=True, help="How long; then it is made whole again.")
+
+
+@click.group(epilog="Example: shardnet chaos partition 0,1/2,3 --for 30s")
+def chaos() -> None:
+    """Break a local network on purpose for a while: partition, kill, pause or slow; each takes --for and --json.
+
+    It is made whole again at the end, or at Ctrl-C, and then told how long each chain took to go on.
+    """
+
+
+@chaos.command(epilog="Example: shardnet chaos partition 0,1/2,3 --for 30s   (or, one node against all others: shardnet chaos partition 3)")
+@click.argument("groups", metavar="GROUPS")
+@_for
+@data_dir
+@as_json
+def partition(groups: str, seconds: float, data_dir: Path, as_json: bool) -> None:
+    """Part the nodes into GROUPS that do not hear each other, such as 0,1/2,3."""
+    layout, options = _network(data_dir)
+    _suffer(Partition(layout, options, parse_groups(groups, options.nodes)), seconds, as_json)
+
+
+@chaos.command(epilog="Example: shardnet chaos kill 2 --for 10s")
+@click.argument("node", type=int)
+@_for
+@data_dir
+@as_json
+def kill(node: int, seconds: float, data_dir: Path, as_json: bool) -> None:
+    """Kill the process of NODE, as kill -9 does, and start it again after a while."""
+    layout, options = _network(data_dir, node)
+    _suffer(Kill(layout, options, node), seconds, as_json)
+
+
+@chaos.command(epilog="Example: shardnet chaos pause 1 --for 15s")
+@click.argument("node", type=int)
+@_for
+@data_dir
+@as_json
+def pause(node: int, seconds: float, data_dir: Path, as_json: bool) -> None:
+    """Have the process of NODE stand still."""
+    layout, options = _network(data_dir, node)
+    _suffer(Pause(layout, options, node), seconds, as_json)
+
+
+@chaos.command(epilog="Example: shardnet chaos slow 3 --delay 800ms --for 1m")
+@click.argument("node", type=int)
+@click.option("--delay", type=Duration(), default="500ms", show_default=True, help="On top, for all that the node gossips.")
+@_for
+@data_dir
+@as_json
+def slow(node: int, delay: float, seconds: float, data_dir: Path, as_json: bool) -> None:
+    """Have everything that NODE says to the others take longer."""
+    if delay > 60:
+        raise UserError("--delay is at most 60s: a node that says nothing for longer is paused, with shardnet chaos pause")
+    layout, options = _network(data_dir, node)
+    _suffer(Slow(layout, options, node, round(delay * 1000)), seconds, as_json)
+
+
+def _network(folder: Path, node: int = 0) -> tuple[Layout, Options]:
+    layout = Layout(folder)
+    options = require_options(layout)
+    if not json.loads(layout.genesis.read_text())["parameters"]["devnet"]:
+        raise UserError(f"the network in {folder} is not for development: chaos is refused")
+    if not 0 <= node < options.nodes:
+        raise click.BadParameter(f"the network in {folder} has nodes 0 to {options.nodes - 1}", param_hint="'NODE'")
+    if not newest_final(options):
+        raise UserError(f"no node of {folder} answers: start the network with {own_command('up', folder)}")
+    return layout, options
+
+
+def _suffer(fault: Fault, seconds: float, as_json: bool) -> None:
+    def tell(event: str, sentence: str, **fields: object) -> None:
+        if as_json:
+            print_json({"event": event} | fields)
+        else:
+            click.echo(sentence)
+
+    with _orderly_end():
+        try:
+            _begin(fault, seconds)
+            tell("began", f"{fault.sentence}, for {seconds:g} s; Ctrl-C ends it at once", fault=fault.sentence, seconds=seconds)
+            time.sleep(seconds)
+        except KeyboardInterrupt:
+            tell("interrupted", "ended before its time")
+        fault.end()
+        since = newest_final(fault.options)
+        tell("ended", "whole again", final=since)
+        for chain, taken in await_progress(fault.options, fault.layout, since):
+            tell("went_on", f"{chain} went on after {taken:.1f} s", chain=chain, seconds=round(taken, 2))
+
+
+def _begin(fault: Fault, seconds: float) -> None:
+    try:
+        fault.begin(seconds)
+    except UserError:
+        # what was begun is ended; the first complaint is the one that helps
+        with suppress(UserError):
+            fault.end()
+        raise
+
+
+@contextmanager
+def _orderly_end() -> Iterator[None]:
+    """SIGTERM makes the network whole again, as Ctrl-C does."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,70 @@
+"""Orders in a node's folder: carried out once, or logged and removed."""
+
+import os
+import signal
+
+import pytest
+import trio
+
+from node.chaos import ORDER_BYTES_MAX, carry_out, obey
+from node.cluster.chaos import ORDER_FILE
+from p2p.adapter.identity import load_or_create_identity
+
+
+class Node:
+    def __init__(self):
+        self.done = []
+        self.told = trio.Event()
+
+    def ban(self, peer, seconds):
+        self.done.append(("ban", peer, seconds))
+        return True
+
+    def pardon(self, peer):
+        self.done.append(("pardon", peer))
+
+    def delay_gossip(self, seconds, for_seconds):
+        self.done.append(("delay", seconds, for_seconds))
+        self.told.set()
+
+
+async def test_an_order_is_carried_out_at_the_signal_and_removed(tmp_path):
+    peer, node, path = load_or_create_identity(tmp_path / "key"), Node(), tmp_path / ORDER_FILE
+    async with trio.open_nursery() as nursery:
+        await nursery.start(obey, tmp_path, node, node)
+        path.write_text(f'{{"refuse": ["{peer}"], "refuse_seconds": 30, "delay_ms": 500, "delay_seconds": 10}}')
+        os.kill(os.getpid(), signal.SIGUSR1)
+        await node.told.wait()
+        nursery.cancel_scope.cancel()
+    assert node.done == [("ban", peer, 30.0), ("delay", 0.5, 10.0)]
+    assert not path.exists()
+
+
+def test_peers_are_pardoned_by_refusing_them_for_no_time(tmp_path):
+    peer, node, path = load_or_create_identity(tmp_path / "key"), Node(), tmp_path / ORDER_FILE
+    path.write_text(f'{{"refuse": ["{peer}"]}}')
+    carry_out(path, node, node)
+    assert node.done == [("pardon", peer), ("delay", 0.0, 0.0)]
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        "", "[]", '{"refuse": ["nobody"]}', '{"refuse_seconds": -1}', '{"delay_ms": 1e9}', '{"burn": true}', '{"refuse": "a"}',
+        " " * (ORDER_BYTES_MAX + 1),
+    ],
+)
+def test_an_order_that_makes_no_sense_changes_nothing(order, tmp_path, caplog):
+    node, path = Node(), tmp_path / ORDER_FILE
+    path.write_text(order)
+    carry_out(path, node, node)
+    assert node.done == []
+    assert not path.exists()
+    assert "chaos_refused" in caplog.text
+
+
+def test_no_order_is_no_matter(tmp_path, caplog):
+    node = Node()
+    carry_out(tmp_path / ORDER_FILE, node, node)
+    assert node.done == []
+    assert "chaos_refused" in caplog.text
