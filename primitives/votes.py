@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Annotated, ClassVar
@@ -120,6 +121,11 @@ VOTE_DOMAIN = b"shardnet.vote".ljust(32, b"\0")
 RANDAO_DOMAIN = b"shardnet.randao".ljust(32, b"\0")
 
 
+SIGNING_ROOTS_REMEMBERED_MAX = 4096
+"""Messages of votes kept: each is asked for by every vote and certificate about it."""
+
+
+@functools.lru_cache(SIGNING_ROOTS_REMEMBERED_MAX)
 def vote_signing_root(fork_version: int, genesis_root: Root, instance: Instance, view: int, kind: int, root: bytes) -> Root:
     """Message of a vote or certificate: (domain, fork version, genesis root, instance, view, kind, root)."""
     return SigningData(VOTE_DOMAIN, fork_version, genesis_root, instance.chain, instance.epoch, view, kind, root).hash_tree_root()

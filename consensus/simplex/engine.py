@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from itertools import islice
 
@@ -145,16 +146,19 @@ class Simplex:
         if restored.view and state.local:
             voting.resend(state, turn)
 
-    def handle(self, event: Event, now_ms: int, *, settles: bool = True) -> list[Effect]:
-        """Reacts to one event; everything in the answer happens after its `Persist` effects are synced.
+    def handle(self, event: Event, now_ms: int) -> list[Effect]:
+        """Reacts to one event; everything in the answer happens after its `Persist` effects are synced."""
+        return self.handle_all(deque((event,)), now_ms)
 
-        `settles`: votes are counted and the moment's duties done. Of events that came together only the last need settle.
-        """
+    def handle_all(self, events: deque[Event], now_ms: int) -> list[Effect]:
+        """Reacts to events that came together, and settles once; takes them out of `events`, none beyond one that a peer is to blame for."""
         assert self._state.view > 0, "start comes first"
         turn = Turn(now_ms)
-        self._dispatch(turn, event)
-        if settles:
-            self._settle(turn)
+        while events:
+            self._dispatch(turn, events.popleft())
+            if turn.blames:
+                break
+        self._settle(turn)
         return turn.effects()
 
     def _dispatch(self, turn: Turn, event: Event) -> None:

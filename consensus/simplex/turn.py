@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from consensus.simplex.events import Broadcast, Effect, Observe, Peer, Penalize, Persist, PersistBlock
-from primitives.errors import Reason
+from primitives.errors import Fault, Reason
 
 
 class Turn:
@@ -14,6 +14,8 @@ class Turn:
         self._durable: list[Effect] = []
         self._visible: list[Effect] = []
         self._sent: set[Broadcast] = set()
+        self.blames = False
+        """A peer is to blame for something."""
 
     def add(self, *effects: Effect) -> None:
         """Takes up effects, each kind in the order given; one message is sent once a turn."""
@@ -33,6 +35,7 @@ class Turn:
         self.count("simplex_rejected_total", reason=reason.code)
         if peer is not None:
             self.add(Penalize(peer, reason))
+            self.blames = self.blames or reason.fault is Fault.PEER
 
     def limit(self, name: str) -> None:
         """Says that a named limit was met."""

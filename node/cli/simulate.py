@@ -23,7 +23,9 @@ from primitives.errors import InvalidConfig
 )
 @click.option("--persona", "personas", multiple=True, metavar="NAME@NODE", help="A validator that breaks the rules; repeat it for more.")
 @as_json
-def simulate(seed: int, nodes: int, shards: int, views: int, faults: str, signatures: str, executors: str, personas: tuple[str, ...], as_json: bool) -> int:
+def simulate(
+    seed: int, nodes: int, shards: int, views: int, faults: str, signatures: str, executors: str, personas: tuple[str, ...], as_json: bool
+) -> int:
     """Run simulated nodes on simulated time; the same seed gives the same digest."""
     from node.simulator import run
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 from consensus.beacon.building import crosslink_is_work, prepare_block
@@ -37,8 +38,21 @@ CrosslinkSource = Callable[[BeaconState], list[Crosslink]]
 """Crosslinks this node could include on top of a state, at most one a shard."""
 
 
+BLOCKS_DECODED_MAX = 16
+"""Beacon blocks kept decoded: each is looked at several times between its arrival and its end."""
 EXAMINED_PER_TURN_MAX = 8
 """Blocks checked in one turn of the loop, a few milliseconds each: a node that catches up hears its peers in between."""
+
+
+@functools.lru_cache(BLOCKS_DECODED_MAX)
+def decode_block(data: bytes) -> tuple[BeaconBlock, Root]:
+    """A beacon block and its root.
+
+    Raises:
+        InvalidEncoding: it is none.
+    """
+    block = BeaconBlock.decode(data)
+    return block, block.hash_tree_root()
 
 
 class BeaconChain(Chain[BeaconState]):
@@ -99,8 +113,7 @@ class BeaconChain(Chain[BeaconState]):
 
     def decode(self, data: bytes) -> simplex.BlockInfo:
         """See `Chain.decode`; what is in the block is judged in `examine`."""
-        block = BeaconBlock.decode(data)
-        return self._info(block, block.hash_tree_root())
+        return self._info(*decode_block(data))
 
     def examine(self, held: Held[BeaconState], parent: Held[BeaconState]) -> None:
         """See `Chain.examine`: the pure transition."""
@@ -111,7 +124,7 @@ class BeaconChain(Chain[BeaconState]):
         self._examined += 1
         try:
             state = process_block(
-                parent.outcome, BeaconBlock.decode(held.data), parent_root=parent.info.root,
+                parent.outcome, decode_block(held.data)[0], parent_root=parent.info.root,
                 genesis_root=self.context.genesis.root, parameters=self.context.parameters, scheme=self.context.scheme,
                 verified=self.context.verified,
             )
@@ -122,7 +135,7 @@ class BeaconChain(Chain[BeaconState]):
 
     def refusal(self, held: Held[BeaconState]) -> BlockReason | None:
         """See `Chain.refusal`: only a clock far ahead of ours."""
-        ahead_ms = BeaconBlock.decode(held.data).timestamp * 1000 - self.context.now.wall_ms
+        ahead_ms = decode_block(held.data)[0].timestamp * 1000 - self.context.now.wall_ms
         return BlockReason.AHEAD_OF_CLOCK if ahead_ms > self.context.parameters.clock_drift_max_ms else None
 
     def construct(self, parent: Held[BeaconState], build: simplex.Build) -> None:
@@ -208,7 +221,7 @@ class BeaconChain(Chain[BeaconState]):
         context.persist(beacon_state_key(self.number), state.encode())
         for shard in range(context.parameters.shard_count):
             context.persist(reference_key(shard, root), self._reference_record(state, root, shard).encode())
-        block = BeaconBlock.decode(held.data)
+        block = decode_block(held.data)[0]
         for link in block.crosslinks:
             stamp = height.to_bytes(8, "big") + block.timestamp.to_bytes(8, "big")
             context.persist(crosslink_key(link.shard, state.shards[link.shard].height), stamp)
@@ -218,7 +231,7 @@ class BeaconChain(Chain[BeaconState]):
     def root_at(self, height: int) -> Root | None:
         """Root of the final beacon block at a height; None where there is none yet."""
         stored = self.context.read(beacon_block_key(self.number, height))
-        return None if stored is None else BeaconBlock.decode(stored).hash_tree_root()
+        return None if stored is None else decode_block(stored)[1]
 
     @staticmethod
     def _reference_record(state: BeaconState, root: Root, shard: int) -> ReferenceRecord:

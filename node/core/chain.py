@@ -154,10 +154,7 @@ class Chain(HeldBlocks[Outcome]):
                 self._dirty = False
                 self._go_on()
             else:
-                event, is_last = self._inbox.popleft(), not self._inbox
-                self._apply(self.engine.handle(event, self.context.now.monotonic_ms, settles=is_last))
-                if not is_last and not self._inbox:
-                    self.post(simplex.ChainChanged())  # what should have settled was a guilty peer's, and is not heard
+                self._apply(self.engine.handle_all(self._inbox, self.context.now.monotonic_ms))
 
     def _go_on(self) -> None:
         while self.instances.next and self._committing is None and self.reaches(self.instances.next[0]):

@@ -293,7 +293,7 @@ class Core:
         if event.bundle is not None and self._is_ours(event.source):
             payload = event.bundle.encode()
             if len(payload) <= GOSSIP_BYTES_MAX:
-                self.context.emit(Publish(Topic(TopicKind.RECEIPTS, event.destination), payload))
+                self.context.emit(Publish(Topic(TopicKind.RECEIPTS, event.destination), payload, event.bundle))
 
     def _is_ours(self, source: int) -> bool:
         """Whether this node proposed the source's newest final block: then it is the one that pushes its bundles."""
@@ -327,11 +327,11 @@ class Core:
         said, self.context.said = self.context.said, {}
         for number, messages in said.items():
             for batch in consensus_batches(messages):
-                self.context.emit(Publish(Topic(TopicKind.CONSENSUS, number), batch.encode()))
+                self.context.emit(Publish(Topic(TopicKind.CONSENSUS, number), batch.encode(), batch))
         if self._transactions_due_ms is not None and self._transactions_due_ms <= self.context.now.monotonic_ms:
             transactions, self._transactions, self._transactions_due_ms = self._transactions, {}, None
             for shard, raws in transactions.items():
                 for group in transaction_batches(raws):
-                    self.context.emit(Publish(Topic(TopicKind.TRANSACTIONS, shard), group.encode()))
+                    self.context.emit(Publish(Topic(TopicKind.TRANSACTIONS, shard), group.encode(), group))
         effects, self.context.effects = self.context.effects, []
         return effects

@@ -138,6 +138,8 @@ class Publish:
 
     topic: Topic
     payload: bytes
+    message: GossipPayload | None = field(default=None, compare=False, repr=False)
+    """What the payload encodes, for a driver that has no wire."""
 
 
 @dataclass(frozen=True, slots=True)

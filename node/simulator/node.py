@@ -194,8 +194,10 @@ class SimulatedNode:
 
     def _carry_out_one(self, effect: fx.Effect) -> None:
         match effect:
-            case fx.Publish(topic, payload):
-                self._say(Said(topic, decode_gossip(topic.kind, payload)))
+            case fx.Publish(topic, payload, message):
+                if message is None or not self.world.is_light:
+                    message = decode_gossip(topic.kind, payload)
+                self._say(Said(topic, message))
             case fx.Tell(peer, message):
                 batch = ConsensusBatch((message.certificate,), (), (), (), ())
                 topic = Topic(TopicKind.CONSENSUS, message.certificate.instance.chain)

@@ -107,7 +107,9 @@ class World:
             validators=tuple(self._validator(index, seeds[index][:20]) for index in range(nodes)),
             accounts=genesis_accounts(self.users),
         )
-        self._work = Work(self.genesis) if executors == "stand-in" else None
+        self.is_light = executors == "stand-in"
+        """Stand-ins run: messages are handed over as they are, not by the wire."""
+        self._work = Work(self.genesis) if self.is_light else None
         self._transactions: dict[bytes, tuple[Transaction, bytes]] = {}
         everything = range(self.genesis.parameters.shard_count)
         self.nodes = [SimulatedNode(self, index, everything, is_validator=True) for index in range(nodes)]
@@ -311,7 +313,8 @@ def run(
         AssertionError: a node met a bug; its notes tell how to run this again.
     """
     replay = f"shardnet simulate --seed {seed} --nodes {nodes} --shards {shards} --views {views} --faults {faults}"
-    replay += f" --signatures {signatures} --executors {executors}" + "".join(f" --persona {name}@{index}" for index, name in sorted((personas or {}).items()))
+    replay += f" --signatures {signatures} --executors {executors}"
+    replay += "".join(f" --persona {name}@{index}" for index, name in sorted((personas or {}).items()))
     world = World(seed, nodes, shards, faults, signatures, executors, personas=personas)
     world.plan(views)
     violations = world.checks.violations

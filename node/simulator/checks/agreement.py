@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from node.core.beacon_chain import decode_block
 from node.core.records import beacon_block_key
 from node.simulator.checks.value import Value
-from primitives.blocks import BeaconBlock
 from primitives.hashing import sha256
 from primitives.headers import ShardHeader
 
@@ -113,7 +113,7 @@ def final_root(node: SimulatedNode, chain: int, height: int) -> bytes:
         return root
     data = node.store.read(beacon_block_key(chain, height))
     assert data is not None, "up to the head every height has a block"
-    return BeaconBlock.decode(data).hash_tree_root()
+    return decode_block(data)[1]
 
 
 def digest(nodes: list[SimulatedNode]) -> str:

@@ -17,7 +17,7 @@ def test_a_finalization_goes_to_the_one_that_is_behind(is_connected):
         core.handle(PeerConnected("late"), Now(1_000, 1_000_000))
     chain = core.shards[0]
     newest = Certificate(chain.instance, 5, VoteKind.FINALIZE, b"\5" * 32, (True,), EMPTY_SIGNATURE)
-    chain.engine.handle = lambda event, now_ms, settles: [simplex.SendTo("late", newest)]
+    chain.engine.handle_all = lambda events, now_ms: events.clear() or [simplex.SendTo("late", newest)]
     chain.post(simplex.ChainChanged())
     chain.drain()
     effects = core._finish_turn()

@@ -129,7 +129,7 @@ def test_a_final_block_is_tried_for_ever(core):
 def test_one_lie_a_turn_is_all_that_is_checked(core):
     chain = core.shards[0]
     asked = []
-    chain.engine.handle = lambda event, now_ms, settles: asked.append(event) or [simplex.Penalize("liar", BlockReason.BAD_BODY)]
+    chain.engine.handle_all = lambda events, now_ms: asked.append(events.popleft()) or [simplex.Penalize("liar", BlockReason.BAD_BODY)]
     for peer in ("liar", "liar", "honest", "liar"):
         chain.post(simplex.WakeReceived(peer, None))
     chain.drain()
