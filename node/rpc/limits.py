@@ -102,7 +102,7 @@ WEBSOCKET_FRAMES_PER_TURN = 64
 SUBSCRIPTIONS_MAX = 128
 """Subscriptions of one connection; one above is answered -32005."""
 NOTIFICATIONS_QUEUED_MAX = 4096
-"""Notifications that wait to be taken by one connection; one above closes it with code 1008."""
+"""Notifications that wait to be taken by one connection, or for the answer to its message; one above closes it with code 1008."""
 NOTIFICATIONS_QUEUED_BYTES_MAX = 8 * 1024 * 1024
 """Their bytes together; above it the connection is closed with code 1008."""
 NOTIFICATIONS_ALL_BYTES_MAX = 128 * 1024 * 1024
@@ -112,7 +112,9 @@ SUBSCRIPTIONS_ALL_MAX = 8192
 LOG_CHOICES_MAX = 1024
 """Addresses and topics in the log subscriptions of one connection; above it -32005."""
 SUBSCRIBERS_PER_TURN = 256
-"""Subscribers told between two turns of the event loop."""
+"""Subscribers looked at or told between two turns of the event loop."""
+TOLD_BYTES_PER_TURN = 256 * 1024
+"""Of the results they are told between two turns."""
 HEADS_BEHIND_MAX = 64
 """Blocks that subscribers are told of late; of more, as while the node catches up, only the newest."""
 POOLED_QUEUED_MAX = 8192
@@ -126,8 +128,6 @@ RECEIPTS_REMEMBERED_MAX = 4096
 """Cross-shard receipts of one source whose crosslink subscribers are to be told of; the oldest make room."""
 POOLED_PER_TURN = 16
 """Pooled transactions told between two turns of the event loop."""
-LOGS_PER_TURN = 64
-"""Logs matched between two turns of the event loop."""
 
 FILTERS_MAX = 1024
 """Filters of all clients of one shard; one above is answered -32005."""

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from itertools import product
+from typing import NamedTuple
 
 import msgspec
-import trio
 
 from node.rpc.backend import BlockRef, NetworkBackend, RpcObserver, ShardBackend
 from node.rpc.forms import data, quantity
-from node.rpc.limits import ITEMS_PER_TURN, RECEIPTS_REMEMBERED_MAX
-from node.rpc.subscriptions.session import Topic
+from node.rpc.limits import ITEMS_PER_TURN, RECEIPTS_REMEMBERED_MAX, SUBSCRIBERS_PER_TURN
+from node.rpc.subscriptions.session import Subscription, Topic, Turns, tell
 from primitives.headers import ShardHeader
 from primitives.receipts import RECEIPT_TRANSACTION_TYPE, CrossShardReceipt
 from shard.views import BlockView, OutgoingReceipt, big
 
 _encode = msgspec.json.Encoder().encode
 Json = dict[str, object]
+_ITEM_COUNT = SUBSCRIBERS_PER_TURN // ITEMS_PER_TURN
+"""Subscribers that cost as much as decoding a receipt or looking for those it concerns."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReceiptFilter:
+class ReceiptFilter(NamedTuple):
     """Which receipts a subscriber wants to hear of; None: any."""
 
     source: int | None = None
@@ -30,14 +31,31 @@ class ReceiptFilter:
     sender: bytes | None = None
     id: bytes | None = None
 
-    def takes(self, receipt: CrossShardReceipt | OutgoingReceipt, id: bytes) -> bool:
-        """Whether a receipt is one of them."""
-        return (
-            self.source in (None, receipt.source)
-            and self.destination in (None, receipt.destination)
-            and self.sender in (None, receipt.sender)
-            and self.id in (None, id)
-        )
+
+class ReceiptTopic(Topic[ReceiptFilter]):
+    """Subscriptions to receipts by what they want, so that a receipt finds its own without a look at the others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._wanting: dict[ReceiptFilter, dict[str, Subscription[ReceiptFilter]]] = {}
+
+    def add(self, subscription: Subscription[ReceiptFilter]) -> None:
+        """See `Topic`."""
+        super().add(subscription)
+        self._wanting.setdefault(subscription.wanted, {})[subscription.id] = subscription
+
+    def discard(self, subscription: Subscription[ReceiptFilter]) -> None:
+        """See `Topic`."""
+        super().discard(subscription)
+        wanting = self._wanting.get(subscription.wanted, {})
+        wanting.pop(subscription.id, None)
+        if not wanting:
+            self._wanting.pop(subscription.wanted, None)
+
+    def matching(self, receipt: CrossShardReceipt | OutgoingReceipt, id: bytes) -> list[Subscription[ReceiptFilter]]:
+        """Those that are to be told of a receipt."""
+        choices = product((receipt.source, None), (receipt.destination, None), (receipt.sender, None), (id, None))
+        return [subscription for choice in choices for subscription in self._wanting.get(ReceiptFilter(*choice), {}).values()]
 
 
 class Crossings:
@@ -45,44 +63,45 @@ class Crossings:
 
     def __init__(self, backend: NetworkBackend, observe: RpcObserver) -> None:
         self._backend, self._observe = backend, observe
-        self.finalized: Topic[int | None] = {}
+        self.finalized: Topic[int | None] = Topic()
         """By the shard that is wanted; None: all."""
-        self.receipts: Topic[ReceiptFilter] = {}
+        self.receipts = ReceiptTopic()
         shards = range(backend.genesis.parameters.shard_count)
         self._sent: dict[int, deque[OutgoingReceipt]] = {shard: deque() for shard in shards}
         self._told = [crosslink.block.number for crosslink in backend.beacon_head().crosslinks]
 
-    def on_beacon_head(self) -> None:
+    async def on_beacon_head(self) -> None:
         """The beacon chain has a new final block, and with it shards may have."""
-        head = self._backend.beacon_head()
+        head, turns = self._backend.beacon_head(), Turns()
         for shard, crosslink in enumerate(head.crosslinks):
             if crosslink.block.number <= self._told[shard]:
                 continue
             self._told[shard] = crosslink.block.number
-            result: Json = {"shard": hex(shard), **_place(crosslink.block), "beacon": _place(head.block), "timestamp": hex(head.timestamp)}
-            for subscription in list(self.finalized.values()):
-                if subscription.wanted in (None, shard):
-                    subscription.notify(_encode(result))
-            self._tell_crosslinked(shard)
+            if self.finalized:
+                place = {"shard": hex(shard), **_place(crosslink.block)}
+                result = _encode({**place, "beacon": _place(head.block), "timestamp": hex(head.timestamp)})
+                await tell((s for s in self.finalized if s.wanted in (None, shard)), result, turns)
+            await self._tell_crosslinked(shard, turns)
 
     async def on_block(self, shard: ShardBackend, view: BlockView, header: ShardHeader, sent: Sequence[OutgoingReceipt]) -> None:
         """A block of a hosted shard is final: what it sent, and what it delivered."""
+        turns = Turns()
         place: Json = {"block": _place(BlockRef(header.number, view.hash)), "timestamp": hex(header.timestamp)}
-        for i, receipt in enumerate(sent):
-            self._tell("sent", receipt, receipt.id, place | {"transactionHash": data(receipt.transaction_hash)})
+        for receipt in sent:
+            await self._tell("sent", receipt, receipt.id, place | {"transactionHash": data(receipt.transaction_hash)}, turns)
             self._remember(receipt)
-            if i % ITEMS_PER_TURN == ITEMS_PER_TURN - 1:
-                await trio.lowlevel.checkpoint()
         if sent:
-            self._tell_crosslinked(sent[0].source)
+            await self._tell_crosslinked(sent[0].source, turns)
         for transaction in view.transactions:
             if transaction.raw[0] != RECEIPT_TRANSACTION_TYPE:
                 break  # deliveries come first
             delivered = CrossShardReceipt.from_transaction_bytes(transaction.raw, self._backend.genesis.parameters.chain_id_base)
-            if any(s.wanted.takes(delivered, transaction.hash) for s in self.receipts.values()):
+            await turns.spend(count=_ITEM_COUNT)
+            if self.receipts.matching(delivered, transaction.hash):
                 result = await shard.receipt(transaction.hash)
                 status = None if result is None else hex(result.status)
-                self._tell("delivered", delivered, transaction.hash, place | {"transactionHash": data(transaction.hash), "status": status})
+                told = place | {"transactionHash": data(transaction.hash), "status": status}
+                await self._tell("delivered", delivered, transaction.hash, told, turns)
 
     def _remember(self, receipt: OutgoingReceipt) -> None:
         remembered = self._sent[receipt.source]
@@ -91,14 +110,15 @@ class Crossings:
             remembered.popleft()
         remembered.append(receipt)
 
-    def _tell_crosslinked(self, source: int) -> None:
+    async def _tell_crosslinked(self, source: int, turns: Turns) -> None:
         remembered, head = self._sent[source], self._backend.beacon_head()
         while remembered and remembered[0].block_number <= self._told[source]:
             receipt = remembered.popleft()
-            self._tell("crosslinked", receipt, receipt.id, {"block": _place(head.block), "timestamp": hex(head.timestamp)})
+            await self._tell("crosslinked", receipt, receipt.id, {"block": _place(head.block), "timestamp": hex(head.timestamp)}, turns)
 
-    def _tell(self, event: str, receipt: CrossShardReceipt | OutgoingReceipt, id: bytes, place: Json) -> None:
-        matching = [s for s in self.receipts.values() if s.wanted.takes(receipt, id)]
+    async def _tell(self, event: str, receipt: CrossShardReceipt | OutgoingReceipt, id: bytes, place: Json, turns: Turns) -> None:
+        matching = self.receipts.matching(receipt, id)
+        await turns.spend(count=_ITEM_COUNT)
         if not matching:
             return
         amount = receipt.amount if isinstance(receipt.amount, bytes) else big(receipt.amount)
@@ -107,8 +127,7 @@ class Crossings:
             "nonce": hex(receipt.nonce), "kind": hex(receipt.kind), "sender": data(receipt.sender), "to": data(receipt.to),
             "amount": quantity(amount), **place,
         })  # fmt: skip
-        for subscription in matching:
-            subscription.notify(result)
+        await tell(matching, result, turns)
 
 
 def _place(block: BlockRef) -> Json:

@@ -41,7 +41,7 @@ class Live:
                 await self._beacon_moved.wait()
                 self._beacon_moved = trio.Event()
                 try:
-                    self.crossings.on_beacon_head()
+                    await self.crossings.on_beacon_head()
                     await self._tell_syncing()
                 except Exception:
                     # A fault in telling readers must not stop a validator.

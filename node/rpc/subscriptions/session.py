@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import trio
@@ -16,13 +17,17 @@ from node.rpc.limits import (
     NOTIFICATIONS_ALL_BYTES_MAX,
     NOTIFICATIONS_QUEUED_BYTES_MAX,
     NOTIFICATIONS_QUEUED_MAX,
+    SUBSCRIBERS_PER_TURN,
     SUBSCRIPTIONS_ALL_MAX,
     SUBSCRIPTIONS_MAX,
+    TOLD_BYTES_PER_TURN,
     WRITE_CHUNK_BYTES,
 )
 
 _TEXT, _CLOSE, _PING, _PONG = 0x1, 0x8, 0x9, 0xA
 """Opcodes of RFC 6455."""
+_TAIL = b"}}"
+"""Of a notification, after its result."""
 _CLOSE_NO_CODE = 1005
 _REASON_BYTES_MAX = 123
 CLOSE_TOO_SLOW = 1008
@@ -30,14 +35,17 @@ CLOSE_TOO_SLOW = 1008
 Wanted = TypeVar("Wanted")
 
 
-def _frame(opcode: int, payload: bytes) -> bytes:
-    """A whole, unmasked frame, as a server sends them (RFC 6455, section 5.2)."""
-    size = len(payload)
+def _frame_head(opcode: int, size: int) -> bytes:
+    """What precedes a payload in a whole, unmasked frame, as a server sends them (RFC 6455, section 5.2)."""
     if size < 126:
-        return bytes((0x80 | opcode, size)) + payload
+        return bytes((0x80 | opcode, size))
     if size < 1 << 16:
-        return bytes((0x80 | opcode, 126)) + size.to_bytes(2, "big") + payload
-    return bytes((0x80 | opcode, 127)) + size.to_bytes(8, "big") + payload
+        return bytes((0x80 | opcode, 126)) + size.to_bytes(2, "big")
+    return bytes((0x80 | opcode, 127)) + size.to_bytes(8, "big")
+
+
+def _frame(opcode: int, payload: bytes) -> bytes:
+    return _frame_head(opcode, len(payload)) + payload
 
 
 def close_frame(code: int, reason: str) -> bytes:
@@ -63,6 +71,21 @@ def new_id() -> str:
     return hex(secrets.randbits(128) | 1)
 
 
+class Outgoing:
+    """A message that waits to be sent; a notification's result is shared with all who are told it."""
+
+    __slots__ = ("head", "is_notification", "result", "size", "written")
+
+    def __init__(self, head: bytes, result: bytes = b"", *, is_notification: bool = False, written: trio.Event | None = None) -> None:
+        self.head, self.result, self.is_notification, self.written = head, result, is_notification, written
+        self.size = len(head) + len(result) + (len(_TAIL) if is_notification else 0)
+
+    @property
+    def frame(self) -> bytes:
+        """As it is sent."""
+        return self.head + self.result + _TAIL if self.is_notification else self.head
+
+
 class Subscription(Generic[Wanted]):
     """One subscription; what it is told waits until the client has its id."""
 
@@ -71,43 +94,79 @@ class Subscription(Generic[Wanted]):
         self.wanted, self.choices = wanted, choices
         self._session, self._topic = session, topic
         self._prefix = b'{"jsonrpc":"2.0","method":"%b","params":{"subscription":"%b","result":' % (method.encode(), self.id.encode())
-        self._held: list[bytes] | None = []
-        self._held_bytes = 0
-        topic[self.id] = self
+        self._held: list[Outgoing] | None = []
+        self._has_ended = False
+        topic.add(self)
 
     def notify(self, result: bytes) -> None:
         """Sends a result, encoded."""
-        payload = self._prefix + result + b"}}"
+        if self._has_ended:
+            return
+        head = _frame_head(_TEXT, len(self._prefix) + len(result) + len(_TAIL)) + self._prefix
+        outgoing = Outgoing(head, result, is_notification=True)
+        if not self._session.takes(outgoing):
+            return
         if self._held is None:
-            self._session.notify(payload)
-        elif len(self._held) < NOTIFICATIONS_QUEUED_MAX and self._held_bytes + len(payload) <= NOTIFICATIONS_QUEUED_BYTES_MAX:
-            self._held.append(payload)
-            self._held_bytes += len(payload)
+            self._session.put(outgoing)
         else:
-            self._session.too_slow("notifications_queued_max")
+            self._held.append(outgoing)
 
     def release(self) -> None:
         """The client's answer with the id is on its way: what was held back follows it."""
         held, self._held = self._held or [], None
-        for payload in held:
-            self._session.notify(payload)
+        for outgoing in held:
+            self._session.put(outgoing)
 
     def end(self) -> None:
         """Nothing more is told."""
-        self._topic.pop(self.id, None)
+        self._has_ended = True
+        self._topic.discard(self)
+        held, self._held = self._held or [], None
+        self._session.done(held)
 
 
-Topic = dict[str, Subscription[Wanted]]
-"""Subscriptions to one kind of thing, by id."""
+class Topic(Generic[Wanted]):
+    """Subscriptions to one kind of thing."""
+
+    def __init__(self) -> None:
+        self._all: dict[str, Subscription[Wanted]] = {}
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def __iter__(self) -> Iterator[Subscription[Wanted]]:
+        """As they are now: subscriptions come and go while they are told."""
+        return iter(tuple(self._all.values()))
+
+    def add(self, subscription: Subscription[Wanted]) -> None:
+        """One more is to be told."""
+        self._all[subscription.id] = subscription
+
+    def discard(self, subscription: Subscription[Wanted]) -> None:
+        """One is not to be told any more."""
+        self._all.pop(subscription.id, None)
 
 
-@dataclass(slots=True)
-class Outgoing:
-    """A message that waits to be sent."""
+class Turns:
+    """Counts what was done since the event loop last turned: telling all is long, and the connections must get to write meanwhile."""
 
-    frame: bytes
-    is_notification: bool = False
-    written: trio.Event = field(default_factory=trio.Event)
+    def __init__(self) -> None:
+        self._count = self._bytes = 0
+
+    async def spend(self, size: int = 0, count: int = 1) -> None:
+        """One subscriber more was looked at, or told a result of `size` bytes."""
+        self._count += count
+        self._bytes += size
+        if self._count >= SUBSCRIBERS_PER_TURN or self._bytes >= TOLD_BYTES_PER_TURN:
+            self._count = self._bytes = 0
+            await trio.lowlevel.checkpoint()
+
+
+async def tell(subscriptions: Iterable[Subscription[Any]], result: bytes, turns: Turns) -> None:
+    """Tells subscribers one result, encoded."""
+    for subscription in subscriptions:
+        subscription.notify(result)
+        await turns.spend(len(result))
 
 
 @dataclass(slots=True)
@@ -116,7 +175,7 @@ class Totals:
 
     subscriptions: int = 0
     notification_bytes: int = 0
-    """Of notifications that wait to be sent."""
+    """Of notifications that wait to be sent, or for the client to have its subscription's id."""
 
 
 class Session:
@@ -165,20 +224,19 @@ class Session:
             self._totals.subscriptions -= 1
         return subscription is not None
 
-    def notify(self, payload: bytes) -> None:
-        """Queues a notification; one too many closes the connection."""
+    def takes(self, notification: Outgoing) -> bool:
+        """Whether there is room for a notification, which is counted until `done`; one too many closes the connection."""
         if self.closing is not None:
-            return
-        frame = _frame(_TEXT, payload)
-        if self._notifications >= NOTIFICATIONS_QUEUED_MAX or self._notification_bytes + len(frame) > NOTIFICATIONS_QUEUED_BYTES_MAX:
+            return False
+        if self._notifications >= NOTIFICATIONS_QUEUED_MAX or self._notification_bytes + notification.size > NOTIFICATIONS_QUEUED_BYTES_MAX:
             self.too_slow("notifications_queued_max")
-            return
-        if self._totals.notification_bytes + len(frame) > NOTIFICATIONS_ALL_BYTES_MAX:
+            return False
+        if self._totals.notification_bytes + notification.size > NOTIFICATIONS_ALL_BYTES_MAX:
             self.too_slow("notifications_all_bytes_max")
-            return
+            return False
         self._notifications += 1
-        self._count(len(frame))
-        self._put(Outgoing(frame, is_notification=True))
+        self._count(notification.size)
+        return True
 
     def _count(self, size: int) -> None:
         self._notification_bytes += size
@@ -199,12 +257,12 @@ class Session:
         """Sends the answer to a call, and after it what the call subscribed to; returns when the client's system has the answer."""
         if self.closing is not None:
             return
-        outgoing = Outgoing(_frame(_TEXT, payload))
+        written = trio.Event()
         if payload:
-            self._put(outgoing)
+            self.put(Outgoing(_frame(_TEXT, payload), written=written))
         notifier.release()
         if payload:
-            await outgoing.written.wait()
+            await written.wait()
 
     def close(self, code: int, reason: str) -> None:
         """Drops what waits and ends all subscriptions; the first code stands."""
@@ -230,18 +288,20 @@ class Session:
         size = 0
         while self._outbox and size < WRITE_CHUNK_BYTES:
             taken.append(self._outbox.popleft())
-            size += len(taken[-1].frame)
+            size += taken[-1].size
         return taken
 
     def done(self, taken: list[Outgoing]) -> None:
         """What was taken is written, or will never be."""
         for outgoing in taken:
-            outgoing.written.set()
+            if outgoing.written is not None:
+                outgoing.written.set()
             if outgoing.is_notification:
                 self._notifications -= 1
-                self._count(-len(outgoing.frame))
+                self._count(-outgoing.size)
 
-    def _put(self, outgoing: Outgoing) -> None:
+    def put(self, outgoing: Outgoing) -> None:
+        """Queues a message; a notification is one that `takes` had room for."""
         self._outbox.append(outgoing)
         self._changed.set()
 

@@ -17,14 +17,12 @@ from node.rpc.limits import (
     HEADS_BEHIND_MAX,
     LIVE_READ_ATTEMPTS_MAX,
     LIVE_READ_PAUSE_SECONDS,
-    LOGS_PER_TURN,
     POOLED_PER_TURN,
     POOLED_QUEUED_MAX,
-    SUBSCRIBERS_PER_TURN,
 )
 from node.rpc.render import render_header, render_log, render_pooled
 from node.rpc.subscriptions.crossings import Crossings
-from node.rpc.subscriptions.session import Topic
+from node.rpc.subscriptions.session import Topic, Turns, tell
 from primitives.errors import Interrupted, Unavailable
 from primitives.headers import ShardHeader
 from shard.executor.logs import Matcher
@@ -64,11 +62,11 @@ class ShardStream:
 
     def __init__(self, shard: ShardBackend, chain: int, crossings: Crossings, observe: RpcObserver) -> None:
         self._shard, self._chain, self._crossings, self._observe = shard, chain, crossings, observe
-        self.heads: Topic[None] = {}
-        self.logs: Topic[Matcher] = {}
-        self.pooled_hashes: Topic[None] = {}
-        self.pooled_whole: Topic[None] = {}
-        self.syncing: Topic[None] = {}
+        self.heads: Topic[None] = Topic()
+        self.logs: Topic[Matcher] = Topic()
+        self.pooled_hashes: Topic[None] = Topic()
+        self.pooled_whole: Topic[None] = Topic()
+        self.syncing: Topic[None] = Topic()
         self.pooled = PooledTransactions(observe)
         self._newest: HeadMoved | None = None
         self._told_height = shard.heads().latest.number
@@ -115,11 +113,12 @@ class ShardStream:
             return
         fresh = self.pooled.since(self._told_pooled)
         self._told_pooled = self.pooled.end
+        turns = Turns()
         for i, event in enumerate(fresh):
             if self.pooled_hashes:
-                await _tell(self.pooled_hashes, encode(data(event.hash)))
+                await tell(self.pooled_hashes, encode(data(event.hash)), turns)
             if self.pooled_whole:
-                await _tell(self.pooled_whole, encode(render_pooled(event.transaction)))
+                await tell(self.pooled_whole, encode(render_pooled(event.transaction)), turns)
             if i % POOLED_PER_TURN == POOLED_PER_TURN - 1:
                 await trio.lowlevel.checkpoint()
 
@@ -142,32 +141,36 @@ class ShardStream:
             if view is None:
                 return
             block_hash, encoded = view.hash, view.header
-        header = ShardHeader.decode(encoded)
+        header, turns = ShardHeader.decode(encoded), Turns()
         if self.heads:
-            await _tell(self.heads, encode(render_header(block_hash, header)))
-        wanting = []
-        for i, subscription in enumerate(list(self.logs.values()), 1):
-            if subscription.wanted.may_match(header.logs_bloom):
-                wanting.append(subscription)
-            if i % SUBSCRIBERS_PER_TURN == 0:
-                await trio.lowlevel.checkpoint()
-        for i, log in enumerate(await self._read(lambda: self._shard.block_logs(block_hash)) or () if wanting else ()):
-            if i % LOGS_PER_TURN == LOGS_PER_TURN - 1:
-                await trio.lowlevel.checkpoint()
-            matching = [s for s in wanting if s.wanted.matches(log)]
-            if matching:
-                rendered = encode(render_log(log))
-                for subscription in matching:
-                    subscription.notify(rendered)
+            await tell(self.heads, encode(render_header(block_hash, header)), turns)
+        await self._tell_logs(block_hash, header, turns)
         if self._crossings.receipts:
             sent = await self._read(lambda: self._shard.outgoing_in(block_hash))
             view = await self._read(lambda: self._shard.block(block_hash))
             if sent is not None and view is not None:
                 await self._crossings.on_block(self._shard, view, header, sent)
 
+    async def _tell_logs(self, block_hash: bytes, header: ShardHeader, turns: Turns) -> None:
+        wanting = []
+        for subscription in self.logs:
+            if subscription.wanted.may_match(header.logs_bloom):
+                wanting.append(subscription)
+            await turns.spend(count=1 + subscription.choices)
+        if not wanting:
+            return
+        for log in await self._read(lambda: self._shard.block_logs(block_hash)) or ():
+            rendered = b""
+            for subscription in wanting:
+                is_told = subscription.wanted.matches(log)
+                if is_told:
+                    rendered = rendered or encode(render_log(log))
+                    subscription.notify(rendered)
+                await turns.spend(len(rendered) if is_told else 0)
+
     async def tell_syncing(self, result: object) -> None:
         """The node has caught up, or fallen behind."""
-        await _tell(self.syncing, encode(result))
+        await tell(self.syncing, encode(result), Turns())
 
     async def _read(self, question: Callable[[], Awaitable[Read]]) -> Read | None:
         """The shard's answer; None if it cannot be had for long."""
@@ -178,10 +181,3 @@ class ShardStream:
                 await trio.sleep(LIVE_READ_PAUSE_SECONDS)
         self._observe.limit_hit("live_read_attempts_max")
         return None
-
-
-async def _tell(topic: Topic[None], result: bytes) -> None:
-    for i, subscription in enumerate(list(topic.values()), 1):
-        subscription.notify(result)
-        if i % SUBSCRIBERS_PER_TURN == 0:
-            await trio.lowlevel.checkpoint()
