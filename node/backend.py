@@ -10,10 +10,13 @@ from consensus.beacon.supply import imbalance
 from node.beacon_reads import BeaconReads
 from node.channel_reads import ChannelReads
 from node.core.core import Core
+from node.core.effects import Now
 from node.core.records import crosslink_key
+from node.core.vigil import Vigil
 from node.executors.executor import Executor
 from node.executors.link import ExecutorLink
 from node.feed import Feed
+from node.loop import clocks
 from node.rpc.backend import BeaconHead, BlockRef, Crossing, CrosslinkView, SupplyTerms
 from node.shard_reads import ShardReads, Submit
 from node.store import NodeStore
@@ -26,8 +29,10 @@ class NodeBackend:
     """This node, as `node.rpc.backend.NetworkBackend` asks for it."""
 
     def __init__(
-        self, *, core: Core, links: Mapping[int, Executor], store: NodeStore, submit: Submit, peers: Callable[[], int], feed: Feed
-    ) -> None:
+        self, *, core: Core, links: Mapping[int, Executor], store: NodeStore, submit: Submit, peers: Callable[[], int], feed: Feed,
+        now: Callable[[], Now] = clocks,
+    ) -> None:  # fmt: skip
+        self._now, self._vigil = now, Vigil(core, now())
         self._core, self._links, self._store, self._peers, self._feed = core, links, store, peers, feed
         self._beacon, self._channels = BeaconReads(core.beacon, store.read), ChannelReads(core, links)
         self._shards = {shard: ShardReads(chain, links[shard], submit) for shard, chain in core.shards.items()}
@@ -55,6 +60,11 @@ class NodeBackend:
     def shard(self, shard: int) -> ShardReads | None:
         """See `NetworkBackend`."""
         return self._shards.get(shard)
+
+    def after_turn(self) -> None:
+        """After each turn of the core: what has changed is told to subscribers, and noted for `health`."""
+        self._feed.after_turn()
+        self._vigil.look(self._now())
 
     def _state(self) -> BeaconState:
         state = self._core.beacon.tree.head.outcome
@@ -107,12 +117,13 @@ class NodeBackend:
         return Crossing(None if root is None else BlockRef(height, root), timestamp, arrived)
 
     def is_ready(self) -> bool:
-        """See `NetworkBackend`: every chain this node follows has something final, and no peer is known to be far ahead."""
+        """See `NetworkBackend`: every followed chain has something final, no peer is known to be far ahead, it is not cut off."""
         core = self._core
         return (
             core.beacon.tree.head.info.height >= 1
             and all(shard.heads().finalized.number >= 1 for shard in self._shards.values())
             and core.has_caught_up
+            and not self._vigil.is_cut_off(self._now())
         )
 
     def health(self) -> list[str]:
@@ -121,6 +132,7 @@ class NodeBackend:
         for shard, link in self._links.items():
             if isinstance(link, ExecutorLink) and link.process_id is None:
                 problems.append(f"the executor of shard {shard} is not running")
+        problems += self._vigil.problems(self._now())
         wei = imbalance(self._state())
         if wei:
             problems.append(f"the supply invariant is off by {wei} wei")

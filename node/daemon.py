@@ -127,7 +127,7 @@ async def _run_node(config: NodeConfig, log: QueuedLines, serving: trio.CancelSc
             metrics.peers = lambda: len(network.peers())
             feed = Feed(core)
             loop = CoreLoop(
-                core, store, network, links, topics, metrics.observe, lambda admit: admission.enqueue(admit), feed.after_turn,
+                core, store, network, links, topics, metrics.observe, lambda admit: admission.enqueue(admit), lambda: backend.after_turn(),
                 alter=None if persona is None else persona.alter,
             )
             admission = Admission(core, links, clocks, loop.perform_soon, metrics.observe, loop.penalize, feed.pooled)

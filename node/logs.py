@@ -308,7 +308,7 @@ def log_observation(name: str, labels: Mapping[str, str]) -> None:
             _LOG.info("block_final %s", fields)
         case "chain_halted":
             _LOG.error("chain_halted %s", fields)
-        case "blocks_rejected" | "crosslinks_refused" | "equivocations" | "builds_failed":
+        case "blocks_rejected" | "crosslinks_refused" | "equivocations" | "builds_failed" | "peers_of_other_networks":
             _LOG.warning("%s %s", name, fields)
         case _:
             _LOG.debug("%s %s", name, fields)

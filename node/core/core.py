@@ -200,9 +200,11 @@ class Core:
         return Status(self.context.genesis.root, rows)
 
     def hear_status(self, peer: str, genesis_root: bytes, rows: tuple[ChainStatus, ...]) -> None:
-        """A peer tells which chains it follows, asking or answering."""
+        """A peer tells which network it is of and which chains it follows, asking or answering."""
         if genesis_root == self.context.genesis.root:
             self.context.fetcher.tell(peer, {row.chain: row.height for row in rows})
+        elif self.context.fetcher.estrange(peer):
+            self.context.observe("peers_of_other_networks", peer=peer, genesis_root=genesis_root.hex())
 
     # -- events
 
@@ -259,9 +261,9 @@ class Core:
             return
         match event.response:
             case Status(genesis_root, rows):
+                self.hear_status(asked.peer, genesis_root, rows)
                 if genesis_root == self.context.genesis.root:
                     self._has_heard = True
-                    self.hear_status(asked.peer, genesis_root, rows)
                     for row in rows:
                         if (chain := self.chain(row.chain)) is not None:
                             chain.catch_up(asked.peer, row.height)

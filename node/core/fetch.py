@@ -40,6 +40,8 @@ class Fetcher:
 
     def __init__(self) -> None:
         self.peers: list[Peer] = []
+        self.strangers: set[Peer] = set()
+        """Connected peers of another network: nothing is asked of them."""
         self._follows: dict[Peer, Mapping[int, int]] = {}
         """Chains of each peer that has told them, with the height of its final head on each."""
         self._in_flight: dict[int, Asked] = {}
@@ -54,9 +56,18 @@ class Fetcher:
 
     def disconnect(self, peer: Peer) -> None:
         """A peer is not asked any more."""
+        self.strangers.discard(peer)
         if peer in self.peers:
             self.peers.remove(peer)
             self._follows.pop(peer, None)
+
+    def estrange(self, peer: Peer) -> bool:
+        """A peer has another genesis: it is not asked any more; False for one that is known for it, or gone."""
+        if peer not in self.peers:
+            return False
+        self.disconnect(peer)
+        self.strangers.add(peer)
+        return True
 
     def tell(self, peer: Peer, heights: Mapping[int, int]) -> None:
         """A peer says which chains it follows, and how far it is on each."""

@@ -7,6 +7,7 @@ import pytest
 from node.backend import NodeBackend
 from node.core.effects import Now, Persist
 from node.core.records import beacon_block_key, crosslink_key
+from node.core.vigil import PEERLESS_MS_MAX
 from node.executors.inline import InlineExecutor
 from node.executors.link import ExecutorLink
 from node.feed import Feed
@@ -33,13 +34,14 @@ class Node:
     """A backend on a core at genesis, with real executors in memory."""
 
     def __init__(self, links=None):
-        self.core = make_core()
+        self.core, self.now = make_core(), Now(1_000, 1_000_000)
         self.store = NodeStore(MemoryDatabase(), self.core.context.genesis.root, "memory")
         self.core.context.read = self.store.read
         self.sent = []
         self.backend = NodeBackend(
-            core=self.core, links=links or {0: None, 1: None}, store=self.store, submit=self.submit, peers=lambda: 3, feed=Feed(self.core)
-        )
+            core=self.core, links=links or {0: None, 1: None}, store=self.store, submit=self.submit, peers=lambda: 3, feed=Feed(self.core),
+            now=lambda: self.now,
+        )  # fmt: skip
 
     async def submit(self, shard, raw):
         if not raw:
@@ -166,6 +168,21 @@ def test_supply_holds_every_term_and_health_tells_what_is_off():
     assert node.backend.health() == ["the supply invariant is off by 5 wei"]
     node.core.shards[0].halted = "its root differs"
     assert node.backend.health()[0] == "chain 0 has halted here: its root differs"
+
+
+def test_a_node_that_is_cut_off_is_neither_ready_nor_well():
+    node = Node()
+    node.core.context.local = ()
+    node.core._has_heard = True
+    node.beacon_at(shard_0={"height": 1}, shard_1={"height": 1})
+    for chain in node.core.shards.values():
+        chain.tree.head.info = replace(chain.tree.head.info, height=1)
+    node.backend.after_turn()
+    assert node.backend.is_ready()
+    assert node.backend.health() == []
+    node.now = Now(1_000 + PEERLESS_MS_MAX, 1_000_000 + PEERLESS_MS_MAX)
+    assert not node.backend.is_ready()
+    assert node.backend.health() == ["no peers: this node is cut off; its log tells why dials fail"]
 
 
 def test_health_names_an_executor_that_is_away(tmp_path):
