@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import msgspec
@@ -28,6 +26,8 @@ class Filter:
     """Height, or place among the pooled transactions, from which on nothing was told yet."""
     used: float = field(default_factory=trio.current_time)
     """When it was last asked for its changes."""
+    turn: trio.Lock = field(default_factory=trio.Lock)
+    """Held by whoever is being told: the next is told what comes after that, or the same if it failed."""
 
 
 class Filters:
@@ -80,9 +80,11 @@ class Filters:
             found = self._stream.pooled.since(asked.next)
             asked.next = self._stream.pooled.end
             return [pooled.hash for pooled in found]
-        first, last = asked.next, min(self._shard.heads().latest.number, asked.next + FILTER_HASHES_MAX - 1)
-        with _claimed(asked, last):
-            return [known for number in range(first, last + 1) if (known := await self._stream.block_hash(number)) is not None]
+        async with asked.turn:
+            first, last = asked.next, min(self._shard.heads().latest.number, asked.next + FILTER_HASHES_MAX - 1)
+            hashes = [known for number in range(first, last + 1) if (known := await self._stream.block_hash(number)) is not None]
+            asked.next = last + 1
+            return hashes
 
     async def logs(self, id: str, asked: Filter) -> tuple[LogView, ...]:
         """Logs that were not told yet; of more than one answer may hold, those of the first blocks.
@@ -90,6 +92,10 @@ class Filters:
         Raises:
             InvalidQuery: one block alone has more than that; the filter is gone then.
         """
+        async with asked.turn:
+            return await self._logs(id, asked)
+
+    async def _logs(self, id: str, asked: Filter) -> tuple[LogView, ...]:
         wanted = asked.wanted
         assert wanted is not None
         first, last = asked.next, self._shard.heads().latest.number
@@ -99,8 +105,7 @@ class Filters:
             last = min(last, wanted.last)
         while first <= last:
             try:
-                with _claimed(asked, last):
-                    return await self._shard.logs(msgspec.structs.replace(wanted, first=first, last=last))
+                logs = await self._shard.logs(msgspec.structs.replace(wanted, first=first, last=last))
             except InvalidQuery as error:
                 if error.reason is not QueryReason.OVER_LIMIT:
                     raise
@@ -108,6 +113,9 @@ class Filters:
                     self._filters.pop(id, None)
                     raise
                 last = (first + last) // 2
+            else:
+                asked.next = last + 1
+                return logs
         return ()
 
     def _expire(self) -> None:
@@ -120,14 +128,3 @@ class Filters:
 def choices_of(wanted: LogFilter) -> int:
     """How many addresses and topics a filter chooses from."""
     return len(wanted.addresses) + sum(len(choices or ()) for choices in wanted.topics)
-
-
-@contextmanager
-def _claimed(asked: Filter, last: int) -> Iterator[None]:
-    """Has nobody else told of the blocks up to `last`, unless this fails."""
-    before, asked.next = asked.next, max(asked.next, last + 1)
-    try:
-        yield
-    except BaseException:
-        asked.next = before
-        raise

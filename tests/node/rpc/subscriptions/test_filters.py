@@ -151,6 +151,40 @@ async def test_what_could_not_be_read_is_told_with_the_next_answer():
     assert ranges == [(11, 11)]
 
 
+@pytest.mark.parametrize("fails", [(True, True), (True, False), (False, True), (False, False)])
+@pytest.mark.parametrize("kind", ["eth_newFilter", "eth_newBlockFilter"])
+async def test_of_two_that_ask_at_once_each_block_is_told_once_whichever_fails(kind, fails):
+    client = make_client()
+    id = await client.result(kind, *([{}] if kind == "eth_newFilter" else []))
+    left, told = list(fails), []
+
+    async def read(first, last):
+        if len(left) == 2:
+            client.node.block()
+        await trio.testing.wait_all_tasks_blocked()
+        if left and left.pop(0):
+            raise InvalidQuery(QueryReason.UNKNOWN_BLOCK, "")
+        told.extend(range(first, last + 1))
+
+    async def logs(wanted):
+        await read(wanted.first, wanted.last)
+        return ()
+
+    async def block_hash(number):
+        await read(number, number)
+        return bytes(32)
+
+    client.shard.logs = logs
+    client.app.live.streams[0].block_hash = block_hash
+    client.node.block()
+    async with trio.open_nursery() as nursery:
+        for _ in range(2):
+            nursery.start_soon(client.call, "eth_getFilterChanges", id)
+    left.clear()
+    await client.call("eth_getFilterChanges", id)
+    assert told == [11, 12]
+
+
 async def test_uninstalling_and_unknown_ids():
     client = make_client()
     id = await client.result("eth_newBlockFilter")
