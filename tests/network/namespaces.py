@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import ctypes
 import os
+import socket
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 CLONE_NEWNET = 0x40000000
 PREFIX = "10.88.0"
+HEAR_SECONDS_MAX = 1.0
 WITHOUT_PRIVILEGE = (
     "no network namespace can be made ({}): run these tests as root, or in a container with --cap-add NET_ADMIN --cap-add SYS_ADMIN"
 )
@@ -99,6 +101,21 @@ class Bridged:
 
     def heal(self) -> None:
         self.part(range(len(self.nodes)))
+
+    def hears(self, listener: int, speaker: int) -> bool:
+        """Whether a packet of the one gets to the other."""
+        with self.nodes[listener].inside():
+            ear = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        with self.nodes[speaker].inside():
+            mouth = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        with ear, mouth:
+            ear.bind((address_of(listener), 0))
+            ear.settimeout(HEAR_SECONDS_MAX)
+            try:
+                mouth.sendto(b"?", ear.getsockname())
+                return ear.recv(1) == b"?"
+            except OSError:
+                return False
 
     def deafen(self, listener: int, speaker: int) -> None:
         """What the one says reaches the other no more, but for the other way round."""

@@ -34,6 +34,8 @@ def let_pass(seconds: float) -> None:
 
 def test_no_half_goes_on_alone_and_both_go_on_together(cluster: NetworkCluster, fabric: Bridged) -> None:
     fabric.part([0, 1], [2, 3])
+    assert fabric.hears(0, 1)
+    assert not fabric.hears(0, 2)
     let_pass(2.0)
     before = {node: cluster.heights(node) for node in range(4)}
     let_pass(PARTITION_SECONDS - 2.0)
@@ -47,6 +49,7 @@ def test_no_half_goes_on_alone_and_both_go_on_together(cluster: NetworkCluster, 
 
 def test_three_go_on_and_the_fourth_catches_up(cluster: NetworkCluster, fabric: Bridged) -> None:
     fabric.part([0, 1, 2], [3])
+    assert not fabric.hears(3, 0)
     cluster.wait_growth(0, 5)
     stuck, ahead = cluster.heights(3), cluster.heights(0)
     fabric.heal()
@@ -57,11 +60,14 @@ def test_three_go_on_and_the_fourth_catches_up(cluster: NetworkCluster, fabric: 
 
 def test_a_link_that_is_cut_one_way_stops_nobody(cluster: NetworkCluster, fabric: Bridged) -> None:
     fabric.deafen(listener=1, speaker=0)
+    assert not fabric.hears(listener=1, speaker=0)
+    assert fabric.hears(listener=0, speaker=1)
     before = cluster.heights(1)
     for node in range(4):
         cluster.wait_growth(node, 4, before)
     say("what 0 says does not reach 1: every chain of every node went on by 4 final blocks")
     fabric.undeafen(listener=1, speaker=0)
+    assert fabric.hears(listener=1, speaker=0)
     cluster.require_agreement()
 
 

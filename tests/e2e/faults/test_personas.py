@@ -3,11 +3,13 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from node.cluster.personas import PERSONA_NAMES, write_personas
 from node.personas import PERSONAS
+from tests.e2e.explorer.browser import browsing
 from tests.e2e.harness import Cluster, make_options, wait_for
 
 BYZANTINE = 2
@@ -43,7 +45,7 @@ def others_go_on(cluster: Cluster, blocks: int) -> None:
 
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("started", PROVABLE, indirect=True)
-def test_what_can_be_proven_is_slashed_within_an_epoch_and_the_chains_go_on(started: Cluster) -> None:
+def test_what_can_be_proven_is_slashed_within_an_epoch_and_the_chains_go_on(started: Cluster, tmp_path: Path) -> None:
     client = started.client()
     evidence = wait_for("evidence on the beacon chain", lambda: client.call("beacon_getEvidence"))
     assert [one["validator"] for one in evidence] == [hex(BYZANTINE)]
@@ -59,6 +61,10 @@ def test_what_can_be_proven_is_slashed_within_an_epoch_and_the_chains_go_on(star
     shown = json.loads(started.command("status", "--json").stdout)["nodes"][0]["slashed"]
     assert shown == [{"validator": BYZANTINE, "beacon_height": height, "stake": str(stakes[BYZANTINE])}]
     assert f"slashed: validator {BYZANTINE} by beacon block {height}" in started.command("status").stdout
+
+    with browsing(tmp_path) as page:
+        page.open(started.options.explorer_url(0) + "#/validators")
+        page.wait_text(f"slashed by block {height}")
 
     def has_left() -> bool:
         return not client.call("beacon_getValidators")[BYZANTINE]["active"]

@@ -1,0 +1,93 @@
+"""How effects leave a core's driver: as they are, altered on purpose, or later on purpose."""
+
+from contextlib import asynccontextmanager
+
+import trio
+import trio.testing
+
+from node.core.effects import Observe, Publish
+from node.loop import DELAYED_MESSAGES_MAX, CoreLoop
+from p2p.topics import Topic, TopicKind
+
+TOPIC = Topic(TopicKind.CONSENSUS, 0)
+
+
+class Core:
+    """Says what it is told to at each turn."""
+
+    deadline_ms = 2**62
+
+    def start(self):
+        return []
+
+
+class Store:
+    async def write(self, records):
+        await trio.lowlevel.checkpoint()
+
+
+class Network:
+    def __init__(self):
+        self.said = []
+        self.sender, self.events = trio.open_memory_channel(1)
+
+    def publish(self, name, payload):
+        self.said.append((trio.current_time(), name, payload))
+
+
+@asynccontextmanager
+async def running(**options):
+    """A loop, its network, and what it observed."""
+    network, observed = Network(), []
+    observe = lambda name, labels, value: observed.append((name, labels, value))  # noqa: E731
+    loop = CoreLoop(Core(), Store(), network, {}, {"agreement": TOPIC}, observe, lambda admit: None, lambda: None, **options)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(loop.run)
+        await trio.testing.wait_all_tasks_blocked()
+        yield loop, network, observed
+        nursery.cancel_scope.cancel()
+
+
+def publish(count=1):
+    return [Publish(TOPIC, bytes([number % 256])) for number in range(count)]
+
+
+async def test_gossip_leaves_at_once_later_while_told_so_and_at_once_again(autojump_clock):
+    async with running() as (loop, network, _):
+        began = trio.current_time()
+        loop.perform_soon(publish())
+        await trio.sleep(1)
+        loop.delay_gossip(seconds=3, for_seconds=5)
+        loop.perform_soon(publish())
+        await trio.sleep(2)
+        assert len(network.said) == 1
+        await trio.sleep(4)
+        loop.perform_soon(publish())
+        await trio.sleep(1)
+    assert [round(moment - began) for moment, _, _ in network.said] == [0, 4, 7]
+    assert {name for _, name, _ in network.said} == {"agreement"}
+
+
+async def test_what_is_held_back_is_bounded_and_what_is_over_is_counted(autojump_clock):
+    async with running() as (loop, network, observed):
+        loop.delay_gossip(seconds=1, for_seconds=5)
+        loop.perform_soon(publish(DELAYED_MESSAGES_MAX + 2))
+        await trio.sleep(2)
+        assert len(network.said) == DELAYED_MESSAGES_MAX
+        loop.perform_soon(publish())
+        await trio.sleep(2)
+        assert len(network.said) == DELAYED_MESSAGES_MAX + 1
+    assert observed == [("limit_hits", {"limit": "delayed_messages_max"}, 1)] * 2
+
+
+async def test_effects_are_altered_before_they_are_carried_out(autojump_clock):
+    def alter(effect):
+        yield Observe("altered")
+        if isinstance(effect, Publish):
+            yield Publish(effect.topic, b"another")
+
+    async with running(alter=alter) as (loop, network, observed):
+        loop.perform_soon([*publish(), Observe("honest")])
+        await trio.sleep(1)
+    assert [payload for _, _, payload in network.said] == [b"another"]
+    assert [name for name, _, _ in observed] == ["altered", "altered"]
