@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from node.cli.options import print_json
+from node.cli.options import print_json, show_gas_price
 from node.cluster.accounts import TEST_ACCOUNT_COINS, TEST_ACCOUNTS, TEST_MNEMONIC
 from node.cluster.layout import Layout, Options
 from node.cluster.status import NodeStatus
@@ -132,6 +132,7 @@ class TableDisplay:
 
     def __init__(self, layout: Layout, options: Options) -> None:
         self._layout, self._options = layout, options
+        self._silent = "starting"
         self._live = self._open()
 
     @staticmethod
@@ -145,10 +146,11 @@ class TableDisplay:
 
     def polled(self, statuses: Statuses) -> None:
         """The table anew."""
-        self._live.update(make_table(statuses), refresh=True)
+        self._live.update(make_table(statuses, silent=self._silent), refresh=True)
 
     def ready(self, seconds: float) -> None:
         """The addresses, above the table."""
+        self._silent = "no answer"
         self._live.stop()
         print_addresses(self._layout, self._options)
         click.echo(f"ready after {seconds:.1f} s; Ctrl-C stops the network")
@@ -164,15 +166,15 @@ class TableDisplay:
         self._live.stop()
 
 
-def make_table(statuses: Statuses, observers: Statuses = ()) -> Table:
-    """How every node and chain stands; `observers` are nodes that run elsewhere."""
+def make_table(statuses: Statuses, observers: Statuses = (), silent: str = "no answer") -> Table:
+    """How every node and chain stands; `observers` are nodes that run elsewhere, `silent` is said of those that do not answer."""
     from rich.table import Column, Table
 
     table = Table(Column("node", no_wrap=True), "chain", "head", "safe", "finalized", "base fee", "pending", "peers")
     names = [str(index) for index in range(len(statuses))] + [f"observer {index}" for index in range(len(observers))]
     for name, status in zip(names, [*statuses, *observers], strict=True):
         if status is None:
-            table.add_row(name, "no answer")
+            table.add_row(name, silent)
             continue
         for i, chain in enumerate(status.chains):
             table.add_row(
@@ -181,7 +183,7 @@ def make_table(statuses: Statuses, observers: Statuses = ()) -> Table:
                 str(chain.head.number),
                 str(chain.safe.number),
                 str(chain.finalized.number),
-                "" if chain.base_fee is None else f"{chain.base_fee / 10**9:.4g} gwei",
+                "" if chain.base_fee is None else show_gas_price(chain.base_fee),
                 "" if chain.pending is None else str(chain.pending),
                 str(status.peers) if i == 0 else "",
             )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from node.cli import outbox
 from node.cli.options import show_coins
-from node.cluster.client import Client
-from node.cluster.command import own_command
+from node.cli.pooled import explain_wait, outbid
+from node.cluster.client import CallRefused, Client
 from primitives.errors import UserError
 
 POLL_SECONDS = 0.1
@@ -40,6 +40,8 @@ class Wanted:
     """`included`, `safe` or `finalized`."""
     call: outbox.Call | None = None
     """On another shard, unless only coins are sent there."""
+    nonce: int | None = None
+    """Of the transaction; None: the next one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class Journey:
         self._wanted = wanted
         self._deadline = time.monotonic() + seconds_max
         self._seconds_max = seconds_max
+        self._sender: str | None = None
 
     def steps(self) -> Iterator[Step]:
         """Each step when it has happened.
@@ -73,7 +76,14 @@ class Journey:
         transaction_hash, nonce = self._send()
         where = f"shard {wanted.shard}"
         yield Step("sent", f"sent to {where}: {transaction_hash}", {"hash": transaction_hash, "shard": wanted.shard, "nonce": nonce})
-        receipt = self._await(f"in no block of {where}", lambda: self._ask("eth_getTransactionReceipt", transaction_hash))
+        obstacle = self._explain_wait(nonce)
+        if obstacle is not None:
+            yield Step("waits", obstacle)
+        receipt = self._await(
+            f"in no block of {where}",
+            lambda: self._ask("eth_getTransactionReceipt", transaction_hash),
+            lambda: self._explain_wait(nonce),
+        )
         number = int(receipt["blockNumber"], 16)
         details = {"block": number, "block_hash": receipt["blockHash"], "gas_used": int(receipt["gasUsed"], 16)}
         if receipt["status"] != "0x1":
@@ -172,41 +182,72 @@ class Journey:
         from eth_account import Account
 
         account = Account.from_key(wanted.key)
+        self._sender = str(account.address)
         plain = self._transaction()
         balance = int(self._ask("eth_getBalance", account.address, "latest"), 16)
         self._require_funds(account.address, balance, plain.value)
         call = {"from": account.address, "to": "0x" + plain.to.hex(), "value": hex(plain.value), "data": "0x" + plain.data.hex()}
-        chain_id, nonce, gas, block = self._client.batch(
-            [
-                ("eth_chainId", ()),
-                ("eth_getTransactionCount", (account.address, "pending")),
-                ("eth_estimateGas", (call,)),
-                ("eth_getBlockByNumber", ("latest", False)),
-            ],
-            self._path,
-        )
-        max_fee = BASE_FEE_MULTIPLE * int(block["baseFeePerGas"], 16) + TIP_WEI
+        chain_id, count, gas, block = self._estimate(account.address, call)
+        nonce = int(count, 16) if wanted.nonce is None else wanted.nonce
+        max_fee, tip = BASE_FEE_MULTIPLE * int(block["baseFeePerGas"], 16) + TIP_WEI, TIP_WEI
+        if wanted.nonce is not None:
+            max_fee, tip = outbid(self._client, self._path, account.address, nonce, max_fee, tip)
         self._require_funds(account.address, balance, plain.value + int(gas, 16) * max_fee)
         signed = account.sign_transaction(
             {
                 "chainId": int(chain_id, 16),
-                "nonce": int(nonce, 16),
+                "nonce": nonce,
                 "to": plain.to,
                 "value": plain.value,
                 "data": plain.data,
                 "gas": int(gas, 16),
                 "maxFeePerGas": max_fee,
-                "maxPriorityFeePerGas": TIP_WEI,
+                "maxPriorityFeePerGas": tip,
             }
         )
-        return str(self._ask("eth_sendRawTransaction", "0x" + signed.raw_transaction.hex().removeprefix("0x"))), int(nonce, 16)
+        return str(self._ask("eth_sendRawTransaction", "0x" + signed.raw_transaction.hex().removeprefix("0x"))), nonce
+
+    def _estimate(self, sender: str, call: dict[str, str]) -> list[Any]:
+        """Chain id, next nonce, gas and newest block.
+
+        Raises:
+            NotDone: the receiver would not take it.
+        """
+        calls: list[tuple[str, tuple[object, ...]]] = [
+            ("eth_chainId", ()),
+            ("eth_getTransactionCount", (sender, "pending")),
+            ("eth_estimateGas", (call,)),
+            ("eth_getBlockByNumber", ("latest", False)),
+        ]
+        try:
+            return self._client.batch(calls, self._path)
+        except CallRefused as error:
+            if error.method != "eth_estimateGas":
+                raise
+            wanted = self._wanted
+            target = wanted.to if wanted.to_shard == wanted.shard else "the Outbox contract"
+            refusal = f"{target} on shard {wanted.shard} does not take this, nothing was sent ({error.message})"
+            raise NotDone(f"{refusal}: {self._advise()}") from error
+
+    def _advise(self) -> str:
+        """What to do about a receiver that does not take what it is sent."""
+        from shard.contracts import OUTBOX
+
+        if self._wanted.shard != self._wanted.to_shard:
+            return f"try again later; {self._client.place.growth}"
+        if self._wanted.to == "0x" + OUTBOX.hex():
+            return "to send coins to another shard, name their receiver with --to and the shard with --to-shard"
+        return "it is a contract, say with --data what it is to do, and send coins only where it takes them"
+
+    def _explain_wait(self, nonce: int) -> str | None:
+        return None if self._sender is None else explain_wait(self._client, self._wanted.shard, self._sender, nonce)
 
     def _require_funds(self, address: str, balance: int, cost: int) -> None:
         if cost > balance:
             shard = self._wanted.shard
             raise UserError(
                 f"account {address} has {show_coins(balance)} coins on shard {shard} and needs at least {show_coins(cost)}: "
-                f"send less, or get more with {own_command('faucet')} {address} --shard {shard}"
+                f"send less, or get more with {self._client.place.command(f'faucet {address} --shard {shard}')}"
             )
 
     def _transaction(self) -> outbox.Ordinary:
@@ -226,15 +267,15 @@ class Journey:
 
     def _await_tag(self, tag: str, number: int) -> None:
         def is_there() -> bool | None:
-            entry = self._client.call("shard_getNetwork")["shards"][self._wanted.shard][tag]
-            return True if entry is not None and int(entry["number"], 16) >= number else None
+            block = self._ask("eth_getBlockByNumber", tag, False)
+            return True if int(block["number"], 16) >= number else None
 
         self._await(f"not {tag}", is_there)
 
-    def _await(self, lack: str, ask: Any) -> Any:
+    def _await(self, lack: str, ask: Callable[[], Any], explain: Callable[[], str | None] = lambda: None) -> Any:
         while (answer := ask()) is None:
             if time.monotonic() > self._deadline:
-                status = own_command("status")
-                raise NotDone(f"the transaction is {lack} after {self._seconds_max:g} s: {status} shows whether the chains grow")
+                reason = explain() or self._client.place.growth
+                raise NotDone(f"the transaction is {lack} after {self._seconds_max:g} s: {reason}")
             time.sleep(POLL_SECONDS)
         return answer

@@ -12,8 +12,8 @@ import click
 
 from node.cluster.accounts import COIN, FAUCET_ACCOUNT, TEST_ACCOUNTS
 from node.cluster.client import Client
-from node.cluster.command import own_command
-from node.cluster.layout import SHARDS_MAX, Layout, require_options
+from node.cluster.command import Place
+from node.cluster.layout import SHARDS_MAX, Layout, Options, require_options
 from primitives.hashing import keccak256
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -71,12 +71,22 @@ def open_client(folder: Path, node: int, url: str | None) -> Client:
     Raises:
         UserError: there is no such network, node or address.
     """
+    place = Place(folder, node, url)
     if url is not None:
-        return Client(url)
-    options = require_options(Layout(folder))
+        return Client(url, place=place)
+    layout = Layout(folder)
+    options = require_options(layout)
     if node >= options.nodes:
         raise click.BadParameter(f"the network in {folder} has nodes 0 to {options.nodes - 1}", param_hint="'--node'")
-    return Client(options.url(node), hint=f"start the network with {own_command('up', folder)}")
+    return Client(options.url(node), place=place, hint=lambda: _advise(layout, options, node))
+
+
+def _advise(layout: Layout, options: Options, node: int) -> str:
+    # not before it is needed: most commands look for no processes
+    from node.cluster.processes import why_silent
+
+    others = "; another node is asked with --node" if options.nodes > 1 else ""
+    return why_silent(layout, options, node) + others
 
 
 class Coins(click.ParamType[int]):
@@ -159,6 +169,11 @@ def show_coins(wei: int) -> str:
     whole, rest = divmod(abs(wei), COIN)
     tail = f".{rest:018d}".rstrip("0") if rest else ""
     return f"{'-' if wei < 0 else ''}{whole:,}{tail}"
+
+
+def show_gas_price(wei: int) -> str:
+    """What a gas costs, in the unit that a person can read."""
+    return f"{wei:,} wei" if wei < 1_000_000 else f"{wei / 10**9:.4g} gwei"
 
 
 def print_json(value: object) -> None:

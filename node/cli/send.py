@@ -42,6 +42,7 @@ class DataType(click.ParamType[bytes]):
 @click.option("--data", type=DataType(), default=b"", help="Call data, in hexadecimal.")
 @click.option("--gas", type=click.IntRange(0, 2**63 - 1), help="Gas limit of a call on another shard.")
 @click.option("--refund-to", type=ADDRESS, help="Who gets what is left of a call on another shard; without it, the sender.")
+@click.option("--nonce", type=click.IntRange(0, 2**64 - 2), help="In the place of a transaction that waits; without it, the next one.")
 @wait_option
 @timeout_option
 @data_dir
@@ -49,8 +50,8 @@ class DataType(click.ParamType[bytes]):
 @rpc
 @as_json
 def send(
-    key: str, to: str, value: int, shard: int, to_shard: int | None, data: bytes, gas: int | None, refund_to: str | None, wait: str,
-    timeout: float, data_dir: Path, node: int, rpc: str | None, as_json: bool,
+    key: str, to: str, value: int, shard: int, to_shard: int | None, data: bytes, gas: int | None, refund_to: str | None,
+    nonce: int | None, wait: str, timeout: float, data_dir: Path, node: int, rpc: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Send a transaction and print each step of its life.
 
@@ -62,7 +63,7 @@ def send(
         raise click.BadParameter("belongs to a call on another shard: name it with --to-shard, or leave this out", param_hint=hint)
     call = _call_of(key, value, data, gas, refund_to) if target != shard else None
     client = open_client(data_dir, node, rpc)
-    follow(client, Wanted(key, to, value, shard, target, data, wait, call), timeout, as_json)
+    follow(client, Wanted(key, to, value, shard, target, data, wait, call, nonce), timeout, as_json)
 
 
 def _call_of(key: str, value: int, data: bytes, gas: int | None, refund_to: str | None) -> Call | None:

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from node.cluster.command import Place
 from primitives.errors import UserError
 
 ANSWER_BYTES_MAX = 32 * 1024 * 1024
 CALL_SECONDS_MAX = 15.0
+ADVICE = {
+    -32601: "the node is of another version, or its network not for development",
+    -32002: "it takes longer than the node may spend on it",
+    -32005: "the node is busy, try again in a moment",
+}
+"""What to do about an error, by its code (docs/json-rpc.md, errors); most messages say it themselves."""
+
+
+_WHERE = "the status command shows the addresses of a local network's nodes"
+_HERE = Place()
 
 
 class Unreachable(UserError):
@@ -22,18 +34,22 @@ class CallRefused(UserError):
     """The node answered with an error."""
 
     def __init__(self, method: str, error: dict[str, Any]) -> None:
+        self.method = method
         self.code = int(error.get("code", 0))
         self.message = str(error.get("message", "no reason given"))
-        super().__init__(f"{method} was refused: {self.message} ({self.code})")
+        advice = f": {ADVICE[self.code]}" if self.code in ADVICE else ""
+        super().__init__(f"{method} was refused: {self.message} ({self.code}){advice}")
 
 
 class Client:
     """Calls one address; a connection that was lost is opened again by the next call."""
 
-    def __init__(self, url: str, seconds_max: float = CALL_SECONDS_MAX, hint: str = "") -> None:
-        """`hint` tells what to do when nobody listens there."""
+    def __init__(
+        self, url: str, seconds_max: float = CALL_SECONDS_MAX, place: Place = _HERE, hint: Callable[[], str] | None = None
+    ) -> None:
+        """`place` is where the command acts that asks; `hint` tells what to do when nobody answers."""
         parts = urlsplit(url)
-        self.url, self._hint = url, hint
+        self.url, self.place, self._hint = url, place, hint
         self._path = parts.path or "/"
         try:
             port = parts.port
@@ -66,7 +82,7 @@ class Client:
             by_id = {entry["id"]: entry for entry in (given if isinstance(given, list) else [given])}
             entries = [by_id[i] for i in range(len(calls))]
         except (ValueError, TypeError, KeyError) as error:
-            raise Unreachable(f"{self.url} answers, but not as a node does") from error
+            raise Unreachable(f"{self.url} answers, but not as JSON-RPC does: it may be another of the node's ports; {_WHERE}") from error
         for (method, _), entry in zip(calls, entries, strict=True):
             if "error" in entry:
                 raise CallRefused(method, entry["error"])
@@ -85,8 +101,8 @@ class Client:
             except (OSError, http.client.HTTPException) as error:
                 self._connection.close()
                 if left == 0 or isinstance(error, TimeoutError):
-                    hint = f": {self._hint}" if self._hint and isinstance(error, ConnectionRefusedError) else ""
-                    raise Unreachable(f"{self.url} does not answer ({error or type(error).__name__}){hint}") from error
+                    hint = _WHERE if self._hint is None else self._hint()
+                    raise Unreachable(f"{self.url} does not answer ({_why(error)}): {hint}") from error
         raise AssertionError("one try is the last")
 
     def _once(self, path: str, body: bytes) -> bytes:
@@ -95,3 +111,9 @@ class Client:
         if len(content) > ANSWER_BYTES_MAX:
             raise http.client.HTTPException(f"an answer over {ANSWER_BYTES_MAX} bytes")
         return content
+
+
+def _why(error: Exception) -> str:
+    """In words, without the number of the system's error."""
+    number = error.errno if isinstance(error, OSError) else None
+    return (os.strerror(number) if number is not None and number > 0 else str(error)).lower() or type(error).__name__

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from node.cluster.command import own_command
+from node.cluster.command import node_command, own_command
 from node.cluster.layout import Layout, Options
 from node.logs import aside
 from primitives.errors import StartupRefused
@@ -92,6 +92,17 @@ def find_nodes(layout: Layout, options: Options) -> dict[int, int]:
     return found
 
 
+def why_silent(layout: Layout, options: Options, node: int) -> str:
+    """Why a node of a folder does not answer, and what to do about it."""
+    running = find_nodes(layout, options)
+    if not running:
+        return f"start the network with {own_command('up', layout.folder)}"
+    if node not in running:
+        return f"node {node} does not run, start it again with {node_command(layout.config(node))}"
+    logs = own_command(f"logs --node {node}", layout.folder)
+    return f"its process {running[node]} is starting, or stands still, {logs} tells more"
+
+
 def _config_of(words: list[str], process: psutil.Process) -> str | None:
     """The configuration that a command line runs a node with."""
     is_ours = any(word == _MODULE or Path(word).name == "shardnet" for word in words[:4])
@@ -138,9 +149,26 @@ def require_free_ports(options: Options) -> None:
             except OSError as error:
                 if error.errno == errno.EADDRINUSE:
                     raise StartupRefused(
-                        f"port {port} of node {node} is in use: stop what holds it (a network of ours: {own_command('down')}), "
-                        f"or choose another with {option}"
+                        f"port {port} of node {node} is in use: {_holder(port)}, or choose another with {option}"
                     ) from error
                 raise StartupRefused(
                     f"port {port} of node {node} cannot be opened on {options.listen_host}: {error.strerror}; try --host or {option}"
                 ) from error
+
+
+def _holder(port: int) -> str:
+    """How to free a port."""
+    try:
+        listening = [held for held in psutil.net_connections("tcp") if held.status == psutil.CONN_LISTEN and held.laddr[1:2] == (port,)]
+        process = next((psutil.Process(held.pid) for held in listening if held.pid is not None), None)
+        if process is None:
+            return "stop what holds it"
+        config = _config_of(process.cmdline(), process)
+        if config is None:
+            return f"stop process {process.pid} ({process.name()}), which holds it"
+    except psutil.Error:
+        return "stop what holds it"
+    folder = Path(config).parent.parent
+    if not Layout(folder).network.exists():
+        return f"stop process {process.pid}, a node of {folder}, which holds it"
+    return f"stop the network in {folder} with {own_command('down', folder)}"

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from node.cluster.client import Client
+from node.cluster.command import Place
 
 
 class FakeClient(Client):
@@ -11,6 +12,7 @@ class FakeClient(Client):
 
     def __init__(self, answers: dict[str, Callable[..., Any]]) -> None:
         self.answers = answers
+        self.place = Place()
         self.asked: list[tuple[str, Sequence[object], str | None]] = []
 
     def batch(self, calls: Sequence[tuple[str, Sequence[object]]], path: str | None = None) -> list[Any]:

@@ -1,3 +1,4 @@
+import re
 from itertools import chain, repeat
 from typing import Any
 
@@ -10,6 +11,8 @@ from hexbytes import HexBytes
 from node.cli import journey
 from node.cli.journey import Journey, NotDone, Wanted
 from node.cluster.accounts import TEST_ACCOUNTS
+from node.cluster.client import CallRefused
+from node.cluster.command import Place
 from primitives.errors import UserError
 from shard.contracts import OUTBOX, OUTBOX_CONTRACT
 from tests.node.cli.fake_rpc import FakeClient
@@ -32,15 +35,15 @@ def wanted(**changes: Any) -> Wanted:
 
 
 def client(**answers: Any) -> FakeClient:
-    heads = {"safe": REF, "finalized": REF}
     usual = {
-        "shard_getNetwork": lambda: {"shardCount": "0x2", "shards": [heads, heads]},
+        "shard_getNetwork": lambda: {"shardCount": "0x2"},
         "eth_getBalance": lambda *a: hex(10**18),
         "eth_chainId": lambda: hex(735_700),
         "eth_getTransactionCount": lambda *a: "0x3",
         "eth_estimateGas": lambda call: "0x5208",
-        "eth_getBlockByNumber": lambda *a: {"baseFeePerGas": hex(7)},
+        "eth_getBlockByNumber": lambda *a: REF | {"baseFeePerGas": hex(7)},
         "eth_sendRawTransaction": lambda raw: HASH,
+        "txpool_contentFrom": lambda sender: {"pending": {}, "queued": {}},
         "eth_getTransactionReceipt": lambda hash: {"blockNumber": "0x5", "blockHash": HASH, "status": "0x1", "gasUsed": "0x5208"},
     }
     return FakeClient(usual | answers)
@@ -122,3 +125,77 @@ def test_a_shard_that_is_not_there() -> None:
     with pytest.raises(Exception, match="--to-shard: there is no shard 2"):
         names(fake, wanted(to_shard=2))
     assert not [method for method, _, _ in fake.asked if method == "eth_sendRawTransaction"]
+
+
+def pooled(nonce: int, fee: int, tip: int = 0) -> dict[str, Any]:
+    return {"pending": {str(nonce): {"gasPrice": hex(fee), "maxFeePerGas": hex(fee), "maxPriorityFeePerGas": hex(tip)}}, "queued": {}}
+
+
+EMPTY: dict[str, Any] = {"pending": {}, "queued": {}}
+
+
+@pytest.mark.parametrize(
+    ("due", "pool", "told"),
+    [
+        (1, pooled(1, fee=6), r"it waits behind nonce 1, which offers 6 wei a gas, less than the base fee of 7 wei: .* --nonce 1 puts an"),
+        (3, pooled(3, fee=6), r"it offers 6 wei a gas, less than the base fee of 7 wei: .*--from 0 --to 0x\w{40} --shard 0 --nonce 3"),
+        (1, pooled(2, fee=6), r"it waits for nonce 1, which the node does not have: .*send --from 0 .* --nonce 1 fills"),
+    ],
+)
+def test_what_blocks_it_is_told_at_once_and_at_the_end(due: int, pool: dict[str, Any], told: str) -> None:
+    fake = client(
+        eth_getTransactionReceipt=lambda hash: None, txpool_contentFrom=lambda sender: pool,
+        eth_getTransactionCount=lambda account, tag: hex(3 if tag == "pending" else due),
+    )  # fmt: skip
+    steps = Journey(fake, wanted(), 0.0).steps()
+    assert next(steps).name == "sent"
+    blocked = next(steps)
+    assert blocked.name == "waits"
+    assert re.match(told, blocked.sentence)
+    with pytest.raises(NotDone, match="after 0 s: " + told):
+        next(steps)
+
+
+@pytest.mark.parametrize(("due", "pool"), [(1, pooled(1, fee=7)), (3, EMPTY), (4, EMPTY)], ids=["it pays", "gone", "in a block"])
+def test_nothing_blocks_it(due: int, pool: dict[str, Any]) -> None:
+    fake = client(
+        eth_getTransactionReceipt=lambda hash: None, txpool_contentFrom=lambda sender: pool,
+        eth_getTransactionCount=lambda account, tag: hex(3 if tag == "pending" else due),
+    )  # fmt: skip
+    with pytest.raises(NotDone, match="shows whether the chains grow"):
+        list(Journey(fake, wanted(), 0.0).steps())
+
+
+def test_a_nonce_replaces_what_waits_with_it() -> None:
+    fee = 10**12
+    fake = client(txpool_contentFrom=lambda sender: pooled(9, fee=fee, tip=fee))
+    names(fake, wanted(nonce=9))
+    fields, _ = sent(fake)
+    assert fields["nonce"] == 9
+    assert fields["maxFeePerGas"] >= fields["maxPriorityFeePerGas"] > fee * 11 // 10
+
+
+def refuse(call: Any) -> Any:
+    raise CallRefused("eth_estimateGas", {"code": 3, "message": "execution reverted"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "advice"),
+    [
+        ({}, f"{TO} on shard 0 .* it is a contract, say with --data"),
+        ({"to": "0x" + OUTBOX.hex()}, "name their receiver with --to and the shard with --to-shard"),
+        ({"to_shard": 1}, "the Outbox contract on shard 0 .* try again later"),
+    ],
+)
+def test_a_receiver_that_takes_nothing(changes: dict[str, Any], advice: str) -> None:
+    fake = client(eth_estimateGas=refuse)
+    with pytest.raises(NotDone, match=advice):
+        names(fake, wanted(**changes))
+    assert "eth_sendRawTransaction" not in {method for method, _, _ in fake.asked}
+
+
+def test_what_is_told_next_asks_the_same_node() -> None:
+    fake = client()
+    fake.place = Place(url="http://10.0.0.1:9545")
+    with pytest.raises(UserError, match=r"faucet 0x\w{40} --shard 0 --rpc http://10.0.0.1:9545$"):
+        names(fake, wanted(value=2 * 10**18))
