@@ -2,12 +2,17 @@
 
 A node tells the port it listens on; its host is what its connection shows, so that nobody can send others to a stranger's host
 by announcing it as its own, and a node need not know the address under which others see it.
+
+Nothing is told that its hearer would have to hold against us: one check decides what is told and what is believed. Nor does
+anybody far away send this node to addresses that only its own surroundings have.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import itertools
 from collections.abc import Callable, Iterable
+from enum import IntEnum
 from typing import Protocol
 
 from p2p.messages import PEERS_PER_RESPONSE_MAX, KnownPeer, KnownPeers
@@ -17,6 +22,19 @@ from primitives.errors import EncodingReason, InvalidEncoding
 PORT_MAX = 65_535
 LEARNED_SECONDS_MAX = 120.0
 """How long a peer that others told of is dialled in vain before its place is given away."""
+
+
+_IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class Reach(IntEnum):
+    """From where an address can be reached; each is of use to those within it."""
+
+    MACHINE = 0
+    """This one alone."""
+    SITE = 1
+    """A private network."""
+    WORLD = 2
 
 
 class Connections(Protocol):
@@ -66,26 +84,45 @@ class AddressBook:
 
     def known(self, asker: PeerId) -> KnownPeers:
         """What `asker` is told: connected peers that listen somewhere it may reach, others first the next time."""
-        found = []
-        is_near = _is_loopback(self._network.address_of(asker))
-        for peer in self._network.peers():
-            port, host = self._ports.get(peer) or self._announced.get(peer), self._network.address_of(peer)
-            if peer != asker and port is not None and host is not None and (is_near or not _is_loopback(host)):
-                found.append(KnownPeer(host.encode(), port, peer.encode()))
+        reach, peers = _reach_of(self._network.address_of(asker)), self._network.peers()
         self._turn += 1
-        start = self._turn % len(found) if found else 0
-        return KnownPeers(tuple((found[start:] + found[:start])[:PEERS_PER_RESPONSE_MAX]))
+        start = self._turn % len(peers) if peers else 0
+        rows = (self._row(peer) for peer in peers[start:] + peers[:start] if peer != asker)
+        usable = (row for row in rows if row is not None and _reach_of(row.host.decode()) >= reach)
+        return KnownPeers(tuple(itertools.islice(usable, PEERS_PER_RESPONSE_MAX)))
+
+    def _row(self, peer: PeerId) -> KnownPeer | None:
+        """Where a connected peer listens; None where that is not known, or nothing that anybody would take from us."""
+        port, host = self._ports.get(peer) or self._announced.get(peer), self._network.address_of(peer)
+        if port is None or host is None:
+            return None
+        try:
+            return _row_of(self._check(KnownPeer(host.encode(), port, peer.encode())))
+        except InvalidEncoding:
+            return None
 
     def learn(self, teller: PeerId, answer: KnownPeers, now_seconds: float) -> bool:
         """Dials those of a peer's addresses that are new, while there is room; whether there were any.
 
+        A row that is none is passed over, and so is one of a network nearer than the teller is.
+
         Raises:
-            InvalidEncoding: one of them is none.
+            InvalidEncoding: no row is one.
         """
-        addresses = [self._check(known) for known in answer.peers]
-        is_near = _is_loopback(self._network.address_of(teller))
-        new = [address for address in addresses if is_near or not _is_loopback(address.host)]
-        return self._dial(new, now_seconds)
+        addresses = self._usable(answer)
+        if answer.peers and not addresses:
+            raise InvalidEncoding(EncodingReason.MALFORMED, "nobody listens at any of these addresses")
+        reach = _reach_of(self._network.address_of(teller))
+        return self._dial([address for address in addresses if _reach_of(address.host) >= reach], now_seconds)
+
+    def _usable(self, told: KnownPeers) -> list[PeerAddress]:
+        addresses = []
+        for known in told.peers:
+            try:
+                addresses.append(self._check(known))
+            except InvalidEncoding:
+                continue
+        return addresses
 
     def _dial(self, addresses: Iterable[PeerAddress], now_seconds: float) -> bool:
         taken = {address.peer_id: (address, now_seconds) for address in addresses if self._network.learn(address)}
@@ -104,32 +141,50 @@ class AddressBook:
 
     def encode(self) -> bytes:
         """The learned addresses, for the next start."""
-        rows = (KnownPeer(a.host.encode(), a.port, a.peer_id.encode()) for a, _ in self._learned.values())
-        return KnownPeers(tuple(rows)).encode()
+        return KnownPeers(tuple(_row_of(address) for address, _ in self._learned.values())).encode()
 
     def restore(self, stored: bytes, now_seconds: float) -> None:
         """Dials what `encode` gave before a restart."""
-        self._dial([self._check(known) for known in KnownPeers.decode(stored).peers], now_seconds)
+        self._dial(self._usable(KnownPeers.decode(stored)), now_seconds)
 
     def _check(self, known: KnownPeer) -> PeerAddress:
         try:
             host, peer_id = known.host.decode("ascii"), known.peer_id.decode("ascii")
-            address = ipaddress.ip_address(host)
+            address = _ip(host)
         except ValueError as error:
             raise InvalidEncoding(EncodingReason.MALFORMED, "a host is an IP address") from error
-        if address.is_unspecified or address.is_multicast or "%" in host or not 1 <= known.port <= PORT_MAX:
+        if _is_nobodys(address) or "%" in host or not 1 <= known.port <= PORT_MAX:
             raise InvalidEncoding(EncodingReason.MALFORMED, "nobody listens at such an address")
         return PeerAddress(str(address), known.port, self._check_peer_id(peer_id))
 
 
-def _is_loopback(host: str | None) -> bool:
-    return host is not None and ipaddress.ip_address(host).is_loopback
+def _row_of(address: PeerAddress) -> KnownPeer:
+    return KnownPeer(address.host.encode(), address.port, address.peer_id.encode())
+
+
+def _ip(text: str) -> _IpAddress:
+    """An address, IPv4 where it is one written as IPv6; ValueError for what is none."""
+    address = ipaddress.ip_address(text)
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _is_nobodys(address: _IpAddress) -> bool:
+    is_reserved = address.is_reserved and not address.is_loopback  # the library counts ::1 among the reserved
+    return address.is_unspecified or address.is_multicast or address.is_link_local or is_reserved
+
+
+def _reach_of(host: str | None) -> Reach:
+    """Of the address of a connection; without one the peer may be anywhere."""
+    address = None if host is None else _ip(host)
+    if address is None or address.is_global:
+        return Reach.WORLD
+    return Reach.MACHINE if address.is_loopback else Reach.SITE
 
 
 def announced_port(listen_host: str, port: int, peer_host: str | None) -> int:
     """The port a node tells a peer at `peer_host`; 0 where that cannot reach what listens on this machine alone."""
-    is_local = listen_host == "localhost" or _is_loopback(listen_host if _is_ip(listen_host) else None)
-    return 0 if is_local and not _is_loopback(peer_host) else port
+    is_local = listen_host == "localhost" or (_is_ip(listen_host) and _reach_of(listen_host) is Reach.MACHINE)
+    return 0 if is_local and _reach_of(peer_host) is not Reach.MACHINE else port
 
 
 def _is_ip(text: str) -> bool:

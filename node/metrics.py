@@ -63,7 +63,7 @@ COUNTERS = (
     CounterField("p2p_streams_lost", "shardnet_streams_lost", "Gossip streams that ended.", ()),
     CounterField("p2p_streams_failed", "shardnet_streams_failed", "Streams ended by an error.", ()),
     CounterField("p2p_peers_silent", "shardnet_peers_silent", "Peers disconnected because they did not answer.", ()),
-    CounterField("p2p_peers_refused", "shardnet_peers_refused", "Connections of banned peers refused.", ()),
+    CounterField("p2p_peers_refused", "shardnet_peers_refused", "Connections refused: banned, no node's key, or one too many of an address.", ()),
     CounterField("peers_of_other_networks", "shardnet_peers_of_other_networks", "Connected peers that told another genesis.", ()),
     CounterField("rpc_forwarded", "shardnet_rpc_forwarded",
                  "JSON-RPC requests passed on to peers, by what came of each.", ("result",)),

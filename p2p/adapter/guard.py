@@ -11,7 +11,7 @@ from collections.abc import Callable
 import trio
 from libp2p.peer.id import ID
 
-from p2p.adapter.identity import peer_id_from
+from p2p.adapter.identity import is_node_name, peer_id_from
 from p2p.limits import (
     ADDRESS_FACTOR,
     AUTHOR_LIMIT,
@@ -47,7 +47,7 @@ class Guard:
         return False
 
     def admits(self, peer: ID, address: str) -> bool:
-        """Whether a peer may stay whose key is known now: not banned, and not one stranger of an address too many."""
+        """Whether a peer may stay whose key is known now: a node's, not banned, and not one stranger of an address too many."""
         if self.is_unwelcome(peer):
             return False
         if not self._is_kept(peer):
@@ -99,8 +99,11 @@ class Guard:
         return self._banned.get(peer, 0.0) > trio.current_time()
 
     def is_unwelcome(self, peer: ID) -> bool:
-        """Whether nothing of what the peer still sends is looked at: it is banned, or on its way out."""
-        return peer in self._leaving or self.is_banned(peer)
+        """Whether nothing of what the peer sends is looked at: it is banned, on its way out, or has a key of another kind than nodes.
+
+        Of a peer with another key nobody may be told, for all others would hold its name against whoever tells it.
+        """
+        return peer in self._leaving or self.is_banned(peer) or not is_node_name(peer)
 
     def lift_bans(self) -> None:
         """Forget the bans that are over."""

@@ -65,6 +65,12 @@ def load_key_pair(path: Path) -> KeyPair:
     return pair
 
 
+def is_node_name(identity: ID) -> bool:
+    """Whether the key behind a name is of the kind that nodes have."""
+    name = identity.to_bytes()
+    return len(name) == _ID_BYTES and name.startswith(_ID_PREFIX)
+
+
 def check_peer_id(text: str) -> PeerId:
     """A name that a peer or an operator gave for a node.
 
@@ -75,7 +81,7 @@ def check_peer_id(text: str) -> PeerId:
         identity = ID.from_base58(text) if len(text) <= PEER_ID_CHARACTERS_MAX else None
     except ValueError:
         identity = None
-    if identity is None or len(identity.to_bytes()) != _ID_BYTES or not identity.to_bytes().startswith(_ID_PREFIX):
+    if identity is None or not is_node_name(identity):
         raise InvalidEncoding(EncodingReason.MALFORMED, "not the name of a node: it is written as 16Uiu2HA and 45 letters and digits")
     return peer_id_from(identity)
 

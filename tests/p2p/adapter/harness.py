@@ -138,8 +138,8 @@ def keep_each_other(*nodes):
 class Attacker:
     """A stock libp2p host that says what it likes."""
 
-    def __init__(self):
-        self.key_pair = create_new_key_pair()
+    def __init__(self, key_pair=None):
+        self.key_pair = key_pair or create_new_key_pair()
         self.transport = SocketTcp(bind_exclusively("127.0.0.1", 0), lambda address: True, NetworkSettings())
         self.host = new_host(
             key_pair=self.key_pair,
@@ -177,8 +177,8 @@ class Attacker:
 
 
 @asynccontextmanager
-async def attacking():
-    attacker = Attacker()
+async def attacking(key_pair=None):
+    attacker = Attacker(key_pair)
     try:
         async with attacker.host.run([]):
             yield attacker

@@ -1,9 +1,11 @@
 """Peers that others told of: dialled until they are given up, without the standing of those of the configuration."""
 
 import pytest
+from libp2p.crypto.ed25519 import create_new_key_pair as create_ed25519_key_pair
+from libp2p.crypto.rsa import create_new_key_pair as create_rsa_key_pair
 
 from p2p.network import LEARNED_PEERS_MAX, PeerAddress
-from tests.p2p.adapter.harness import nodes_in, running
+from tests.p2p.adapter.harness import Node, attacking, nodes_in, running
 
 pytestmark = pytest.mark.network
 
@@ -45,3 +47,13 @@ async def test_there_is_room_for_so_many_and_kept_ones_are_not_learned(tmp_path)
         assert one.network.learn(PeerAddress("127.0.0.1", 1, f"peer{number}"))
     assert not one.network.learn(PeerAddress("127.0.0.1", 1, "one more"))
     assert one.count("p2p_limit_hits", limit="learned_peers") == 1
+
+
+@pytest.mark.parametrize("make", [create_ed25519_key_pair, lambda: create_rsa_key_pair(2048)], ids=["ed25519", "rsa"])
+async def test_a_peer_whose_key_is_of_another_kind_is_not_let_in_so_nobody_is_told_of_it(tmp_path, make):
+    node = Node(tmp_path / "node.key")
+    async with running(node), attacking(make()) as attacker:
+        await attacker.connect(node)
+        await node.until(lambda: node.count("p2p_peers_refused"))
+        assert node.network.peers() == []
+        assert node.network.address_of(attacker.peer_id) is None
