@@ -28,7 +28,7 @@ HEAD_SECONDS_MAX = 10.0
 IDLE_SECONDS_MAX = 75.0
 """Between two requests of a connection."""
 GONE_SECONDS_MAX = 0.5
-"""From a client's end to that of its connection, for requests that it sent before."""
+"""From a client's end to that of its connection, for requests that it sent before; twice as long for one that is being answered."""
 WRITE_SECONDS_MAX = 10.0
 """For a client to take `WRITE_CHUNK_BYTES` of an answer."""
 WRITE_CHUNK_BYTES = 256 * 1024
@@ -48,6 +48,8 @@ BATCH_CALLS_AT_ONCE_MAX = 256
 """Calls of a batch that are answered together where a method can."""
 ITEMS_PER_TURN = 64
 """Transactions or logs written out between two turns of the event loop."""
+RENDERED_BYTES_PER_TURN = 256 * 1024
+"""Of logs written out between two turns, but for a log that is larger by itself."""
 RESPONSE_BYTES_MAX = 25 * 1024 * 1024
 """Of one HTTP answer; the call that would exceed it and those after it in a batch are answered -32003."""
 

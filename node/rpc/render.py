@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 import trio
 from eth_abi import decode as abi_decode
 
 from node.rpc.backend import PooledTransaction
 from node.rpc.forms import data, quantity
-from node.rpc.limits import ITEMS_PER_TURN
+from node.rpc.limits import ITEMS_PER_TURN, RENDERED_BYTES_PER_TURN
 from primitives.headers import ShardHeader
 from primitives.receipts import RECEIPT_TRANSACTION_TYPE, ReceiptKind
 from shard.transactions import Transaction, decode_transaction
@@ -21,6 +22,7 @@ from shard.views import BlockView, LogView, ReceiptView, TransactionView, small
 Json = dict[str, object]
 _RECEIPT_ABI = ("uint256", "uint32", "uint64", "uint8", "address", "address", "uint256", "uint64", "uint256", "address", "bytes")
 _CREDIT_GAS = 21_000
+_encode = msgspec.json.Encoder().encode
 
 
 def transaction_type(raw: bytes) -> int:
@@ -127,13 +129,17 @@ def render_log(log: LogView) -> Json:
     }
 
 
-async def render_logs(logs: Sequence[LogView]) -> list[Json]:
-    """Logs in order, letting the event loop turn now and then."""
-    out: list[Json] = []
-    for start in range(0, len(logs), ITEMS_PER_TURN):
-        out.extend(render_log(log) for log in logs[start : start + ITEMS_PER_TURN])
-        await trio.lowlevel.checkpoint()
-    return out
+async def render_logs(logs: Sequence[LogView]) -> msgspec.Raw:
+    """Logs in order, as JSON: written out part by part, because what is left for the end is one stretch without a turn of the loop."""
+    parts: list[bytes] = []
+    size = 0
+    for i, log in enumerate(logs, 1):
+        parts.append(_encode(render_log(log)))
+        size += len(parts[-1])
+        if i % ITEMS_PER_TURN == 0 or size >= RENDERED_BYTES_PER_TURN or i == len(logs):
+            size = 0
+            await trio.lowlevel.checkpoint()
+    return msgspec.Raw(b"[" + b",".join(parts) + b"]")
 
 
 async def render_receipt(view: ReceiptView) -> Json:
@@ -159,7 +165,12 @@ async def render_receipt(view: ReceiptView) -> Json:
 
 async def render_receipts(views: Sequence[ReceiptView]) -> list[Json]:
     """What the EVM left for each transaction of a block."""
-    return [await render_receipt(view) for view in views]
+    receipts = []
+    for i, view in enumerate(views, 1):
+        receipts.append(await render_receipt(view))
+        if i % ITEMS_PER_TURN == 0:
+            await trio.lowlevel.checkpoint()
+    return receipts
 
 
 def render_header(block_hash: bytes, header: ShardHeader) -> Json:

@@ -27,6 +27,8 @@ LOG_BLOCKS_MAX = 10_000
 """Blocks of one range of a log query."""
 LOG_RESULTS_MAX = 10_000
 """Logs one query gives."""
+LOG_BYTES_MAX = 8 * 1024 * 1024
+"""Data and topics of the logs one query gives; those of a block of 60 million gas are less, at 8 gas a byte."""
 
 
 class ShardReader:
@@ -98,16 +100,22 @@ class ShardReader:
         """Logs that match, in chain order.
 
         Raises:
-            InvalidQuery: UNKNOWN_BLOCK, BAD_RANGE, BEYOND_HEAD, or OVER_LIMIT (`LOG_BLOCKS_MAX`, `LOG_RESULTS_MAX`).
-            Interrupted: raised by `meter`, which is called at every block of the range.
+            InvalidQuery: UNKNOWN_BLOCK, BAD_RANGE, BEYOND_HEAD, or OVER_LIMIT (`LOG_BLOCKS_MAX`, `LOG_RESULTS_MAX`, `LOG_BYTES_MAX`).
+            Interrupted: raised by `meter`, which is called at every block of the range and at every transaction that is read.
         """
         matcher = Matcher(wanted)
         found: list[LogView] = []
+        size = 0
         for block in self._log_blocks(wanted, matcher, meter):
             for i, transaction in enumerate(self._store.transactions(block.result.hash)):
-                found += [log for log in _log_views(block, i, transaction) if matcher.matches(log)]
+                meter()
+                matching = [log for log in _log_views(block, i, transaction) if matcher.matches(log)]
+                found += matching
+                size += sum(len(log.data) + sum(map(len, log.topics)) for log in matching)
                 if len(found) > LOG_RESULTS_MAX:
                     raise InvalidQuery(QueryReason.OVER_LIMIT, f"query returned more than {LOG_RESULTS_MAX} results: narrow it")
+                if size > LOG_BYTES_MAX:
+                    raise InvalidQuery(QueryReason.OVER_LIMIT, f"query returned more than {LOG_BYTES_MAX} bytes of logs: narrow it")
         return tuple(found)
 
     def block_logs(self, block_hash: bytes) -> tuple[LogView, ...]:

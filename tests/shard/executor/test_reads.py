@@ -142,6 +142,23 @@ def test_log_limits(chain, monkeypatch):
         chain.reader.logs(LogFilter(1, 3), no_meter)
 
 
+def test_logs_are_limited_by_their_bytes(chain, monkeypatch):
+    all_logs = chain.reader.logs(LogFilter(1, 3), no_meter)
+    size = sum(len(log.data) + 32 * len(log.topics) for log in all_logs)
+    monkeypatch.setattr(reads, "LOG_BYTES_MAX", size)
+    assert chain.reader.logs(LogFilter(1, 3), no_meter) == all_logs
+    monkeypatch.setattr(reads, "LOG_BYTES_MAX", size - 1)
+    with pytest.raises(InvalidQuery, match=f"more than {size - 1} bytes of logs") as raised:
+        chain.reader.logs(LogFilter(1, 3), no_meter)
+    assert raised.value.reason is QueryReason.OVER_LIMIT
+
+
+def test_reading_logs_can_be_interrupted_at_every_transaction(chain):
+    looks = []
+    chain.reader.logs(LogFilter(block_hash=chain.hashes[3]), lambda: looks.append(1))
+    assert len(looks) == len(chain.reader.block(3).transactions)
+
+
 def test_outgoing_receipts_by_id_and_by_transaction(chain):
     raw, sender = BLOCKS[2][1]
     (sent,) = chain.reader.outgoing_of(keccak256(raw))
