@@ -27,7 +27,7 @@ from libp2p.tools.anyio_service import background_trio_service
 from multiaddr import Multiaddr
 
 from p2p.adapter.compat import check_libp2p, install_patches
-from p2p.adapter.dialing import Connectivity, keep_connected
+from p2p.adapter.dialing import Complaints, Connectivity, keep_connected
 from p2p.adapter.events import EventQueue
 from p2p.adapter.gossip import Gossip, GossipPorts
 from p2p.adapter.guard import Guard
@@ -177,7 +177,8 @@ class Network:
 
     async def _keep_learned(self, address: PeerAddress, scope: trio.CancelScope) -> None:
         with scope:
-            await keep_connected(self._libp2p, address, self._connectivity, self._settings, self._observe)
+            complaints = Complaints(address, is_configured=False)
+            await keep_connected(self._libp2p, address, self._connectivity, self._settings, self._observe, complaints)
 
     def unlearn(self, peer: PeerId) -> None:
         """Dial a learned peer no more."""
@@ -339,7 +340,8 @@ class Network:
         return guarded
 
     def _start_keeping(self, address: PeerAddress) -> None:
-        self._spawn(keep_connected, self._libp2p, address, self._connectivity, self._settings, self._observe)
+        complaints = Complaints(address, is_configured=True)
+        self._spawn(keep_connected, self._libp2p, address, self._connectivity, self._settings, self._observe, complaints)
 
     async def _upkeep(self) -> None:
         """Ping peers that were silent (trap 13), lift bans, give up messages nobody takes."""
