@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +18,7 @@ from node.cli.options import as_json, data_dir, print_json, show_coins
 from node.cluster.command import own_command
 from node.cluster.layout import Layout, Options, require_options
 from node.cluster.logfiles import Follower, has_said, read_lines
-from node.cluster.processes import find_nodes, terminate
+from node.cluster.processes import find_nodes, terminate, why_silent
 from node.cluster.status import NodeStatus, Watcher, ask_at
 from node.cluster.supervisor import find_supervisor, read_state
 from primitives.errors import StartupRefused, UserError
@@ -67,32 +68,35 @@ def status(data_dir: Path, observers: tuple[str, ...], as_json: bool) -> int:
     pids, supervisor = find_nodes(layout, options), find_supervisor(layout)
     if as_json:
         state = read_state(layout).get("state", "unknown") if supervisor is not None else "stopped"
-        entries = [_entry(layout, options, index, node, pids.get(index)) for index, node in enumerate(statuses)]
-        error = {} if any(statuses) else {"error": _stopped(data_dir)}
+        entries = [_entry(layout, options, index, node, pids) for index, node in enumerate(statuses)]
+        error = {} if any(statuses) else {"error": _stopped(data_dir, pids)}
         guests = [{"rpc": url, "answers": node is not None} | _standing(node) for url, node in zip(observers, others, strict=True)]
         shown = {"nodes": entries} | ({"observers": guests} if guests else {})
         print_json({"data_dir": str(data_dir), "supervisor": {"pid": supervisor, "state": state}} | shown | error)
     else:
         _print_status(layout, options, statuses, others, pids)
     if not any(statuses):
-        return _tell_stopped(data_dir, as_json)
+        return _tell_stopped(data_dir, pids, as_json)
     return 0
 
 
-def _tell_stopped(data_dir: Path, as_json: bool) -> int:
+def _tell_stopped(data_dir: Path, pids: Mapping[int, int], as_json: bool) -> int:
     """The exit code; for programs the one document says it all."""
     if not as_json:
-        click.echo(f"error: {_stopped(data_dir)}", err=True)
+        click.echo(f"error: {_stopped(data_dir, pids)}", err=True)
     return UserError.exit_code
 
 
-def _stopped(data_dir: Path) -> str:
+def _stopped(data_dir: Path, pids: Mapping[int, int]) -> str:
+    if pids:
+        return f"no node of {data_dir} answers: they are starting, or stand still, {own_command('logs', data_dir)} tells more"
     return f"no node of {data_dir} answers: start the network with {own_command('up', data_dir)}"
 
 
-def _entry(layout: Layout, options: Options, index: int, status: NodeStatus | None, pid: int | None) -> dict[str, Any]:
+def _entry(layout: Layout, options: Options, index: int, status: NodeStatus | None, pids: Mapping[int, int]) -> dict[str, Any]:
     entry: dict[str, Any] = {
-        "index": index, "pid": pid, "rpc": options.url(index), "peer": layout.peer_address(options, index), "answers": status is not None,
+        "index": index, "pid": pids.get(index), "rpc": options.url(index), "peer": layout.peer_address(options, index),
+        "answers": status is not None, "problem": None if status is not None else why_silent(layout, pids, index),
     }  # fmt: skip
     return entry | _standing(status)
 
@@ -113,8 +117,10 @@ def _print_status(
     Console(width=None).print(table)
     for index, node in enumerate(statuses):
         chains = "" if node is None else "; ".join(f"{c.name} epoch {_or_dash(c.epoch)} view {_or_dash(c.view)}" for c in node.chains)
-        click.echo(f"node {index}  process {_or_dash(pids.get(index))}  {'no answer' if node is None else chains}")
+        click.echo(f"node {index}  process {_or_dash(pids.get(index))}  {options.url(index)}  {'no answer' if node is None else chains}")
         click.echo(f"node {index}  peer address  {layout.peer_address(options, index)}")
+    for index in [index for index, node in enumerate(statuses) if node is None and any(statuses)]:
+        click.echo(why_silent(layout, pids, index))
     known = max((node.slashed for node in statuses if node is not None), key=len, default=())
     for one in known:
         left = f"{show_coins(one.stake)} coins of its stake are left"

@@ -83,10 +83,10 @@ def open_client(folder: Path, node: int, url: str | None) -> Client:
 
 def _advise(layout: Layout, options: Options, node: int) -> str:
     # not before it is needed: most commands look for no processes
-    from node.cluster.processes import why_silent
+    from node.cluster.processes import find_nodes, why_silent
 
     others = "; another node is asked with --node" if options.nodes > 1 else ""
-    return why_silent(layout, options, node) + others
+    return why_silent(layout, find_nodes(layout, options), node) + others
 
 
 class Coins(click.ParamType[int]):

@@ -13,7 +13,7 @@ import psutil
 
 from node.cluster.command import own_command
 from node.cluster.layout import Layout, Options, replace_file
-from node.cluster.processes import find_nodes, start_node
+from node.cluster.processes import find_nodes, start_node, why_silent
 from node.cluster.status import Watcher
 from primitives.errors import UserError
 
@@ -59,12 +59,10 @@ class Fault(ABC):
         Raises:
             UserError: there is none.
         """
-        found = find_nodes(self.layout, self.options).get(node)
-        if found is None:
-            start = own_command(f"node --config {self.layout.config(node)}")
-            up = own_command("up", self.layout.folder)
-            raise UserError(f"node {node} does not run: start it with {start}, or the whole network with {up}")
-        return found
+        running = find_nodes(self.layout, self.options)
+        if node not in running:
+            raise UserError(f"there is nothing to break: {why_silent(self.layout, running, node)}")
+        return running[node]
 
     def order(self, node: int, order: dict[str, object]) -> None:
         """Has a node carry an order out; returns when it has taken it.

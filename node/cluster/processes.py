@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import psutil
@@ -92,15 +92,14 @@ def find_nodes(layout: Layout, options: Options) -> dict[int, int]:
     return found
 
 
-def why_silent(layout: Layout, options: Options, node: int) -> str:
-    """Why a node of a folder does not answer, and what to do about it."""
-    running = find_nodes(layout, options)
+def why_silent(layout: Layout, running: Mapping[int, int], node: int) -> str:
+    """Why a node of a folder does not answer, and what to do about it; `running` is what `find_nodes` found."""
     if not running:
         return f"start the network with {own_command('up', layout.folder)}"
     if node not in running:
         return f"node {node} does not run, start it again with {node_command(layout.config(node))}"
     logs = own_command(f"logs --node {node}", layout.folder)
-    return f"its process {running[node]} is starting, or stands still, {logs} tells more"
+    return f"node {node} (process {running[node]}) is starting, or stands still, {logs} tells more"
 
 
 def _config_of(words: list[str], process: psutil.Process) -> str | None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
-from node.cluster.command import own_command
+from node.cluster.command import node_command, own_command
 from node.cluster.layout import Layout, Options, replace_file, require_options
 from node.cluster.processes import find_nodes, last_lines, start_node, stop_nodes, terminate
 from node.cluster.status import NodeStatus, Watcher
@@ -207,24 +207,33 @@ class Supervisor:
             )
 
     def _look_after_processes(self) -> None:
-        for node in self._nodes:
-            code = node.process.poll()
-            if code is None or node.is_down:
-                continue
+        ended = [node for node in self._nodes if not node.is_down and node.process.poll() is not None]
+        for node in ended:
             node.is_down = True
-            lines = last_lines(self._layout.output(node.index), LOG_LINES_SHOWN) or last_lines(
-                self._layout.log(node.index), LOG_LINES_SHOWN
-            )
-            if code >= 0:
-                said = "; it said last:\n  " + "\n  ".join(lines) if lines else " and said nothing"
-                raise NetworkFailed(f"node {node.index} ended with exit code {code}{said}")
-            self._observer.note(
-                f"node {node.index} was ended by {_signal_name(-code)}; the others go on. "
-                f"Start it again with: {own_command(f'node --config {self._layout.config(node.index)}')}"
-            )
+            if node.process.returncode >= 0:
+                raise NetworkFailed(f"node {node.index} ended with exit code {node.process.returncode}{self._said_last(node.index)}")
+        if ended:
+            self._report_killed(ended)
         if all(node.is_down for node in self._nodes) and not find_nodes(self._layout, self._options):
             again = own_command("up", self._layout.folder)
             raise NetworkFailed(f"every node was ended from outside: start again with {again}, the chains go on where they were")
+
+    def _said_last(self, node: int) -> str:
+        lines = last_lines(self._layout.output(node), LOG_LINES_SHOWN) or last_lines(self._layout.log(node), LOG_LINES_SHOWN)
+        return "; it said last:\n  " + "\n  ".join(lines) if lines else " and said nothing"
+
+    def _report_killed(self, ended: Sequence[_Node]) -> None:
+        restarted = find_nodes(self._layout, self._options)
+        down = sum(node.is_down and node.index not in restarted for node in self._nodes)
+        # every node of a local network has the same stake
+        is_enough = 3 * down < len(self._nodes)
+        outlook = "the others go on" if is_enough else f"with {down} of {len(self._nodes)} nodes down, a third or more, the chains wait"
+        for node in ended:
+            cause = f"node {node.index} was ended by {_signal_name(-node.process.returncode)}"
+            sentence = f"{cause}; {outlook}. Start it again with: {node_command(self._layout.config(node.index))}"
+            with self._layout.output(node.index).open("a") as output:
+                output.write(sentence + "\n")
+            self._observer.note(sentence)
 
     def _say(self, state: str, reason: str = "") -> None:
         content = {"pid": os.getpid(), "state": state, "reason": reason, "nodes": [node.process.pid for node in self._nodes]}

@@ -12,7 +12,9 @@ import pytest
 from node.cli.main import main
 from node.cluster.files import write_network
 from node.cluster.layout import Layout, Options, read_options
+from node.cluster.status import Watcher
 from node.cluster.supervisor import hold_folder
+from tests.node.cluster.support import free_port_base, make_start
 
 COMMANDS = ("up", "down", "status", "logs", "genesis", "node", "send", "faucet", "balance", "audit", "chaos", "simulate", "bench")
 Captured = pytest.CaptureFixture[str]
@@ -230,6 +232,30 @@ def test_a_stopped_network_is_one_document_and_one_sentence(tmp_path: Path, caps
         for command in (("status",), ("balance", "0"), ("audit",), ("send", "--from", "0", "--to", "1")):
             assert run(*command, "--data-dir", tmp_path) == 1
             assert hint in capsys.readouterr().err
+
+
+@pytest.mark.network
+def test_status_says_what_to_do_about_a_node_that_is_gone(tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = Options(nodes=2, shards=1, rpc_port=free_port_base(2, 1))
+    write_network(tmp_path, options)
+    process = make_start(options, {})(Layout(tmp_path), 0)
+    monkeypatch.setattr("node.cli.network.find_nodes", lambda layout, options: {0: process.pid})
+    watcher = Watcher(options)
+    try:
+        while watcher.ask(0) is None:
+            assert process.poll() is None
+        assert run("status", "--data-dir", tmp_path) == 0
+        told = capsys.readouterr().out
+        assert re.search(r"^node 1 does not run, start it again with \S+ node --config \S+/node-1/node.toml$", told, re.M)
+        assert f"node 0  process {process.pid}  {options.url(0)}  shard 0 epoch 4 view 9" in told
+        assert run("status", "--data-dir", tmp_path, "--json") == 0
+        first, second = json.loads(capsys.readouterr().out)["nodes"]
+        assert first["problem"] is None
+        assert "node-1/node.toml" in second["problem"]
+    finally:
+        watcher.close()
+        process.kill()
+        process.wait()
 
 
 @pytest.mark.network

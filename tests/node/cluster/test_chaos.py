@@ -41,7 +41,7 @@ def test_what_is_no_partition_is_refused_with_an_example(text):
 
 @pytest.mark.parametrize("kind", [Kill, Pause, lambda *words: Slow(*words, 100)])
 def test_a_node_that_does_not_run_is_named_with_what_starts_it(kind, layout):
-    with pytest.raises(UserError, match=r"node 1 does not run: start it with .* node --config .*node-1/node.toml"):
+    with pytest.raises(UserError, match=r"nothing to break: start the network with .* up --data-dir"):
         kind(layout, OPTIONS, 1).begin(1.0)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from node.cluster import supervisor
 from node.cluster.layout import Layout, Options
+from node.cluster.logfiles import read_lines
 from node.cluster.status import Slashed, Watcher
 from node.cluster.supervisor import NetworkFailed, Statuses, Supervisor, find_supervisor, hold_folder, read_state
 from primitives.errors import StartupRefused
@@ -98,6 +99,17 @@ def test_a_node_killed_from_outside_is_reported_and_the_rest_goes_on(
     seen.polled = lambda statuses: os.kill(os.getpid(), signal.SIGTERM) if seen.notes and statuses[0] else None  # type: ignore[method-assign]
     Supervisor(layout, options, seen).run()
     assert [note for note in seen.notes if "node 1 was ended by SIGKILL" in note and str(layout.config(1)) in note]
+    assert "with 1 of 2 nodes down, a third or more, the chains wait" in seen.notes[0]
+    assert [line.text for line in read_lines(layout, [1], 9)][-1] == seen.notes[0]
+
+
+def test_the_others_go_on_while_more_than_two_thirds_are_there(monkeypatch: pytest.MonkeyPatch, layout: Layout) -> None:
+    options = Options(nodes=4, shards=1, rpc_port=free_port_base(4, 1))
+    start(monkeypatch, options, {2: "killed"})
+    seen = Recorder()
+    seen.polled = lambda statuses: os.kill(os.getpid(), signal.SIGTERM) if seen.notes else None  # type: ignore[method-assign]
+    Supervisor(layout, options, seen).run()
+    assert "node 2 was ended by SIGKILL; the others go on." in seen.notes[0]
 
 
 def test_no_node_left(monkeypatch: pytest.MonkeyPatch, layout: Layout, options: Options) -> None:
