@@ -13,7 +13,7 @@ import h11
 import trio
 from trio_typing import TaskStatus
 
-from node.explorer.site import Answer, Site
+from node.explorer.site import REFUSED, Answer, Site
 from node.metrics import NodeMetrics
 from node.rpc.backend import NetworkBackend
 from primitives.errors import StartupRefused
@@ -67,6 +67,9 @@ async def serve_metrics(
 def _answer(backend: NetworkBackend, metrics: NodeMetrics, site: Site, question: _Question) -> Answer:
     if question.method not in (b"GET", b"HEAD"):
         return Answer(405, _PLAIN, b"GET only\n", (("allow", "GET, HEAD"),))
+    host = question.header(b"host") or "localhost"
+    if not site.hosts.accepts_neighbour(host.encode("latin-1")):
+        return REFUSED
     match question.path:
         case "/metrics":
             return Answer(200, _TEXT, metrics.render())
@@ -77,7 +80,7 @@ def _answer(backend: NetworkBackend, metrics: NodeMetrics, site: Site, question:
             problems = backend.health()
             status = {"status": "unhealthy" if problems else "ok", "problems": problems, "peers": backend.peers()}
             return Answer(503 if problems else 200, "application/json", json.dumps(status).encode())
-    page = site.answer(question.path, question.header(b"host") or "localhost", question.header(b"if-none-match"))
+    page = site.answer(question.path, host, question.header(b"if-none-match"))
     return page or Answer(404, _PLAIN, b"no such address: the explorer is at /, and there are /metrics, /health and /ready\n")
 
 

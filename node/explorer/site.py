@@ -18,8 +18,6 @@ _TYPES = {
     ".svg": "image/svg+xml",
 }  # fmt: skip
 _HOST_NAME = re.compile(r"[a-z0-9.-]+", re.ASCII)
-_REFUSED = b"invalid host: this node answers to its addresses and to the host names it is configured with\n"
-
 Headers = tuple[tuple[str, str], ...]
 
 
@@ -31,6 +29,11 @@ class Answer:
     content_type: str
     body: bytes
     headers: Headers = ()
+
+
+REFUSED = Answer(
+    403, "text/plain; charset=utf-8", b"invalid host: this node answers to its addresses and to the host names it is configured with\n"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ class Site:
             version: of the node, as web3_clientVersion tells it.
             allowed_hosts: names that a request's `Host` may carry besides `localhost` and addresses.
         """
-        self._hosts = HostGuard(allowed_hosts)
+        self.hosts = HostGuard(allowed_hosts)
         self._rpc_port = rpc_ports[min(rpc_ports)]
         self._pages = {"/config.json": _page("application/json", _config(genesis, rpc_ports, self._rpc_port, version))}
         for path in sorted(FOLDER.rglob("*")):
@@ -71,8 +74,8 @@ class Site:
         page = self._pages.get(path)
         if page is None:
             return None
-        if not self._hosts.accepts(host.encode("latin-1", "replace")):
-            return Answer(403, "text/plain; charset=utf-8", _REFUSED)
+        if not self.hosts.accepts(host.encode("latin-1", "replace")):
+            return REFUSED
         # Asked again each time, answered by a few bytes: a node that was brought up to date is never shown through an old page.
         headers = (("etag", page.etag), ("cache-control", "no-cache"), *self._guards(host))
         if page.etag in [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable
 
 _KNOWN_MAX = 256
+_NEIGHBOUR = re.compile(rb"[a-z0-9_-]+(?::[0-9]+)?", re.IGNORECASE)
 
 
 class HostGuard:
@@ -27,6 +29,10 @@ class HostGuard:
                 self._known.clear()
             self._known[header] = known
         return known
+
+    def accepts_neighbour(self, header: bytes) -> bool:
+        """As `accepts`, and names without a dot: containers are called so by those of their own network, pages of the web are not."""
+        return self.accepts(header) or _NEIGHBOUR.fullmatch(header) is not None
 
     def _is_ours(self, header: bytes) -> bool:
         host = header.decode("latin-1").strip().lower()

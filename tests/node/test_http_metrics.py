@@ -104,6 +104,21 @@ async def test_the_page_comes_with_its_guards_and_is_asked_again_by_its_tag(serv
     assert body.lower().startswith(b"<!doctype html>")
 
 
+@pytest.mark.parametrize("path", ["/metrics", "/health", "/ready", "/", "/nothing"])
+async def test_a_page_that_rebinds_its_name_reads_nothing(served, path):
+    status, body = await ask(served[1], "GET", path, Host="evil.example")
+    assert (status, body[:13]) == (403, b"invalid host:")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:9100", "[::1]:9100", "localhost", "node.example:9100", "node-0:9100", "shardnet_node_0"])
+async def test_whoever_scrapes_may_call_the_node_by_address_configured_name_or_container_name(served, host):
+    assert (await ask(served[1], "GET", "/metrics", Host=host))[0] == 200
+
+
+async def test_the_page_is_not_served_under_a_container_name(served):
+    assert (await ask(served[1], "GET", "/", Host="node-0:9100"))[0] == 403
+
+
 async def test_garbage_ends_its_connection_and_nothing_else(served):
     _, port = served
     stream = await trio.open_tcp_stream("127.0.0.1", port)
