@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import queue
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -36,6 +37,14 @@ _LOG = logging.getLogger("shardnet.chain")
 _OUTPUT = logging.getLogger("shardnet.output")
 _QUIET = ("libp2p", "hypercorn", "multiaddr", "noiseprotocol", "async_service", "anyio", "eth")
 """Libraries that log for their own authors; their warnings and worse stay."""
+_FIELD = r"([a-z0-9_]+)=(\[[^\]\n]{0,1000}\]|[^ \n]*)"
+_EVENT = re.compile(rf"[a-z0-9_]+(?: {_FIELD})*")
+_EACH_FIELD = re.compile(f" {_FIELD}")
+_WHOLE_NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,14})", re.ASCII)
+"""What every reader of JSON takes for the same number."""
+_FRACTION = re.compile(r"-?\d{1,15}\.\d{1,15}", re.ASCII)
+_TEXTS = frozenset({"error", "genesis_root", "hash", "host", "message", "path", "peer", "peer_id", "reason", "why"})
+"""Fields that are text whatever they look like."""
 
 
 def _time(record: logging.LogRecord) -> str:
@@ -52,21 +61,32 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """The same for machines: the event, its fields as strings, and what happened to whom."""
+    """The same for machines: the event, and its fields as numbers, lists of whole numbers, or strings."""
 
     def format(self, record: logging.LogRecord) -> str:
         """One JSON object."""
         message = record.getMessage()[:TEXT_CHARACTERS_MAX]
-        event, *fields = message.split(" ")
+        event = message.partition(" ")[0]
         line: dict[str, object] = {"time": _time(record), "level": record.levelname.lower(), "logger": record.name, "event": event}
-        pairs = [field.partition("=") for field in fields]
-        if all(separator for _, separator, _ in pairs):
-            line |= {key: value for key, _, value in pairs}
+        if _EVENT.fullmatch(message):
+            line |= {key: value if key in _TEXTS else _typed(value) for key, value in _EACH_FIELD.findall(message)}
         else:
             line["message"] = message
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)[:TEXT_CHARACTERS_MAX]
         return json.dumps(line)
+
+
+def _typed(text: str) -> object:
+    if _WHOLE_NUMBER.fullmatch(text):
+        return int(text)
+    if _FRACTION.fullmatch(text):
+        return float(text)
+    if text.startswith("[") and text.endswith("]"):
+        items = [item.strip() for item in text[1:-1].split(",")] if text != "[]" else []
+        if all(_WHOLE_NUMBER.fullmatch(item) for item in items):
+            return [int(item) for item in items]
+    return text
 
 
 class Sink(Protocol):

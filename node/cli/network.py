@@ -17,7 +17,7 @@ from node.cli.display import make_table
 from node.cli.options import as_json, data_dir, print_json, show_coins
 from node.cluster.command import own_command
 from node.cluster.layout import Layout, Options, require_options
-from node.cluster.logfiles import Follower, has_said, read_lines
+from node.cluster.logfiles import Follower, has_said, parse_line, read_lines
 from node.cluster.processes import find_nodes, terminate, why_silent
 from node.cluster.status import NodeStatus, Watcher, ask_at
 from node.cluster.supervisor import find_supervisor, read_state
@@ -156,6 +156,6 @@ def logs(data_dir: Path, node: int | None, lines: int, follow: bool, as_json: bo
 
 def _print_line(index: int, line: str, as_json: bool, is_alone: bool) -> None:
     if as_json:
-        print_json({"node": index, "line": line})
+        print_json({"node": index, "line": parse_line(line)})
     else:
         click.echo(line if is_alone else f"node {index} | {line}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import json
 import os
 import re
 import time
@@ -30,6 +31,17 @@ class Line(NamedTuple):
     """Of the line, or of the last line before it that has one."""
     node: int
     text: str
+
+
+def parse_line(text: str) -> str | dict[str, object]:
+    """The object that a line of a JSON log is; any other line as it stands."""
+    if not text.startswith('{"time": '):
+        return text
+    try:
+        parsed = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return parsed if isinstance(parsed, dict) else text
 
 
 def has_said(layout: Layout, node: int) -> bool:

@@ -58,7 +58,8 @@ def test_a_block_is_a_line_for_people_and_an_object_for_machines(lines):
     text = TextFormatter().format(lines[0])
     assert text.endswith("info    block_final chain=0 height=7 transactions=3 execution_ms=12")
     line = json.loads(JsonFormatter().format(lines[0]))
-    assert {key: line[key] for key in ("level", "event", *BLOCK)} == {"level": "info", "event": "block_final", **BLOCK}
+    fields = {key: int(value) for key, value in BLOCK.items()}
+    assert {key: line[key] for key in ("level", "event", *BLOCK)} == {"level": "info", "event": "block_final", **fields}
 
 
 @pytest.mark.parametrize(
@@ -74,7 +75,19 @@ def test_a_value_stays_one_field_of_one_line(lines):
     log_observation("blocks_rejected", {"chain": "1", "message": "bad\nroot \r\t chain=9"})
     assert "\n" not in TextFormatter().format(lines[0])
     line = json.loads(JsonFormatter().format(lines[0]))
-    assert (line["chain"], line["message"]) == ("1", "bad_root_chain=9")
+    assert (line["chain"], line["message"]) == (1, "bad_root_chain=9")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("0", 0), ("-12", -12), ("1.5", 1.5), ("[0, 1]", [0, 1]), ("[]", []), ("[7]", [7]), ("", ""), ("007", "007"), ("1e5", "1e5"),
+     ("9" * 16, "9" * 16), ("127.0.0.1", "127.0.0.1"), ("[a]", "[a]"), ("[" * 5_000, "[" * 5_000), ("٣", "٣"), ("a=b", "a=b")],
+)  # fmt: skip
+def test_a_field_has_its_type_for_machines(text, value):
+    record = logging.LogRecord("x", logging.INFO, "", 0, "told peer=12 what=%s port=9000", (text,), None)
+    line = json.loads(JsonFormatter().format(record))
+    assert (line["event"], line["peer"], line["what"], line["port"]) == ("told", "12", value, 9000)
+    assert "message" not in line
 
 
 def test_a_sentence_stays_whole_for_machines():

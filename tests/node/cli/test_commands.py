@@ -168,6 +168,10 @@ def test_logs(tmp_path: Path, capsys: Captured) -> None:
     assert capsys.readouterr().out == "node 0 | line 7 of 0\nnode 0 | line 8 of 0\nnode 1 | line 7 of 1\nnode 1 | line 8 of 1\n"
     assert run("logs", "--data-dir", tmp_path, "--node", 1, "-n", 1, "--json") == 0
     assert json.loads(capsys.readouterr().out) == {"node": 1, "line": "line 8 of 1"}
+    said = {"time": "2026-01-01T00:00:00.000Z", "level": "info", "logger": "shardnet.chain", "event": "block_final", "height": 7}
+    Layout(tmp_path).log(1).write_text(json.dumps(said) + "\n")
+    assert run("logs", "--data-dir", tmp_path, "--node", 1, "-n", 1, "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {"node": 1, "line": said}
     assert run("logs", "--data-dir", tmp_path, "--node", 2) == 2
 
 

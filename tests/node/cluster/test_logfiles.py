@@ -8,7 +8,7 @@ import pytest
 
 from node.cluster import logfiles
 from node.cluster.layout import Layout
-from node.cluster.logfiles import Follower, has_said, read_lines
+from node.cluster.logfiles import Follower, has_said, parse_line, read_lines
 from node.logs import RotatingFile
 
 
@@ -73,3 +73,12 @@ def test_following_goes_on_through_a_part_that_is_set_aside(layout: Layout, monk
     file.close()
     assert sorted(islice(follower.lines(), 4)) == [(0, "half line"), (0, "in a new part"), (0, "next one"), (1, "other")]
     follower.close()
+
+
+@pytest.mark.parametrize("text", ["2026-01-01T00:00:00.000Z info", '{"time": "cut off', '{"time": ' + "[" * 100_000, '["time"]', "{}"])
+def test_a_line_that_is_no_object_of_the_log_stays_text(text: str) -> None:
+    assert parse_line(text) == text
+
+
+def test_an_object_of_the_log_is_one() -> None:
+    assert parse_line('{"time": "2026-01-01T00:00:00.000Z", "height": 7}') == {"time": "2026-01-01T00:00:00.000Z", "height": 7}
