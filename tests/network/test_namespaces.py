@@ -12,9 +12,9 @@ from tests.e2e.harness import ROOT, wait_for
 NOBODY = 65534
 UNPRIVILEGED = f"""
 import os
+from tests.network.namespaces import Namespace
 os.setgroups([])
 os.setuid({NOBODY})
-from tests.network.namespaces import Namespace
 Namespace()
 """
 KILLED = """
