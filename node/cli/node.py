@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import click
@@ -30,7 +31,7 @@ from node.cli.options import as_json
 @click.option("--log-format", help="text or json.")
 @as_json
 def node(config: Path | None, peers: tuple[str, ...], shards: str | None, as_json: bool, **flags: object) -> None:
-    """Run one node in the foreground until SIGTERM or SIGINT; options go before what is in the file. --json logs in JSON.
+    """Run one node in the foreground until SIGTERM or SIGINT; options override what is in the file. --json logs in JSON.
 
     Without --config it is an observer: it joins at the peers it is given, follows the network and serves JSON-RPC.
     """
@@ -48,6 +49,8 @@ def node(config: Path | None, peers: tuple[str, ...], shards: str | None, as_jso
     if as_json:
         flags["log_format"] = "json"
     settings = load_config(config, os.environ, flags)
+    if settings.log_file is not None and sys.stderr.isatty():
+        click.echo(f"what the node says goes to {settings.log_file}; Ctrl-C stops it", err=True)
     from node.daemon import run
 
     run(settings)

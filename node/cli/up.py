@@ -14,8 +14,9 @@ from node.cli.display import TableDisplay, choose_display, describe, print_addre
 from node.cli.options import as_json, data_dir, given_options, network_options, print_json
 from node.cli.warnings import warn_of_reach
 from node.cluster.command import own_command
-from node.cluster.layout import Layout, Options, merge_options, new_options, read_options
-from node.cluster.personas import PERSONA_NAMES, parse_personas, write_personas
+from node.cluster.configs import settle_configs
+from node.cluster.layout import Layout, Options, merge_options, new_options, read_options, renew_options
+from node.cluster.personas import PERSONA_NAMES, parse_personas
 from node.cluster.processes import require_free_ports
 from node.cluster.supervisor import Supervisor, hold_folder, start_detached
 from primitives.errors import StartupRefused
@@ -31,7 +32,7 @@ from primitives.errors import StartupRefused
     "--persona", "personas", multiple=True, metavar="NAME@NODE",
     help=f"Have a node break the rules: {', '.join(PERSONA_NAMES)}; again for more.",
 )
-@click.option("--fresh", is_flag=True, help="Start from a new genesis; what is in the folder is deleted.")
+@click.option("--fresh", is_flag=True, help="Start from a new genesis; the folder's chains are deleted, its options stay.")
 @click.option("--yes", is_flag=True, help="Do not ask before deleting.")
 @click.option("--detach", is_flag=True, help="Return once the network is ready; shardnet down stops it.")
 @as_json
@@ -46,23 +47,18 @@ def up(
     layout, given = Layout(data_dir), given_options(values)
     new_options(given).check()
     with hold_folder(layout):
-        kept = read_options(layout)
-        stored = None if fresh else kept
-        if stored is not None:
-            options = merge_options(stored, given)
-        else:
-            # a new genesis on an old folder keeps the folder's ports
-            ports = {} if kept is None else {"rpc_port": kept.rpc_port, "p2p_port": kept.p2p_port, "metrics_port": kept.metrics_port}
-            options = new_options(ports | given)
+        stored = None if fresh else read_options(layout)
+        options = renew_options(layout, given) if stored is None else merge_options(stored, given)
+        options.check()
         misbehaving = parse_personas(personas, options.nodes)
         require_free_ports(options)
         if fresh:
             _clear(layout, yes)
         _write(layout, options, stored)
-        write_personas(layout, options, misbehaving)
+        settle_configs(layout, options, misbehaving, log_format)
         warn_of_reach(options)
         if not as_json:
-            click.echo(f"starting {options.nodes} node(s) with {options.shards} shard(s) in {layout.folder}")
+            click.echo(f"starting {_count(options.nodes, 'node')} with {_count(options.shards, 'shard')} in {layout.folder}")
             for node, name in sorted(misbehaving.items()):
                 click.echo(f"node {node} breaks the rules: {name}")
         if not detach:
@@ -75,6 +71,10 @@ def up(
     else:
         print_addresses(layout, options)
         click.echo(f"ready after {seconds:.1f} s; {own_command('down', data_dir)} stops the network")
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number} {name}{'' if number == 1 else 's'}"
 
 
 def _run(layout: Layout, options: Options, as_json: bool) -> None:

@@ -100,6 +100,9 @@ class Options:
                 taken[port] = option
 
 
+_USUAL = Options()
+
+
 def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
@@ -219,12 +222,22 @@ def replace_file(path: Path, text: str, mode: int = 0o644) -> None:
     draft.replace(path)
 
 
-def new_options(given: dict[str, Any]) -> Options:
-    """The options of a new network; an idle one is never faster than a busy one."""
-    options = Options(**given)
+def new_options(given: dict[str, Any], base: Options = _USUAL) -> Options:
+    """The options of a new network, those of `base` where none is given; an idle one is never faster than a busy one."""
+    options = replace(base, **given)
     if "idle_block_time_ms" not in given and options.block_time_ms > options.idle_block_time_ms:
         options = replace(options, idle_block_time_ms=options.block_time_ms)
     return options
+
+
+def renew_options(layout: Layout, given: dict[str, Any]) -> Options:
+    """The options of a new network in a folder: those it had, where none is given."""
+    try:
+        stored = read_options(layout)
+    except StartupRefused:
+        # half of a network is what a new one is made to get rid of
+        stored = None
+    return new_options(given, stored or _USUAL)
 
 
 def merge_options(stored: Options, given: dict[str, Any]) -> Options:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
-import tomli_w
-
-from node.cluster.layout import Layout, Options, replace_file
 from primitives.errors import InvalidConfig
 
 PERSONA_NAMES: Final = ("double-voter", "equivocating-proposer", "vote-withholder", "block-withholder", "certificate-forger")
@@ -37,22 +33,3 @@ def parse_personas(texts: Sequence[str], nodes: int) -> dict[int, str]:
             "--persona", f"{len(found)} of {nodes} nodes are a third or more, which no agreement survives: start at least {fewest} nodes"
         )
     return found
-
-
-def write_personas(layout: Layout, options: Options, personas: Mapping[int, str]) -> None:
-    """Gives each node of a folder its persona, and takes it from all others.
-
-    Raises:
-        InvalidConfig: a configuration cannot be read.
-    """
-    for node in range(options.nodes):
-        path = layout.config(node)
-        try:
-            settings = tomllib.loads(path.read_text())
-        except (OSError, ValueError) as error:
-            raise InvalidConfig("", f"{path} cannot be changed ({error}): use --fresh") from error
-        changed = {name: value for name, value in settings.items() if name != "persona"}
-        if node in personas:
-            changed["persona"] = personas[node]
-        if changed != settings:
-            replace_file(path, tomli_w.dumps(changed))

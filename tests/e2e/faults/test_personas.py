@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from node.cluster.personas import PERSONA_NAMES, write_personas
+from node.cluster.configs import settle_configs
+from node.cluster.personas import PERSONA_NAMES
 from node.personas import PERSONAS
 from tests.e2e.explorer.browser import browsing
 from tests.e2e.harness import Cluster, make_options, wait_for
@@ -25,7 +26,7 @@ def test_every_persona_has_a_name_for_the_command_line() -> None:
 def started(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     options = replace(make_options(), epoch_length=EPOCH_BLOCKS, idle_block_time_ms=500)
     cluster = Cluster(tmp_path_factory.mktemp("personas") / "network", options)
-    write_personas(cluster.layout, options, {BYZANTINE: request.param})
+    settle_configs(cluster.layout, options, {BYZANTINE: request.param})
     try:
         cluster.start()
         cluster.wait_ready(0, 1, 3)

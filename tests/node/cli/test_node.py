@@ -40,7 +40,7 @@ def test_an_observer_needs_no_file(started: list[NodeConfig], tmp_path: Path, mo
     assert (config.shards, config.rpc_port, config.validator_keys) == ((0, 2), 9545, None)
 
 
-def test_options_go_before_the_file(started: list[NodeConfig], tmp_path: Path) -> None:
+def test_options_override_the_file(started: list[NodeConfig], tmp_path: Path) -> None:
     path = tmp_path / "node.toml"
     path.write_text('genesis = "genesis.json"\ndata_dir = "."\nnode_key = "node.key"\nshards = [0]\nrpc_port = 1000\n')
     assert run("--config", str(path), "--shards", "1", "--peer", PEER) == 0

@@ -7,7 +7,7 @@ from eth_account import Account
 
 from node.cluster.accounts import COIN, FAUCET_ACCOUNT, FAUCET_COINS, TEST_ACCOUNT_COINS, TEST_ACCOUNTS, TEST_MNEMONIC
 from node.cluster.files import move_network, write_network
-from node.cluster.layout import Layout, Options, merge_options, new_options, read_options, require_options
+from node.cluster.layout import Layout, Options, merge_options, new_options, read_options, renew_options, require_options
 from node.config import load_config
 from node.genesis import check_accounts, load_genesis
 from primitives import bls
@@ -152,3 +152,12 @@ def test_half_a_network_is_refused(tmp_path: Path) -> None:
     (tmp_path / "network.json").unlink()
     with pytest.raises(StartupRefused, match="--fresh"):
         read_options(Layout(tmp_path))
+
+
+def test_a_new_genesis_keeps_the_options_of_the_folder(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    assert renew_options(layout, {"nodes": 2}) == Options(nodes=2)
+    write_network(tmp_path, Options(nodes=1, rpc_port=7_000, block_time_ms=500))
+    assert renew_options(layout, {"shards": 1}) == Options(nodes=1, rpc_port=7_000, block_time_ms=500, shards=1)
+    layout.network.write_text("{}")
+    assert renew_options(layout, {}) == Options()

@@ -1,12 +1,8 @@
 """Personas as a command names them, and as configurations hold them."""
 
-import tomllib
-
 import pytest
 
-from node.cluster.files import write_network
-from node.cluster.layout import Layout, Options
-from node.cluster.personas import parse_personas, write_personas
+from node.cluster.personas import parse_personas
 from primitives.errors import InvalidConfig
 
 
@@ -29,16 +25,3 @@ def test_personas_are_named_with_their_nodes():
 def test_what_cannot_be_is_refused_with_what_can(texts, nodes, sentence):
     with pytest.raises(InvalidConfig, match=sentence):
         parse_personas(texts, nodes)
-
-
-def test_a_start_without_them_makes_all_honest_again(tmp_path):
-    options, layout = Options(nodes=2), Layout(tmp_path)
-    write_network(tmp_path, options)
-    before = [layout.config(node).read_text() for node in range(2)]
-    write_personas(layout, options, {1: "double-voter"})
-    assert [tomllib.loads(layout.config(node).read_text()).get("persona") for node in range(2)] == [None, "double-voter"]
-    write_personas(layout, options, {})
-    assert [tomllib.loads(layout.config(node).read_text()) for node in range(2)] == [tomllib.loads(text) for text in before]
-    layout.config(0).write_text("no toml =")
-    with pytest.raises(InvalidConfig, match="use --fresh"):
-        write_personas(layout, options, {})
