@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import faulthandler
 import os
-import queue
 import signal
 import sys
 import threading
@@ -60,23 +59,32 @@ class _Worker:
         self._lane = lane
         self._service = service
         self._output = output
-        self._questions: queue.Queue[wire.Question | None] = queue.Queue(QUEUE_MAX[lane])
+        self._waiting: dict[int, wire.Question] = {}
+        """By id, in the order asked."""
+        self._changed = threading.Condition()
         self._stopping = False
         self._thread = threading.Thread(target=self._work, name=f"{lane} work")
         self._thread.start()
 
     def take(self, question: wire.Question) -> None:
         """Queues a question, or answers that the queue is full."""
-        try:
-            self._questions.put_nowait(question)
-        except queue.Full:
+        with self._changed:
+            if has_room := len(self._waiting) < QUEUE_MAX[self._lane]:
+                self._waiting[question.id] = question
+                self._changed.notify()
+        if not has_room:
             self._output.send(wire.failure(question.id, Busy(queue_limit(self._lane))))
+
+    def withdraw(self, question: int) -> None:
+        """Forgets a question that still waits; its place is free at once. One that is begun goes on."""
+        with self._changed:
+            self._waiting.pop(question, None)
 
     def end(self) -> None:
         """Lets the thread end when it is done with what it is at."""
-        self._stopping = True
-        if self._questions.empty():
-            self._questions.put(None)
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
 
     def await_end(self, seconds_max: float) -> bool:
         """Whether it has ended in time."""
@@ -84,8 +92,14 @@ class _Worker:
         return not self._thread.is_alive()
 
     def _work(self) -> None:
-        while not self._stopping and (question := self._questions.get()) is not None:
+        while (question := self._next()) is not None:
             self._output.send(self._answer(question))
+
+    def _next(self) -> wire.Question | None:
+        """The oldest question, waited for; None when the lane ends."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopping or self._waiting)
+            return None if self._stopping else self._waiting.pop(next(iter(self._waiting)))
 
     def _answer(self, question: wire.Question) -> bytes:
         arguments = OPERATIONS[question.operation].decode_arguments(question.arguments)
@@ -125,7 +139,11 @@ def _serve(frames: Iterator[bytes], service: Service, output: _Output) -> None:
     workers = {lane: _Worker(lane, service, output) for lane in Lane}
     for data in frames:
         question = wire.decode_question(data)
-        workers[OPERATIONS[question.operation].lane].take(question)
+        if question.operation == wire.WITHDRAW:
+            for worker in workers.values():
+                worker.withdraw(question.id)
+        else:
+            workers[OPERATIONS[question.operation].lane].take(question)
     service.end_calls()
     deadline = time.monotonic() + FINISH_SECONDS_MAX
     for worker in workers.values():

@@ -6,6 +6,7 @@ import logging
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import trio
 
 import node
 from node.executors import wire
-from node.executors.operations import OPERATIONS
+from node.executors.operations import OPERATIONS, Lane
 from primitives.errors import ExecutorLost, InvalidEncoding, ShardnetError
 from shard.results import HeadInfo
 
@@ -28,9 +29,11 @@ OUTBOX_FRAMES_MAX = 16
 class _Pending:
     """A question that waits for its answer."""
 
-    def __init__(self) -> None:
+    def __init__(self, frame: bytes) -> None:
+        self.frame = frame
         self.done = trio.Event()
         self.answer: wire.Answer | None = None
+        self.is_sent = self.is_withdrawn = False
 
 
 class Connection:
@@ -51,7 +54,9 @@ class Connection:
         self._output = trio.lowlevel.FdStream(our_output)
         self._input = trio.lowlevel.FdStream(our_input)
         self._buffer = bytearray()
-        self._frames_in, self._frames_out = trio.open_memory_channel[bytes](OUTBOX_FRAMES_MAX)
+        self._outbox, self._to_send = trio.open_memory_channel[_Pending | None](OUTBOX_FRAMES_MAX)
+        self._withdrawals = bytearray()
+        """Frames that go before the next question, or alone where None is in the outbox; one a question at most."""
         self._ids = count(wire.OPENING_ID + 1)
         self._pending: dict[int, _Pending] = {}
 
@@ -90,18 +95,22 @@ class Connection:
             nursery.cancel_scope.cancel()
 
     async def ask(self, operation: str, arguments: tuple[Any, ...]) -> Any:
-        """Asks, and waits for the answer.
+        """Asks, and waits for the answer. Cancelled, it takes the question back, unless that is one that writes.
 
         Raises:
             ExecutorLost: the child ended first.
             ShardnetError: what the operation raised.
         """
-        number, pending = next(self._ids), _Pending()
-        question = wire.frame(wire.Question(number, operation, msgspec.Raw(wire.encode(arguments))))
+        number = next(self._ids)
+        pending = _Pending(wire.frame(wire.Question(number, operation, msgspec.Raw(wire.encode(arguments)))))
         self._pending[number] = pending
         try:
-            await self._frames_in.send(question)
+            await self._outbox.send(pending)
             await pending.done.wait()
+        except trio.Cancelled:
+            if OPERATIONS[operation].lane is not Lane.BLOCK:
+                self._withdraw(number, pending)
+            raise
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             raise self._lost() from None
         finally:
@@ -119,25 +128,40 @@ class Connection:
 
     def end_input(self) -> None:
         """Lets the child finish: its input ends after the frames that wait."""
-        self._frames_in.close()
+        self._outbox.close()
 
     async def close(self) -> int:
         """Ends the child at once, if it still runs, and frees all that was held for it; its exit code."""
         with trio.CancelScope(shield=True):
             self.process.kill()
             code = await trio.to_thread.run_sync(self.process.wait)
-            self._frames_in.close()
-            self._frames_out.close()
+            self._outbox.close()
+            self._to_send.close()
             await self._input.aclose()
             await self._output.aclose()
         for pending in self._pending.values():
             pending.done.set()
         return code
 
+    def _withdraw(self, number: int, pending: _Pending) -> None:
+        if not pending.is_sent:
+            pending.is_withdrawn = True
+            return
+        self._withdrawals += wire.withdrawal(number)
+        # Where the outbox is full, there is something to go before.
+        with suppress(trio.WouldBlock, trio.BrokenResourceError, trio.ClosedResourceError):
+            self._outbox.send_nowait(None)
+
     async def _send_frames(self) -> None:
         try:
-            async for frame in self._frames_out:
-                await self._output.send_all(frame)
+            async for pending in self._to_send:
+                frames = bytes(self._withdrawals)
+                self._withdrawals.clear()
+                if pending is not None and not pending.is_withdrawn:
+                    pending.is_sent = True
+                    frames, pending.frame = frames + pending.frame, b""
+                if frames:
+                    await self._output.send_all(frames)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return
         await self._output.aclose()

@@ -45,6 +45,7 @@ class Question(msgspec.Struct, frozen=True, array_like=True):
 
     id: int
     operation: str
+    """`WITHDRAW` takes back the question with this id, if it still waits."""
     arguments: msgspec.Raw
 
 
@@ -66,6 +67,7 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
     result: msgspec.Raw
 
 
+WITHDRAW = "withdraw"
 OPENING_ID = 0
 """Id of the answer to `Opening`."""
 
@@ -92,6 +94,11 @@ def frame(message: msgspec.Struct) -> bytes:
     if len(body) > FRAME_BYTES_MAX:
         raise Interrupted("frame_bytes_max", f"{len(body)} bytes, at most {FRAME_BYTES_MAX}")
     return len(body).to_bytes(LENGTH_BYTES, "big") + body
+
+
+def withdrawal(question: int) -> bytes:
+    """Frame that takes a question back; it has no answer."""
+    return frame(Question(question, WITHDRAW, _NOTHING))
 
 
 def frame_length(prefix: bytes) -> int:

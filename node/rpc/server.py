@@ -12,6 +12,7 @@ import math
 import re
 import socket
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any, cast
 
 import trio
@@ -24,6 +25,7 @@ from trio_typing import TaskStatus
 
 from node.rpc.app import Application
 from node.rpc.backend import NetworkBackend, RpcObserver
+from node.rpc.gone import end_gone
 from node.rpc.limits import (
     ACCEPT_BACKLOG_MAX,
     CONNECTION_REQUESTS_MAX,
@@ -74,6 +76,11 @@ class _Connection:
     def socket(self) -> trio.socket.SocketType:
         """What hypercorn asks for the addresses of both ends."""
         return self._stream.socket
+
+    @property
+    def is_working(self) -> bool:
+        """Whether there is a request whose answer has not begun."""
+        return self._in_request and self._answered is None
 
     async def receive_some(self, max_bytes: int) -> bytes:
         """Bytes of the client; empty at their end or when a request's head takes too long."""
@@ -169,6 +176,11 @@ class _Connection:
         """The request is read to its end, and about to be answered."""
         self._answered, self._head = trio.Event(), None
 
+    async def end_answers(self) -> None:
+        """The request is answered before its body was read: the client is told that nothing more comes."""
+        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            await self._stream.send_eof()
+
     def request_ended(self) -> None:
         """The request is answered."""
         self._in_request = False
@@ -199,6 +211,7 @@ class _Server:
             try:
                 async with trio.open_nursery() as accepting:
                     accepting.start_soon(self._live.run)
+                    accepting.start_soon(end_gone, self._open, self._observe)
                     for listener, default_path in listeners:
                         accepting.start_soon(self._accept, listener, default_path, connections)
                     task_status.started([listener.socket.getsockname()[1] for listener, _ in listeners])

@@ -32,9 +32,11 @@ class _Service:
 class _Output:
     def __init__(self) -> None:
         self.frames: list[bytes] = []
+        self.sent = threading.Semaphore(0)
 
     def send(self, frame: bytes) -> None:
         self.frames.append(frame)
+        self.sent.release()
 
 
 def questions(service: _Service) -> Iterator[bytes]:
@@ -72,3 +74,27 @@ def test_what_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> Non
         assert ended == [0]
     finally:
         service.free.set()
+
+
+def test_what_is_withdrawn_is_not_begun_and_gives_up_its_place_at_once() -> None:
+    service, output = _Service(), _Output()
+    worker = child._Worker(child.Lane.CALL, cast(Service, service), cast(child._Output, output))
+    asked = [wire.Question(number, "head", msgspec.Raw(wire.encode(()))) for number in range(child.QUEUE_MAX[child.Lane.CALL] + 3)]
+    first, *waiting, refused, last = asked
+    worker.take(first)
+    service.asked.wait()
+    for question in waiting:
+        worker.take(question)
+    worker.take(refused)
+    output.sent.acquire()
+    answer = wire.decode_answer(output.frames.pop()[wire.LENGTH_BYTES :])
+    assert (answer.id, answer.failure and answer.failure.code) == (refused.id, "call_queue_max")
+    for question in (first, *waiting, refused):
+        worker.withdraw(question.id)
+    worker.take(last)
+    service.free.set()
+    for _ in range(2):
+        output.sent.acquire()
+    worker.end()
+    assert worker.await_end(20)
+    assert [wire.decode_answer(frame[wire.LENGTH_BYTES :]).id for frame in output.frames] == [first.id, last.id]
