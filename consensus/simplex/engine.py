@@ -151,7 +151,7 @@ class Simplex:
         return self.handle_all(deque((event,)), now_ms)
 
     def handle_all(self, events: deque[Event], now_ms: int) -> list[Effect]:
-        """Reacts to events that came together, and settles once; takes them out of `events`, none beyond one that a peer is to blame for."""
+        """Reacts to events that came together, taken out of `events`, and settles once; none is looked at beyond a peer's misdeed."""
         assert self._state.view > 0, "start comes first"
         turn = Turn(now_ms)
         while events:

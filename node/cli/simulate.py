@@ -14,7 +14,7 @@ from primitives.errors import InvalidConfig
 @click.option("--shards", type=click.IntRange(1, 16), default=2, show_default=True, help="Shard chains.")
 @click.option("--views", type=click.IntRange(1, 1_000_000), default=50, show_default=True, help="Beacon views after which it ends.")
 @click.option(
-    "--faults", type=click.Choice(["none", "light", "standard", "heavy"]), default="light", show_default=True, help="Loss, delay, crashes."
+    "--faults", type=click.Choice(["none", "light", "standard", "heavy", "crashing"]), default="light", show_default=True, help="Loss, delay, crashes."
 )
 @click.option("--signatures", type=click.Choice(["fast", "bls"]), default="fast", show_default=True, help="A stand-in, or real ones.")
 @click.option(

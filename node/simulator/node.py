@@ -71,6 +71,9 @@ class SimulatedNode:
         """What makes it break the rules; None: nothing does."""
         self.is_alive = False
         self.boot = 0
+        self.skew_ms = 0
+        """How far ahead its wall clock is."""
+        self._doom: tuple[int | None, int] | None = None
         self._inbox: list[fx.Event] = []
         """What has come from the network since the node last looked."""
         self._turns: deque[Callable[[], list[fx.Effect]]] = deque()
@@ -87,6 +90,7 @@ class SimulatedNode:
         self._is_busy, self._tick_ms = False, None
         self._turns.clear()
         self._inbox.clear()
+        self._doom = None
         self.executors = {shard: disk.open() for shard, disk in self.disks.items()}
         heads = {shard: executor.head() for shard, executor in self.executors.items()}
         block, state = world.beacon_genesis
@@ -107,8 +111,21 @@ class SimulatedNode:
         for database in databases:
             database.crash(self.world.rng.randint(0, database.unsynced))
 
+    def doom(self, effects_kept: int | None, down_ms: int) -> None:
+        """Has it crash in the next turn that writes what must be synced.
+
+        Args:
+            effects_kept: effects of that turn that are carried out; None: it crashes before all is synced.
+            down_ms: how long it is away.
+        """
+        self._doom = (effects_kept, down_ms)
+
+    def pardon(self) -> None:
+        """Takes back its `doom`."""
+        self._doom = None
+
     def _clocks(self) -> fx.Now:
-        return fx.Now(self.world.now_ms, self.world.genesis.timestamp * 1000 + self.world.now_ms)
+        return fx.Now(self.world.now_ms, self.world.genesis.timestamp * 1000 + self.world.now_ms + self.skew_ms)
 
     def later(self, delay_ms: int, action: Any, *arguments: Any) -> None:
         """Does something unless the node has crashed meanwhile."""
@@ -168,15 +185,23 @@ class SimulatedNode:
             others: list[fx.Effect] = [effect for effect in effects if not isinstance(effect, fx.Persist)]
             self.store.database.write_batch([(record.key, record.value) for record in records], sync=False)
             if any(record.durable for record in records):
-                self.later(SYNC_MS, self._synced, others)
+                if self._doom is not None and self._doom[0] is None:
+                    self.world.crash(self, self._doom[1])
+                else:
+                    self.later(SYNC_MS, self._synced, others)
                 return
             self._carry_out(others)
         self._is_busy = False
 
     def _synced(self, effects: list[fx.Effect]) -> None:
         self.store.database.sync()
-        self._carry_out(effects)
-        self._go_on()
+        if self._doom is not None and self._doom[0] is not None:
+            for effect in effects[: self._doom[0]]:
+                self._carry_out_one(effect)
+            self.world.crash(self, self._doom[1])
+        else:
+            self._carry_out(effects)
+            self._go_on()
 
     def _carry_out(self, effects: list[fx.Effect]) -> None:
         for effect in effects:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from consensus.beacon.transition import apply_block
 from node.core import effects as fx
+from node.core import tree
 from p2p.messages import Blocks, BlocksByRange, BlocksByRoot, BundleByNonce, Certificates, ConsensusBatch, GossipPayload, Status
 from p2p.topics import Topic, TopicKind
 from primitives.blocks import BeaconBlock, ShardBlock
@@ -143,6 +144,38 @@ class EquivocatingProposer(Persona):
             yield replace(said, targets=None if both else some)
             yield Said(said.topic, other, None if both else frozenset(range(len(self.world.nodes))) - some)
             return
+        yield said
+
+
+class ForkBuilder(Persona):
+    """Builds a shard's block on the parent of the block it should build on, as if that one had been nullified."""
+
+    def __init__(self, node: SimulatedNode) -> None:
+        super().__init__(node)
+        self._forks: dict[tuple[int, int], Proposal] = {}
+
+    def builds(self, effect: fx.Build, context: BuildContext) -> None:
+        """See `Persona`."""
+        chain = self.node.core.shards[effect.shard]
+        parent = chain.tree.get(effect.parent)
+        below = None if parent is None else chain.tree.get(parent.info.parent)
+        certificates = () if below is None else chain.engine.certificates(below.info.view, below.info.view)
+        notarized = [one for one in certificates if below is not None and one.root == below.info.root]
+        if below is None or below.status is not tree.Status.VALID or not notarized:
+            return
+        built = self.node.executors[effect.shard].build(below.info.root, replace(context, available={}), (), 1000)
+        vote = self.vote(chain.instance, effect.view, VoteKind.NOTARIZE, built.result.hash)
+        if len(self._forks) >= ALTERNATIVES_MAX:
+            self._forks.clear()
+        self._forks[effect.shard, effect.view] = Proposal(built.block, notarized[0], vote)
+
+    def agrees(self, said: Said, batch: ConsensusBatch) -> Iterator[Said]:
+        """See `Persona`: instead of its own block and its vote for that."""
+        for proposal in filter(lambda proposal: self.is_own(proposal.vote), batch.proposals):
+            fork = self._forks.get((said.topic.chain, proposal.vote.view))
+            if fork is not None:
+                others = tuple(vote for vote in batch.votes if vote != proposal.vote)
+                said = changed(said, batch, proposals=(fork,), votes=(*others, fork.vote))
         yield said
 
 
@@ -304,6 +337,7 @@ class SlowProposer(Persona):
 
 PERSONAS: dict[str, type[Persona]] = {
     "equivocating-proposer": EquivocatingProposer,
+    "fork-builder": ForkBuilder,
     "double-voter": DoubleVoter,
     "vote-withholder": VoteWithholder,
     "block-withholder": BlockWithholder,

@@ -216,7 +216,7 @@ class World:
 
     def crash(self, node: SimulatedNode, down_ms: int) -> None:
         """Ends a node as kill -9 does; it comes back later."""
-        if not node.is_alive or self.weather.is_healed:
+        if not node.is_alive:
             return
         node.crash()
         for other in self.nodes:
@@ -227,6 +227,8 @@ class World:
     def heal(self) -> None:
         """Ends all faults but those of the personas."""
         self.weather.heal()
+        for node in self.nodes:
+            node.pardon()
         self.checks.heal(self.nodes)
 
     def split(self, island: frozenset[int], duration_ms: int) -> None:
@@ -246,13 +248,32 @@ class World:
             shard, raw, arrival = draw(self.rng, user, self.genesis.parameters)
             self.sent.append(arrival)
             self._submit_until_final(shard, user.address, raw, self.rng.randint(3000, span_ms))
-        for _ in range(self.weather.faults.crashes):
-            node = self.nodes[self.rng.randrange(len(self.nodes))]
-            down_ms = self.rng.randint(2000, 15_000)
-            self.at(self.rng.randint(4000, span_ms), functools.partial(self.crash, node, down_ms))
-        for _ in range(self.weather.faults.partitions):
-            island = frozenset(self.rng.sample(range(len(self.nodes)), len(self.nodes) // 2))
-            self.at(self.rng.randint(4000, span_ms), functools.partial(self.split, island, self.rng.randint(2000, 15_000)))
+        self._plan_faults(span_ms)
+
+    def _plan_faults(self, span_ms: int) -> None:
+        rng, faults, weather, count = self.rng, self.weather.faults, self.weather, len(self.nodes)
+        for node in self.nodes:
+            node.skew_ms = rng.randint(-faults.skew_ms, faults.skew_ms)
+        for number in range(faults.crashes):
+            node, down_ms = self.nodes[rng.randrange(count)], rng.randint(*faults.down_ms)
+            if number % 2:
+                ends = functools.partial(node.doom, rng.choice((None, *range(6))), down_ms)
+            else:
+                ends = functools.partial(self.crash, node, down_ms)
+            self.at(rng.randint(4000, span_ms), functools.partial(self._while_stormy, ends))
+        for _ in range(faults.partitions):
+            island = frozenset(rng.sample(range(count), count // 2))
+            self.at(rng.randint(4000, span_ms), functools.partial(self.split, island, rng.randint(2000, 15_000)))
+        for links, wanted in ((weather.cut, faults.cuts), (weather.slowed, faults.slow_links)):
+            for _ in range(wanted):
+                source, target = rng.sample(range(count), 2) if count > 1 else (0, 0)
+                start_ms = rng.randint(4000, span_ms)
+                self.at(start_ms, functools.partial(self._while_stormy, functools.partial(links.add, (source, target))))
+                self.at(start_ms + rng.randint(2000, 20_000), functools.partial(links.discard, (source, target)))
+
+    def _while_stormy(self, action: Callable[[], Any]) -> None:
+        if not self.weather.is_healed:
+            action()
 
     def _submit_until_final(self, shard: int, sender: bytes, raw: bytes, when_ms: int) -> None:
         """A wallet that sends again, to another node, until its transaction is in a final block."""
@@ -317,6 +338,20 @@ def run(
     replay += "".join(f" --persona {name}@{index}" for index, name in sorted((personas or {}).items()))
     world = World(seed, nodes, shards, faults, signatures, executors, personas=personas)
     world.plan(views)
+    return play(world, views, replay)
+
+
+def play(world: World, views: int, replay: str) -> SimulationReport:
+    """Runs a world with faults for two thirds of the views, heals it, and waits until everything sent has arrived.
+
+    Args:
+        world: planned.
+        views: of the beacon chain.
+        replay: the command that runs it again.
+
+    Raises:
+        AssertionError: a node met a bug; its notes tell how to run this again.
+    """
     violations = world.checks.violations
     try:
         if (stuck := _play(world, views)) and not violations:
@@ -328,7 +363,7 @@ def run(
     blocks: dict[int, int] = {}
     for chain, height in sorted(world.checks.blocks):
         blocks[chain] = height
-    return SimulationReport(seed, found, blocks, list(violations), world.now_ms / 1000, replay)
+    return SimulationReport(world.seed, found, blocks, list(violations), world.now_ms / 1000, replay)
 
 
 def _play(world: World, views: int) -> str:
@@ -352,5 +387,10 @@ def _play(world: World, views: int) -> str:
         return grown and world.has_delivered_all() and world.has_punished_all()
 
     if not world.run_until(settled, SETTLE_MAX_MS):
-        return f"not everything sent had arrived {SETTLE_MAX_MS / 1000:.0f} s after the faults had ended"
+        when = f"{SETTLE_MAX_MS / 1000:.0f} s after the faults had ended"
+        if not world.has_delivered_all():
+            return f"not everything sent had arrived {when}"
+        if not world.has_punished_all():
+            return f"validators that contradicted themselves were not slashed {when}"
+        return f"some chain had not grown {when}"
     return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from consensus.beacon.state import BeaconState
 from node.core.beacon_chain import decode_block
 from node.core.records import beacon_block_key
 from node.simulator.checks.value import Value
@@ -27,6 +28,8 @@ class Agreement:
         self.seen: dict[tuple[int, int], int] = {}
         """Height up to which a node's chain was looked at, by (node, chain)."""
         self._heads: dict[tuple[int, int], object] = {}
+        self._mixes: list[bytes] = []
+        """By beacon height."""
         self._did: dict[bytes, object] = {}
         """What executing a final block gave, by root."""
 
@@ -47,7 +50,19 @@ class Agreement:
                 state = core.beacon.tree.head.outcome
                 assert state is not None
                 self._value.on_beacon_state(node, state)
+                self._mix_of(node, state)
         return beacon_moved
+
+    def _mix_of(self, node: SimulatedNode, state: BeaconState) -> None:
+        """The randomness of a final state is folded from the reveals of all final blocks (PROTOCOL 3)."""
+        while len(self._mixes) <= state.height:
+            data = node.store.read(beacon_block_key(state.beacon, len(self._mixes)))
+            assert data is not None, "up to the head every height has a block"
+            before = self._mixes[-1] if self._mixes else b""
+            reveal = decode_block(data)[0].randao_reveal
+            self._mixes.append(sha256(before + reveal) if self._mixes else node.world.beacon_genesis[1].mix)
+        if state.mix != self._mixes[state.height]:
+            self._broken(f"the randomness of beacon block {state.height} is not folded from the reveals")
 
     def _look(self, node: SimulatedNode, number: int, head: int) -> None:
         seen = self.seen.get((node.index, number), 0)
@@ -83,6 +98,8 @@ class Agreement:
             did = (result.header, result.summary, result.gas_used, result.next_base_fee, result.transaction_hashes, result.senders)
             if ShardHeader.decode(result.header).hash() != head.info.root:
                 self._broken(f"node {node.index} takes a header for another on chain {number} at height {head.info.height}")
+            if not node.executors[number].holds_state(head.info.root):
+                self._broken(f"block {head.info.height} of chain {number} names another state than node {node.index} came to")
         if self._did.setdefault(head.info.root, did) != did:
             self._broken(f"node {node.index} executed block {head.info.height} of chain {number} to another result")
 

@@ -74,6 +74,7 @@ def _books(chain: Chain[object]) -> list[tuple[str, int, int]]:
     views = limits.VIEWS_AHEAD_MAX + limits.VOTE_VIEWS_BEHIND_MAX + 2
     return [
         ("votes", len(state.votes), members * (2 * limits.ROOTS_PER_VOTER_MAX + 1) * views),
+        ("views with votes", len(state.votes._votes), views),
         ("views with proposals", len(state.proposals._entries), limits.VIEWS_AHEAD_MAX + 2),
         ("bytes of proposals", state.proposals._bytes, limits.PROPOSAL_BYTES_HELD_MAX),
         ("wakes", len(state.woken), limits.VIEWS_AHEAD_MAX + 2),

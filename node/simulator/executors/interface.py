@@ -58,6 +58,9 @@ class Executor(Protocol):
     def account(self, address: bytes, block_hash: bytes | None = None) -> tuple[int, int]:
         """(nonce, wei) of an account after a block; None: after the newest canonical one."""
 
+    def holds_state(self, block_hash: bytes) -> bool:
+        """Whether executing a block here led to the state that its header names."""
+
     def total_wei(self, block_hash: bytes) -> int | None:
         """Wei of all accounts after a block; None where it was not executed here."""
 

@@ -7,7 +7,7 @@ from primitives.genesis import Genesis
 from primitives.headers import ShardHeader
 from shard.engine.reference import ReferenceEngine
 from shard.executor.executor import ShardExecutor
-from shard.executor.schema import StateReader
+from shard.executor.schema import STATE_TABLE, StateReader
 
 
 class ReferenceDisk(CrashingDatabase):
@@ -36,6 +36,12 @@ class ReferenceExecutor(ShardExecutor):
         assert result is not None, "asked of a block executed here"
         account = self.engine.account(ShardHeader.decode(result.header).state_root, address)
         return account.nonce, account.balance
+
+    def holds_state(self, block_hash: bytes) -> bool:
+        """See `Executor`."""
+        result = self.result(block_hash)
+        assert result is not None, "asked of a block executed here"
+        return self.store.database.get(STATE_TABLE + ShardHeader.decode(result.header).state_root) is not None
 
     def total_wei(self, block_hash: bytes) -> int | None:
         """See `Executor`."""

@@ -316,6 +316,11 @@ class StandIn:
         block = self.latest if block_hash is None else self._disk.blocks[block_hash]
         return block.state.accounts.get(address, (0, 0))
 
+    def holds_state(self, block_hash: bytes) -> bool:
+        """See `Executor`."""
+        block = self._disk.blocks[block_hash]
+        return block.state.root == block.header.state_root
+
     def total_wei(self, block_hash: bytes) -> int | None:
         """See `Executor`."""
         block = self._disk.blocks.get(block_hash)
