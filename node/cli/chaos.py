@@ -54,7 +54,10 @@ def chaos() -> None:
     """
 
 
-@chaos.command(epilog="Example: shardnet chaos partition 0,1/2,3 --for 30s   (or, one node against all others: shardnet chaos partition 3)")
+@chaos.command(
+    short_help="Part the nodes into groups.",
+    epilog="Example: shardnet chaos partition 0,1/2,3 --for 30s   (or, one node against all others: shardnet chaos partition 3)",
+)
 @click.argument("groups", metavar="GROUPS")
 @_for
 @data_dir
@@ -65,7 +68,7 @@ def partition(groups: str, seconds: float, data_dir: Path, as_json: bool) -> Non
     _suffer(Partition(layout, options, parse_groups(groups, options.nodes)), seconds, as_json)
 
 
-@chaos.command(epilog="Example: shardnet chaos kill 2 --for 10s")
+@chaos.command(short_help="Kill a node, and start it again.", epilog="Example: shardnet chaos kill 2 --for 10s")
 @click.argument("node", type=int)
 @_for
 @data_dir
@@ -76,7 +79,7 @@ def kill(node: int, seconds: float, data_dir: Path, as_json: bool) -> None:
     _suffer(Kill(layout, options, node), seconds, as_json)
 
 
-@chaos.command(epilog="Example: shardnet chaos pause 1 --for 15s")
+@chaos.command(short_help="Have a node stand still.", epilog="Example: shardnet chaos pause 1 --for 15s")
 @click.argument("node", type=int)
 @_for
 @data_dir
@@ -87,7 +90,7 @@ def pause(node: int, seconds: float, data_dir: Path, as_json: bool) -> None:
     _suffer(Pause(layout, options, node), seconds, as_json)
 
 
-@chaos.command(epilog="Example: shardnet chaos slow 3 --delay 800ms --for 1m")
+@chaos.command(short_help="Delay what a node says.", epilog="Example: shardnet chaos slow 3 --delay 800ms --for 1m")
 @click.argument("node", type=int)
 @click.option("--delay", type=Duration(), default="500ms", show_default=True, help="On top, for all that the node gossips.")
 @_for
