@@ -23,6 +23,7 @@ from node.rpc.limits import (
     BODY_DRAINED_BYTES_MAX,
     BODY_SECONDS_MAX,
     REQUESTS_IN_FLIGHT_MAX,
+    UNREAD_SECONDS_MAX,
 )
 from node.rpc.methods.context import Context, Elsewhere, ShardMemory
 from node.rpc.methods.registry import EVERYWHERE, SHARD
@@ -67,6 +68,10 @@ class Connection(Protocol):
 
     def answer_begins(self) -> None:
         """The request is read to its end, and about to be answered."""
+        ...
+
+    async def end_answers(self) -> None:
+        """The request is answered before its body was read: the client is told that nothing more comes."""
         ...
 
     def request_ended(self) -> None:
@@ -140,23 +145,35 @@ class Application:
             connection.abort()
             return
         connection.request_began()
-        self._in_flight += 1
+        body = _Body(dict(scope["headers"]), receive, self._observe)
         try:
-            status, headers, body = await self._respond(scope, connection, receive)
-            with self._sending(body) as body:
-                headers.append((b"content-length", str(len(body)).encode()))
-                connection.answer_begins()
-                await send({"type": "http.response.start", "status": status, "headers": headers})
-                await send({"type": "http.response.body", "body": body})
+            await self._exchange(scope, connection, body, send)
+            if not body.complete:
+                await connection.end_answers()
+                await body.discard()
+                connection.abort()
         except _GoneError:
             connection.abort()
         finally:
-            self._in_flight -= 1
             connection.request_ended()
 
-    async def _respond(self, scope: Scope, connection: Connection, receive: Receive) -> tuple[int, list[Header], bytes]:
+    async def _exchange(self, scope: Scope, connection: Connection, body: _Body, send: Send) -> None:
+        self._in_flight += 1
+        try:
+            status, headers, answer = await self._respond(scope, connection, body)
+            with self._sending(answer) as answer:
+                headers.append((b"content-length", str(len(answer)).encode()))
+                if body.complete:
+                    connection.answer_begins()
+                else:
+                    headers.append((b"connection", b"close"))
+                await send({"type": "http.response.start", "status": status, "headers": headers})
+                await send({"type": "http.response.body", "body": answer, "more_body": not body.complete})
+        finally:
+            self._in_flight -= 1
+
+    async def _respond(self, scope: Scope, connection: Connection, body: _Body) -> tuple[int, list[Header], bytes]:
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        body = _Body(headers, receive, self._observe)
         try:
             self._check_host(headers)
             method, path = scope["method"], scope["path"]
@@ -317,16 +334,25 @@ class _Body:
         raise _GoneError
 
     async def drain(self) -> None:
-        """Reads and drops what is left, or an answer would be lost with the connection.
+        """Reads and drops what is left, or an answer would be lost with the connection; not of a body that is far too large.
 
         Raises:
-            _GoneError: too much is left, or as for `chunk`.
+            _GoneError: as for `chunk`.
         """
         left = BODY_DRAINED_BYTES_MAX - self.declared
-        while not self.complete:
-            if left < 0:
-                raise _GoneError
+        while not self.complete and left >= 0:
             left -= len(await self.chunk())
+
+    async def discard(self) -> None:
+        """Reads and drops what the sender of a far too large body sends until it has read its answer; not for long.
+
+        Raises:
+            _GoneError: the client has gone.
+        """
+        left = BODY_DRAINED_BYTES_MAX
+        with trio.move_on_after(UNREAD_SECONDS_MAX):
+            while not self.complete and left >= 0:
+                left -= len(await self.chunk())
 
 
 def _check_type(headers: dict[bytes, bytes]) -> None:

@@ -15,6 +15,8 @@ BODY_BYTES_MAX = 5 * 1024 * 1024
 """A request's body; above it HTTP 413."""
 BODY_DRAINED_BYTES_MAX = 32 * 1024 * 1024
 """Read and dropped of a body that is too large, so that its sender gets to read the 413."""
+UNREAD_SECONDS_MAX = 5.0
+"""From the answer to a request with more than `BODY_DRAINED_BYTES_MAX` to the end of its connection; as many are dropped meanwhile."""
 BODIES_BYTES_MAX = 64 * 1024 * 1024
 """Bodies being received at once; above it -32005."""
 ANSWERS_BYTES_MAX = 256 * 1024 * 1024

@@ -384,6 +384,9 @@ class FakeConnection:
     def answer_begins(self) -> None:
         pass
 
+    async def end_answers(self) -> None:
+        pass
+
     def request_ended(self) -> None:
         pass
 

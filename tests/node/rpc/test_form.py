@@ -160,9 +160,32 @@ async def test_too_large_is_413_and_the_rest_is_read(declared):
     assert client.observer.limits == ["body_bytes_max"]
 
 
-async def test_far_too_large_closes_the_connection():
+@pytest.mark.parametrize("declared", [limits.BODY_DRAINED_BYTES_MAX + 1, 10**20 - 1])
+async def test_far_too_large_is_413_too_and_closes_the_connection(declared):
     client = Client()
-    assert await client.http(headers={b"content-length": b"99999999999"}) is None
+    answer = await client.http(headers={b"content-length": str(declared).encode()})
+    assert (answer.status, answer.headers[b"connection"]) == (413, b"close")
+    assert client.connection.aborted
+
+
+async def test_of_a_body_without_end_only_so_much_is_read(monkeypatch):
+    for name, value in (("BODY_BYTES_MAX", 100), ("BODY_DRAINED_BYTES_MAX", 1000)):
+        monkeypatch.setattr(f"node.rpc.app.{name}", value)
+    client, events = Client(), []
+
+    async def receive():
+        events.append(100)
+        return {"type": "http.request", "body": bytes(100), "more_body": True}
+
+    async def send(message):
+        events.append(message.get("status", "body"))
+
+    scope = {
+        "type": "http", "http_version": "1.1", "method": "POST", "path": "/", "headers": [(b"content-type", b"application/json")],
+        "state": {"connection": client.connection},
+    }  # fmt: skip
+    await client.app(scope, receive, send)
+    assert events == [100] * 13 + [413, "body"] + [100] * 11
     assert client.connection.aborted
 
 

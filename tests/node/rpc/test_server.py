@@ -176,6 +176,25 @@ async def test_body_over_the_limit():
         assert it.observer.limits == ["body_bytes_max"] * 2
 
 
+@pytest.mark.parametrize("declared", [limits.BODY_DRAINED_BYTES_MAX + 1, 10**20 - 1])
+async def test_a_body_too_large_to_be_read_is_answered_all_the_same(declared):
+    """With its head alone, and while the client sends on without a look at the answer."""
+    head = request(b"").replace(b"Content-Length: 0", b"Content-Length: %d" % declared)
+    async with running() as it:
+        peer = await it.peer()
+        await peer.send(head)
+        assert (await peer.answer())[0] == 413
+        assert await peer.closed()
+        await peer.stream.aclose()
+        peer = await it.peer()
+        await peer.send(head + bytes(limits.BODY_DRAINED_BYTES_MAX // 2))
+        status, sentence = await peer.answer()
+        assert (status, sentence[:24]) == (413, b"content length too large")
+        assert await peer.closed()
+        assert result(await it.ask(request(CALL))) == hex(735_700)
+        assert it.observer.limits == ["body_bytes_max"] * 2
+
+
 async def test_verbs():
     async with running() as it:
         assert (await it.ask(request(b"", method="GET")))[0] == 405
