@@ -47,6 +47,8 @@ RELAY_FACTOR = 0.5
 """Of a row, what one node passes on of gossip that configured peers brought: full load, and well below what its peers take from it."""
 STRANGERS_RELAY_FACTOR = 0.125
 """The same for gossip that other peers brought."""
+ASK_FACTOR = 0.5
+"""Of a row, what one node asks of one peer, however much it needs: what has gone out evenly may arrive at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,15 +123,15 @@ REQUEST_LIMITS: Mapping[type[Request], MessageLimit] = {
         "what the users of another node ask of a shard, which is not that node's doing", is_blamed=False,
     ),
     Finality: MessageLimit(
-        "finality", KIB, 1, 3, Rate(40, 200), Rate(40 * KIB, 200 * KIB),
-        "one a chain each network delay: 33 chains in 1 s, or 10 in 250 ms",
+        "finality", KIB, 1, 3, Rate(132, 264), Rate(132 * KIB, 264 * KIB),
+        "one a chain each network delay: 33 chains / 250 ms = 132/s; whoever is behind calls for them, not who sends them", is_blamed=False,
     ),
 }  # fmt: skip
 """One row for each type of request."""
 PING_LIMIT = MessageLimit("ping", 0, 0, 0, Rate(16, 64), Rate(KIB, KIB), "one each 5 s of silence")
 UNKNOWN_LIMIT = MessageLimit("unknown_request", KIB, 0, 0, Rate(1, 8), Rate(KIB, 8 * KIB), "no honest peer sends one")
 STREAM_LIMIT = MessageLimit(
-    "streams", 0, 0, 0, Rate(320, 1280), Rate(1, 1), "one a request, and one for gossip: less than the requests of all kinds together"
+    "streams", 0, 0, 0, Rate(512, 2048), Rate(1, 1), "one a request, and one for gossip: more than the requests of all kinds together"
 )
 FRAME_LIMIT = MessageLimit(
     "frames", GOSSIP_BYTES_MAX + 64 * KIB, 0, 0, Rate(2048, 8192), Rate(12 * MIB, 48 * MIB),

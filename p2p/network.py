@@ -123,6 +123,8 @@ class RequestFailure(Enum):
     """The peer closed the stream, or does not speak the protocol."""
     TOO_LARGE = "too_large"
     """The request or the response is over its limit."""
+    OVER_RATE = "over_rate"
+    """The peer has been asked as much as it takes of one node; nothing was sent."""
 
 
 class RequestFailed(ShardnetError):

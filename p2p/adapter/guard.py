@@ -14,6 +14,7 @@ from libp2p.peer.id import ID
 from p2p.adapter.identity import is_node_name, peer_id_from
 from p2p.limits import (
     ADDRESS_FACTOR,
+    ASK_FACTOR,
     AUTHOR_LIMIT,
     AUTHORS_MAX,
     CONNECTION_LIMIT,
@@ -31,7 +32,7 @@ class Guard:
 
     def __init__(self, observe: Observe, report: Report, is_kept: Callable[[ID], bool]) -> None:
         self._observe, self._report, self._is_kept = observe, report, is_kept
-        self._limiter = RateLimiter()
+        self._limiter, self._asked = RateLimiter(), RateLimiter()
         self._addresses: dict[ID, str] = {}
         self._banned: dict[ID, float] = {}
         self._leaving: set[ID] = set()
@@ -173,6 +174,21 @@ class Guard:
         address = None if self._is_kept(peer) else self._addresses.get(peer)
         if address is not None:
             self._limiter.charge(address, limit.name, limit, size_bytes, now, ADDRESS_FACTOR)
+
+    def asks(self, peer: ID, limit: MessageLimit, size_bytes: int) -> bool:
+        """Whether one more request goes to a peer: less than it takes from us, so that no need of ours is held against us.
+
+        What is not blamed the peer may refuse itself.
+        """
+        if not limit.is_blamed or self._asked.take(peer.to_base58(), limit.name, limit, size_bytes, trio.current_time(), ASK_FACTOR):
+            return True
+        self._observe("p2p_limit_hits", {"limit": f"{limit.name}_ask_rate"}, 1)
+        return False
+
+    def answered(self, peer: ID, limit: MessageLimit, size_bytes: int) -> None:
+        """The bytes of a peer's answer, which it counts as ours."""
+        if limit.is_blamed:
+            self._asked.charge(peer.to_base58(), limit.name, limit, size_bytes, trio.current_time(), ASK_FACTOR)
 
     def blame(self, peer: ID, reason: Reason) -> None:
         """Hold something against a peer."""

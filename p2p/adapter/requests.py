@@ -89,10 +89,15 @@ class Requests:
     async def _ask(self, peer: ID, payload: bytes, timeout_seconds: float) -> bytes:
         if len(payload) > REQUEST_BYTES_MAX:
             raise RequestFailed(RequestFailure.TOO_LARGE, f"a request of {len(payload)} bytes")
+        limit = self._limit_of(payload)
+        if not self._guard.asks(peer, limit, len(payload)):
+            raise RequestFailed(RequestFailure.OVER_RATE, f"{limit.name} asked of this peer as often as it allows")
         slots = self._asking.setdefault(peer, trio.CapacityLimiter(REQUESTS_PER_PEER_MAX))
         with trio.move_on_after(timeout_seconds):
             async with slots:
-                return await self._exchange(peer, payload)
+                response = await self._exchange(peer, payload)
+            self._guard.answered(peer, limit, len(response))
+            return response
         raise RequestFailed(RequestFailure.TIMEOUT, f"no response within {timeout_seconds} s")
 
     async def _exchange(self, peer: ID, payload: bytes) -> bytes:

@@ -9,11 +9,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from p2p import limits, messages
-from p2p.limits import BUCKETS_MAX, GOSSIP_LIMITS, REQUEST_LIMITS, MessageLimit, Rate, RateLimiter, request_limit
-from p2p.messages import BlocksByRoot, ConsensusBatch, Status, TransactionBatch
+from p2p.limits import (
+    ASK_FACTOR,
+    BUCKETS_MAX,
+    GOSSIP_LIMITS,
+    PING_LIMIT,
+    REQUEST_LIMITS,
+    STREAM_LIMIT,
+    MessageLimit,
+    Rate,
+    RateLimiter,
+    request_limit,
+)
+from p2p.messages import CHAINS_MAX, BlocksByRoot, ConsensusBatch, Finality, Status, TransactionBatch
 from p2p.scoring import DROP_POINTS, PeerScores, Verdict, points_of
 from p2p.topics import TopicKind
 from primitives.errors import Fault, PeerReason
+from primitives.parameters import Parameters
 from primitives.receipts import Bundle
 from primitives.ssz import Container, Repeated
 
@@ -116,6 +128,36 @@ def test_full_load_is_never_refused_even_after_a_pause(kind, stall_seconds):
         sent_at = number / per_second
         now = max(sent_at, 10 + stall_seconds) if 10 <= sent_at <= 10 + stall_seconds else sent_at
         assert limiter.take("peer", "topic", GOSSIP_LIMITS[kind], size, now)
+
+
+def test_an_answer_each_network_delay_and_chain_is_never_refused_and_more_of_them_is_nobodys_fault():
+    limiter, row, delta_ms = RateLimiter(), REQUEST_LIMITS[Finality], Parameters().delta_ms
+    for number in range(40 * CHAINS_MAX):
+        assert limiter.take("helper", "finality", row, 400, number // CHAINS_MAX * delta_ms / 1000)
+    assert not row.is_blamed, "a network may have another delay"
+
+
+def test_whoever_keeps_to_the_rows_of_requests_keeps_to_that_of_streams():
+    rows = [*REQUEST_LIMITS.values(), PING_LIMIT]
+    assert sum(row.messages.per_second for row in rows) < STREAM_LIMIT.messages.per_second
+    assert sum(row.messages.burst for row in rows) < STREAM_LIMIT.messages.burst
+
+
+@pytest.mark.parametrize("row", [row for row in REQUEST_LIMITS.values() if row.is_blamed], ids=lambda row: row.name)
+@pytest.mark.parametrize("answer_bytes", [0, 1000, 100_000])
+def test_what_a_node_in_need_asks_of_one_peer_is_never_past_what_that_peer_takes(row, answer_bytes):
+    asker, asked, sent, waiting, seconds = RateLimiter(), RateLimiter(), 0, 0, 30
+    for step in range(500 * seconds):
+        now = step / 500
+        if asker.take("asked", row.name, row, row.bytes_max, now, ASK_FACTOR):
+            asker.charge("asked", row.name, row, answer_bytes, now, ASK_FACTOR)
+            sent, waiting = sent + 1, waiting + 1
+        if step % 1000 == 999:
+            # the network held everything back for two seconds
+            assert all(asked.take("asker", row.name, row, row.bytes_max, now) for _ in range(waiting))
+            asked.charge("asker", row.name, row, waiting * answer_bytes, now)
+            waiting = 0
+    assert sent >= ASK_FACTOR * min(row.messages.burst, row.bytes.burst / (answer_bytes + row.bytes_max))
 
 
 def test_a_peer_that_goes_on_past_the_rate_is_dropped_and_one_that_comes_back_for_more_is_banned():

@@ -83,7 +83,7 @@ async def test_requests_past_the_rate_are_refused_without_asking_the_node(tmp_pa
         return b"x" * 100
 
     limit = MessageLimit("question", 1000, 0, 0, Rate(0.001, 3), Rate(1e9, 1e9), "")
-    asker, answerer = nodes_in(tmp_path, 2, handler=handler, request_limit=limit)
+    asker, answerer = Node(tmp_path / "asker.key"), Node(tmp_path / "answerer.key", handler=handler, request_limit=limit)
     async with running(asker, answerer):
         asker.network.keep([answerer.address])
         await asker.until_connected(answerer)
@@ -102,7 +102,7 @@ async def test_bytes_of_answers_are_the_askers(tmp_path):
         return b"x" * 10_000
 
     limit = MessageLimit("question", 1000, 0, 0, Rate(100, 100), Rate(0.001, 15_000), "")
-    asker, answerer = nodes_in(tmp_path, 2, handler=handler, request_limit=limit)
+    asker, answerer = Node(tmp_path / "asker.key"), Node(tmp_path / "answerer.key", handler=handler, request_limit=limit)
     async with running(asker, answerer):
         asker.network.keep([answerer.address])
         await asker.until_connected(answerer)
@@ -110,6 +110,24 @@ async def test_bytes_of_answers_are_the_askers(tmp_path):
         assert len(await asker.network.request(answerer.peer_id, b"?", 10)) == 10_000
         with pytest.raises(RequestFailed):
             await asker.network.request(answerer.peer_id, b"?", 10)
+        assert answerer.blamed
+
+
+async def test_a_node_counts_the_answers_it_gets_and_stops_asking_before_it_is_refused(tmp_path):
+    async def handler(peer, request):
+        return b"x" * 10_000
+
+    limit = MessageLimit("question", 1000, 0, 0, Rate(100, 100), Rate(0.001, 50_000), "")
+    asker, answerer = nodes_in(tmp_path, 2, handler=handler, request_limit=limit)
+    async with running(asker, answerer):
+        asker.network.keep([answerer.address])
+        await asker.until_connected(answerer)
+        for _ in range(3):
+            assert len(await asker.network.request(answerer.peer_id, b"?", 10)) == 10_000
+        with pytest.raises(RequestFailed) as failed:
+            await asker.network.request(answerer.peer_id, b"?", 10)
+        assert failed.value.reason is RequestFailure.OVER_RATE
+        assert answerer.blamed == []
 
 
 async def test_request_that_is_too_large_or_none_is_held_against_the_asker(tmp_path):
@@ -200,6 +218,22 @@ async def test_flood_of_streams_is_reset(tmp_path, monkeypatch):
                 await attacker.open(node, SYNC_PROTOCOL)
         await node.until(lambda: node.count("p2p_limit_hits", limit="streams_rate") >= 6)
         assert (attacker.peer_id, PeerReason.OVER_RATE) in node.blamed
+
+
+async def test_a_node_asks_no_more_of_a_peer_than_that_takes_and_is_never_blamed_for_its_need(tmp_path):
+    one, two = nodes_in(tmp_path, 2, request_limit=MessageLimit("tight", 1000, 0, 0, Rate(0.001, 20), Rate(1e9, 1e9), ""))
+    async with running(one, two):
+        one.network.keep([two.address])
+        await one.until_connected(two)
+        for _ in range(10):
+            assert await one.network.request(two.peer_id, b"?", 5) == b"echo:?"
+        for _ in range(30):
+            with pytest.raises(RequestFailed) as failed:
+                await one.network.request(two.peer_id, b"?", 5)
+            assert failed.value.reason is RequestFailure.OVER_RATE
+        assert one.count("p2p_limit_hits", limit="tight_ask_rate") == 30
+        assert two.count("p2p_requests", side="answered", result="ok") == 10
+        assert two.blamed == []
 
 
 async def test_throwaway_authors_are_few_and_a_banned_author_is_not_heard_through_others(tmp_path, monkeypatch):
