@@ -342,6 +342,8 @@ class _Body:
         left = BODY_DRAINED_BYTES_MAX - self.declared
         while not self.complete and left >= 0:
             left -= len(await self.chunk())
+        if not self.complete:
+            self._observe.limit_hit("body_drained_bytes_max")
 
     async def discard(self) -> None:
         """Reads and drops what the sender of a far too large body sends until it has read its answer; not for long.
@@ -350,9 +352,11 @@ class _Body:
             _GoneError: the client has gone.
         """
         left = BODY_DRAINED_BYTES_MAX
-        with trio.move_on_after(UNREAD_SECONDS_MAX):
+        with trio.move_on_after(UNREAD_SECONDS_MAX) as scope:
             while not self.complete and left >= 0:
                 left -= len(await self.chunk())
+        if scope.cancelled_caught:
+            self._observe.limit_hit("unread_seconds_max")
 
 
 def _check_type(headers: dict[bytes, bytes]) -> None:

@@ -44,6 +44,8 @@ NESTING_MAX = 16
 BRACKETS_UNCHECKED_MAX = 500
 """Opening brackets up to which a body's nesting is not looked at: so many levels the decoder can take."""
 BATCH_CALLS_MAX = 1000
+BATCH_SECONDS_MAX = 10.0
+"""Of a batch, after which no further call of it is begun; those are answered -32002."""
 BATCH_CALLS_PER_TURN = 16
 """Calls of a batch between two turns of the event loop, for calls that never wait by themselves."""
 BATCH_CALLS_AT_ONCE_MAX = 256
@@ -110,7 +112,7 @@ NOTIFICATIONS_QUEUED_MAX = 4096
 NOTIFICATIONS_QUEUED_BYTES_MAX = 8 * 1024 * 1024
 """Their bytes together; above it the connection is closed with code 1008."""
 NOTIFICATIONS_ALL_BYTES_MAX = 128 * 1024 * 1024
-"""Of all connections; the one that would exceed it is closed with code 1008."""
+"""Of all connections; above it the one that holds most is closed with code 1008."""
 SUBSCRIPTIONS_ALL_MAX = 8192
 """Subscriptions of all connections; one above is answered -32005."""
 LOG_CHOICES_MAX = 1024

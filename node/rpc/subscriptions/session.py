@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import trio
@@ -72,18 +72,18 @@ def new_id() -> str:
 
 
 class Outgoing:
-    """A message that waits to be sent; a notification's result is shared with all who are told it."""
+    """A message that waits to be sent: what is particular to it, and what it may share with others."""
 
-    __slots__ = ("head", "is_notification", "result", "size", "written")
+    __slots__ = ("head", "is_notification", "payload", "size", "written")
 
-    def __init__(self, head: bytes, result: bytes = b"", *, is_notification: bool = False, written: trio.Event | None = None) -> None:
-        self.head, self.result, self.is_notification, self.written = head, result, is_notification, written
-        self.size = len(head) + len(result) + (len(_TAIL) if is_notification else 0)
+    def __init__(self, head: bytes, payload: bytes = b"", *, is_notification: bool = False, written: trio.Event | None = None) -> None:
+        self.head, self.payload, self.is_notification, self.written = head, payload, is_notification, written
+        self.size = len(head) + len(payload) + (len(_TAIL) if is_notification else 0)
 
     @property
     def frame(self) -> bytes:
         """As it is sent."""
-        return self.head + self.result + _TAIL if self.is_notification else self.head
+        return self.head + self.payload + (_TAIL if self.is_notification else b"")
 
 
 class Subscription(Generic[Wanted]):
@@ -176,6 +176,8 @@ class Totals:
     subscriptions: int = 0
     notification_bytes: int = 0
     """Of notifications that wait to be sent, or for the client to have its subscription's id."""
+    sessions: set[Session] = field(default_factory=set)
+    """Of the connections that are not to be closed."""
 
 
 class Session:
@@ -192,6 +194,7 @@ class Session:
         self._subscriptions: dict[str, Subscription[Any]] = {}
         self.closing: tuple[int, str] | None = None
         """Code and reason of the close frame to send; None while the connection is to stay."""
+        totals.sessions.add(self)
 
     def add(self, topic: Topic[Wanted], method: str, wanted: Wanted, choices: int) -> Subscription[Wanted]:
         """Subscribes; `choices` is how many addresses and topics it chooses from.
@@ -225,15 +228,20 @@ class Session:
         return subscription is not None
 
     def takes(self, notification: Outgoing) -> bool:
-        """Whether there is room for a notification, which is counted until `done`; one too many closes the connection."""
+        """Whether there is room for a notification, which is counted until `done`.
+
+        One too many closes the connection; where all together hold too much, the one that holds most.
+        """
         if self.closing is not None:
             return False
         if self._notifications >= NOTIFICATIONS_QUEUED_MAX or self._notification_bytes + notification.size > NOTIFICATIONS_QUEUED_BYTES_MAX:
             self.too_slow("notifications_queued_max")
             return False
-        if self._totals.notification_bytes + notification.size > NOTIFICATIONS_ALL_BYTES_MAX:
-            self.too_slow("notifications_all_bytes_max")
-            return False
+        while self._totals.notification_bytes + notification.size > NOTIFICATIONS_ALL_BYTES_MAX:
+            fullest = max(self._totals.sessions, key=lambda session: session._notification_bytes)
+            fullest.too_slow("notifications_all_bytes_max")
+            if fullest is self:
+                return False
         self._notifications += 1
         self._count(notification.size)
         return True
@@ -259,7 +267,7 @@ class Session:
             return
         written = trio.Event()
         if payload:
-            self.put(Outgoing(_frame(_TEXT, payload), written=written))
+            self.put(Outgoing(_frame_head(_TEXT, len(payload)), payload, written=written))
         notifier.release()
         if payload:
             await written.wait()
@@ -269,6 +277,7 @@ class Session:
         if self.closing is not None:
             return
         self.closing = (code, reason)
+        self._totals.sessions.discard(self)
         for id in list(self._subscriptions):
             self.remove(id)
         dropped = list(self._outbox)

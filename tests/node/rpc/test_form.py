@@ -187,6 +187,27 @@ async def test_of_a_body_without_end_only_so_much_is_read(monkeypatch):
     await client.app(scope, receive, send)
     assert events == [100] * 13 + [413, "body"] + [100] * 11
     assert client.connection.aborted
+    assert client.observer.limits == ["body_bytes_max", "body_drained_bytes_max"]
+
+
+async def test_the_sender_of_a_body_without_end_has_so_long_to_read_its_answer(monkeypatch, autojump_clock):
+    client, began = Client(), trio.current_time()
+
+    async def receive():
+        await trio.sleep_forever()
+
+    async def send(message):
+        """Takes it."""
+
+    scope = {
+        "type": "http", "http_version": "1.1", "method": "POST", "path": "/",
+        "headers": [(b"content-type", b"application/json"), (b"content-length", b"99999999999999999999")],
+        "state": {"connection": client.connection},
+    }  # fmt: skip
+    await client.app(scope, receive, send)
+    assert trio.current_time() - began == limits.UNREAD_SECONDS_MAX
+    assert client.connection.aborted
+    assert client.observer.limits[-1] == "unread_seconds_max"
 
 
 async def test_largest_body_is_taken():

@@ -192,7 +192,7 @@ async def test_a_body_too_large_to_be_read_is_answered_all_the_same(declared):
         assert (status, sentence[:24]) == (413, b"content length too large")
         assert await peer.closed()
         assert result(await it.ask(request(CALL))) == hex(735_700)
-        assert it.observer.limits == ["body_bytes_max"] * 2
+        assert it.observer.limits == ["body_bytes_max", "body_drained_bytes_max"] * 2
 
 
 async def test_verbs():

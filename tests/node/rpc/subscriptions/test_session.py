@@ -1,6 +1,7 @@
 """What a connection's subscriptions hold is counted from the moment they are told, whether or not the client has their ids."""
 
 import pytest
+import trio
 
 from node.rpc.subscriptions import session as sessions
 from node.rpc.subscriptions.session import Notifier, Session, Topic, Totals
@@ -58,15 +59,31 @@ def test_what_waits_for_an_answer_counts_by_number(monkeypatch, totals, observer
     assert observer.limits == ["notifications_queued_max"]
 
 
-def test_what_waits_for_answers_counts_for_all_connections(monkeypatch, totals, observer):
+def test_what_waits_for_answers_counts_for_all_connections_and_the_fullest_is_closed(monkeypatch, totals, observer):
     monkeypatch.setattr(sessions, "NOTIFICATIONS_ALL_BYTES_MAX", 5_000)
-    wallets = [Wallet(totals, observer) for _ in range(5)]
-    for wallet in wallets:
+    slow, *others = [Wallet(totals, observer) for _ in range(4)]
+    for wallet in (slow, slow, *others):
         wallet.subscribe()
+    for wallet in (slow, *others):
         wallet.tell()
     assert totals.notification_bytes <= 5_000
-    assert [wallet.session.closing is None for wallet in wallets] == [True, True, True, True, False]
+    assert [wallet.session.closing is None for wallet in (slow, *others)] == [False, True, True, True]
     assert observer.limits == ["notifications_all_bytes_max"]
+    others[0].tell()
+    others[0].tell()
+    assert others[0].session.closing is not None, "now it is this one that holds most"
+    assert [wallet.session.closing is None for wallet in others[1:]] == [True, True]
+
+
+async def test_an_answer_is_not_copied_before_it_is_sent(totals, observer):
+    answer, wallet = bytes(1000), Wallet(totals, observer)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(wallet.session.answer, answer, wallet.notifier)
+        (taken,) = await wallet.session.take()
+        wallet.session.done([taken])
+    assert taken.payload is answer
+    assert taken.frame[-1000:] == answer
+    assert totals.notification_bytes == 0
 
 
 async def test_it_follows_the_answer_and_is_given_back_when_it_is_written(totals, observer):
@@ -89,7 +106,7 @@ async def test_one_result_is_held_once_for_all(totals, observer):
     wallet.subscribe()
     wallet.notifier.release()
     wallet.tell()
-    assert all(outgoing.result is RESULT for outgoing in await wallet.session.take())
+    assert all(outgoing.payload is RESULT for outgoing in await wallet.session.take())
 
 
 def test_a_subscription_that_ends_gives_back_what_it_held_and_is_told_nothing_more(totals, observer):
