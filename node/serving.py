@@ -129,8 +129,13 @@ class Server:
                 break
             blocks.append(data)
             stored = self._store.read(certificate_key(chain, first + len(blocks) - 1))
-            if stored is not None:
-                certified, finalization = len(blocks), Certificate.decode(stored)
+            if stored is None:
+                continue
+            found = Certificate.decode(stored)
+            if finalization is not None and found.instance != finalization.instance:
+                break  # whoever asks has yet to enter the next instance, and knows no committee of it
+            if followed.decode(data).root == found.root:  # not one that a forced close left behind
+                certified, finalization = len(blocks), found
         if finalization is None:
             return b""
         return Blocks(tuple(blocks[:certified]), (finalization,)).encode()
@@ -140,9 +145,10 @@ class Server:
         chain = self._core.shards.get(source)
         if chain is None or destination > self._core.context.parameters.shard_count:
             return 0
-        outcome = chain.tree.head.outcome
-        assert outcome is not None
-        return outcome.summary.outgoing[destination].count
+        state = self._core.beacon.tree.head.outcome
+        assert state is not None
+        # what is not crosslinked may become void, and nobody may take it in yet
+        return state.recorded_out(source, destination).count
 
     async def _final_blocks(self, chain: int, first: int, count: int) -> list[bytes]:
         if chain in self._links:

@@ -197,6 +197,16 @@ class BeaconChain(Chain[BeaconState]):
         assert held.outcome is not None
         return is_boundary(held.outcome, self.instance)
 
+    def is_coming(self, epoch: int) -> bool:
+        """See `Chain.is_coming`."""
+        return self.has_run(self.number, epoch)
+
+    def has_run(self, chain: int, epoch: int) -> bool:
+        """Whether a run of a chain is known to begin in `epoch`: sets are frozen an epoch ahead."""
+        state = self.tree.head.outcome
+        assert state is not None
+        return any(held.runs[chain] == epoch for held in state.epoch_sets)
+
     def reaches(self, opening: Opening) -> bool:
         """See `Chain.reaches`: the boundary is final, or nobody would have opened what follows."""
         assert opening.base_root == self.tree.head.info.root, "a beacon instance starts from the head"

@@ -19,7 +19,7 @@ from consensus.simplex import events as simplex
 from node.core.blocks import WANTED_MAX, HeldBlocks
 from node.core.context import Context
 from node.core.effects import Observe, Peer, Tell
-from node.core.instances import Instances
+from node.core.instances import Instances, Message
 from node.core.ranges import Ranges, check_range, is_far
 from node.core.records import HeadRecord, Opening, body_key, certificate_key, engine_key, head_key
 from node.core.tree import Held, Status
@@ -92,6 +92,10 @@ class Chain(HeldBlocks[Outcome]):
         """Whether there is work for a child of an executed parent (PROTOCOL 2, Pacing)."""
 
     @abstractmethod
+    def is_coming(self, epoch: int) -> bool:
+        """Whether an instance of this chain is known to begin in `epoch`."""
+
+    @abstractmethod
     def reaches(self, opening: Opening) -> bool:
         """Whether the head is the base of an opened instance; if it is beyond that, has it taken back."""
 
@@ -124,13 +128,15 @@ class Chain(HeldBlocks[Outcome]):
         self._dirty = True
         self.drain()
 
-    def receive(self, instance: Instance, event: simplex.Event) -> None:
+    def receive(self, instance: Instance, event: Message) -> None:
         """A message from outside: of the running instance, of one that has ended, or of one that is not open here yet."""
         if instance.chain != self.number or instance == self.instance:
             self.post(event)
         elif instance.epoch < self.instance.epoch:
-            self.instances.answer()
-        else:
+            # a certificate may be such an answer itself, and would go to and fro
+            if not isinstance(event, simplex.CertificateReceived):
+                self.instances.answer(event.peer)
+        elif self.is_coming(instance.epoch):
             self.instances.hold(instance, event)
 
     def post(self, event: simplex.Event) -> None:
@@ -295,8 +301,11 @@ class Chain(HeldBlocks[Outcome]):
             else:
                 self._pull(path, missing)
             return False
-        if self.instances.next and path[-1].info.height > self.instances.next[0].base_height:
-            return True  # void: the beacon chain has closed the instance below it
+        if self._is_void(path[-1].info.height):
+            if is_range:
+                self._ranges.fail()
+                self._ranges.forget()
+            return True
         for held in path:
             if held.status is Status.INVALID and held.executions_lost >= EXECUTIONS_LOST_MAX:
                 # given up on, not found invalid; it is final, so there is no way around it
@@ -313,6 +322,10 @@ class Chain(HeldBlocks[Outcome]):
         self._committing = path[-1].info
         self.commit(path, certificate)
         return True
+
+    def _is_void(self, height: int) -> bool:
+        """Whether the beacon chain has closed the running instance below a height."""
+        return bool(self.instances.next) and height > self.instances.next[0].base_height
 
     def committed(self, path: list[Held[Outcome]], certificate: Certificate) -> None:
         """The end of `commit`: the path's last block is the head."""
@@ -373,8 +386,8 @@ class Chain(HeldBlocks[Outcome]):
 
     @property
     def is_behind(self) -> bool:
-        """Whether a peer has told of final blocks that are not near the own final head."""
-        return is_far(self._ranges.height, self.tree.head.info.height)
+        """Whether a peer has told of final blocks that are not near the own final head, or nobody gave those asked for."""
+        return self._ranges.has_failed or is_far(self._ranges.height, self.tree.head.info.height)
 
     def range_failed(self) -> None:
         """Nobody gave the range that was asked for."""
@@ -391,6 +404,9 @@ class Chain(HeldBlocks[Outcome]):
                 self._ranges.fail()  # asked for before this instance was entered, or answered from beyond it
                 return
             check_range(infos, certificate, self.number, first)
+            if self._is_void(infos[-1].height):
+                self._ranges.fail()  # from a peer that has yet to hear of the close
+                return
             verify_certificate(certificate, self.committee, self.context.scheme, self.context.parameters.fork_version,
                                self.context.genesis.root, self.context.verified)
         except (InvalidBlock, InvalidEncoding, InvalidConsensusMessage) as error:

@@ -47,8 +47,8 @@ from p2p.messages import (
     TransactionBatch,
 )
 from p2p.topics import Topic, TopicKind
-from primitives.blocks import BeaconBlock, Crosslink
-from primitives.errors import ReceiptsReason
+from primitives.blocks import BeaconBlock, Crosslink, Evidence
+from primitives.errors import InvalidBlock, ReceiptsReason
 from primitives.genesis import Genesis
 from primitives.receipts import Bundle
 from primitives.types import Address, ValidatorIndex, View
@@ -247,8 +247,16 @@ class Core:
         for wake in batch.wakes:
             chain.receive(wake.instance, simplex.WakeReceived(peer, wake))
         if chain is self.beacon:
-            for evidence in batch.evidence:
+            self._evidence(peer, batch.evidence)
+
+    def _evidence(self, peer: str, pieces: tuple[Evidence, ...]) -> None:
+        """Looks at what one author tells up to the first lie."""
+        for evidence in pieces:
+            try:
                 self.beacon.take_evidence(evidence, peer)
+            except InvalidBlock as error:
+                self.context.penalize(peer, error.reason)
+                return
 
     def _response(self, event: ResponseReceived) -> None:
         asked = self.context.fetcher.finish(event.request_id)

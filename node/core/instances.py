@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 
 from consensus.beacon.committees import committee_in
 from consensus.committee import Committee
 from consensus.simplex import events as simplex
+from consensus.simplex.limits import ANSWERED_PEERS_MAX
 from node.core.context import Context
+from node.core.effects import Peer, Tell
 from node.core.records import Opening, certificate_key, engine_key, instance_key, running_key
+from p2p.messages import Finality
 from primitives.types import ZERO_ROOT, Height, Root, ValidatorIndex, View
 from primitives.votes import Certificate, Instance
 
-EARLY_MESSAGES_MAX = 64
-"""Messages of instances not open here yet, a chain; beyond it the oldest is forgotten."""
+EARLY_MESSAGES_MAX = 128
+"""Messages of instances not open here yet, a chain; one more is dropped."""
+EARLY_MESSAGES_PER_PEER_MAX = 16
+"""Of those, one author's; one more is dropped."""
+EARLY_BYTES_MAX = 2 * 1024 * 1024
+"""Blocks in those, in bytes, a chain; a proposal beyond it is dropped, and its block pulled if it comes to that."""
+
+Message = simplex.ProposalReceived | simplex.VoteReceived | simplex.CertificateReceived | simplex.WakeReceived
+"""What comes from outside."""
 
 
 class Instances:
@@ -25,8 +35,8 @@ class Instances:
         self.running = first
         self.next: deque[Opening] = deque()
         """Opened by the beacon chain and not entered here yet, in order."""
-        self._early: deque[tuple[Instance, simplex.Event]] = deque()
-        self._answered_ms: int | None = None
+        self._early: deque[tuple[Instance, Message]] = deque()
+        self._answered_ms: OrderedDict[Peer, int] = OrderedDict()
         entered = context.read(running_key(chain))
         if entered is not None:
             record = context.read(instance_key(chain, int.from_bytes(entered, "big")))
@@ -79,31 +89,49 @@ class Instances:
     def enter(self) -> None:
         """The next instance becomes the running one."""
         self.running = self.next.popleft()
-        self._answered_ms = None
+        self._answered_ms.clear()
         self._context.persist(running_key(self._chain), self.running.members.epoch.to_bytes(8, "big"))
         self._context.observe("instances_entered", chain=str(self._chain))
 
     # -- messages of other instances (PROTOCOL 2, rule 7)
 
-    def hold(self, instance: Instance, event: simplex.Event) -> None:
+    def hold(self, instance: Instance, event: Message) -> None:
         """Keeps a message of an instance that is not open here yet."""
-        if len(self._early) >= EARLY_MESSAGES_MAX:
-            self._context.observe("limit_hits", limit="early_messages_max")
-            self._early.popleft()
-        self._early.append((instance, event))
+        limit = self._limit_met(event)
+        if limit is None:
+            self._early.append((instance, event))
+        else:
+            self._context.observe("limit_hits", limit=limit)
 
-    def take_early(self) -> list[simplex.Event]:
+    def _limit_met(self, event: Message) -> str | None:
+        if len(self._early) >= EARLY_MESSAGES_MAX:
+            return "early_messages_max"
+        if sum(held.peer == event.peer for _, held in self._early) >= EARLY_MESSAGES_PER_PEER_MAX:
+            return "early_messages_per_peer_max"
+        if sum(_block_bytes(held) for _, held in self._early) + _block_bytes(event) > EARLY_BYTES_MAX:
+            return "early_bytes_max"
+        return None
+
+    def take_early(self) -> list[Message]:
         """Messages held for the running instance; those of earlier ones are forgotten."""
         ready = [event for instance, event in self._early if instance == self.instance]
         self._early = deque(held for held in self._early if held[0].epoch > self.instance.epoch)
         return ready
 
-    def answer(self) -> None:
-        """Tells who is still in an ended instance how it ended, at most once a delta."""
+    def answer(self, peer: Peer) -> None:
+        """Tells a peer that is still in an ended instance how it ended, at most once a delta."""
         now_ms, delta_ms = self._context.now.monotonic_ms, self._context.parameters.delta_ms
-        if self._answered_ms is not None and now_ms - self._answered_ms < delta_ms:
+        last_ms = self._answered_ms.get(peer)
+        if last_ms is not None and now_ms - last_ms < delta_ms:
             return
         stored = self._context.read(certificate_key(self._chain, self.running.base_height))
         if stored is not None:
-            self._answered_ms = now_ms
-            self._context.say(self._chain, Certificate.decode(stored))
+            self._answered_ms[peer] = now_ms
+            self._answered_ms.move_to_end(peer)
+            if len(self._answered_ms) > ANSWERED_PEERS_MAX:
+                self._answered_ms.popitem(last=False)
+            self._context.emit(Tell(peer, Finality(Certificate.decode(stored))))
+
+
+def _block_bytes(event: Message) -> int:
+    return len(event.proposal.block) if isinstance(event, simplex.ProposalReceived) else 0

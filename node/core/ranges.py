@@ -33,16 +33,19 @@ class Ranges:
         """Highest final height that a peer has told of; 0 where that has turned out to be of no use."""
         self.peer: Peer | None = None
         """Who told of it."""
+        self.has_failed = False
+        """What was asked for last did not come, and nobody has told of a height since."""
         self._held: deque[_Range] = deque()
 
     def hear(self, peer: Peer, height: int) -> None:
         """A peer says its final head is at `height`."""
+        self.has_failed = False
         if height >= self.height:
             self.height, self.peer = height, peer
 
     def fail(self) -> None:
         """What was asked for did not come: whoever tells its height next is believed."""
-        self.height, self.peer = 0, None
+        self.height, self.peer, self.has_failed = 0, None, True
 
     def wanted(self, final: int) -> tuple[int, int] | None:
         """The next range to ask for, as first height and number of blocks; `final`: the height that is final, or about to be."""

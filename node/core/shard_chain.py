@@ -107,19 +107,24 @@ class ShardChain(Chain[ShardOutcome]):
         if extra.version != BLOCK_VERSION or extra.epoch != self.instance.epoch:
             self.settle(held, InvalidBlock(BlockReason.WRONG_INSTANCE, f"version {extra.version}, c {extra.epoch}"))
             return
-        if extra.view <= parent.info.view:
+        # views count within an instance: the base may stand in a higher one of the instance before
+        if extra.epoch == parent.info.epoch and extra.view <= parent.info.view:
             self.settle(held, InvalidBlock(BlockReason.WRONG_VIEW, f"view {extra.view} on a block of view {parent.info.view}"))
             return
         if extra.proposer != self.committee.leader(self.instances.seed, self.number, extra.view).index:
             self.settle(held, InvalidBlock(BlockReason.WRONG_PROPOSER, f"validator {extra.proposer} does not lead view {extra.view}"))
             return
-        reference = self.beacon.reference(self.number, header.parent_beacon_block_root)
-        if reference is None:
+        record = self.beacon.reference_record(self.number, header.parent_beacon_block_root)
+        if record is None:
             # not final here yet: undecided until the beacon chain has caught up
             self.context.observe("blocks_waiting_for_reference", chain=str(self.number))
             return
+        reference = record.reference
         if reference.height < parent.outcome.reference_height:
             self.settle(held, InvalidBlock(BlockReason.BAD_REFERENCE, f"beacon block {reference.height} is older than the parent's"))
+            return
+        if record.instance_epoch < self.instance.epoch:
+            self.settle(held, InvalidBlock(BlockReason.BAD_REFERENCE, f"beacon block {reference.height} has not opened this instance"))
             return
         if not held.certified:
             try:
@@ -302,7 +307,11 @@ class ShardChain(Chain[ShardOutcome]):
             return False
         record = self.beacon.reference_record(self.number, header.parent_beacon_block_root)
         # the head's may be missing, where the node's store was emptied and the executors' were not
-        return record is not None and (bool(record.closing) or record.instance_epoch != self.instance.epoch)
+        return record is not None and (bool(record.closing) or record.instance_epoch > self.instance.epoch)
+
+    def is_coming(self, epoch: int) -> bool:
+        """See `Chain.is_coming`."""
+        return self.beacon.has_run(self.number, epoch)
 
     def reaches(self, opening: Opening) -> bool:
         """See `Chain.reaches`: a forced close leaves the blocks above the crosslink void."""

@@ -47,12 +47,15 @@ def test_chains_pass_from_committee_to_committee(seed, faults):
         assert all(len(chain.committee.members) == 5 for chain in node.core.chains)
 
 
-@pytest.mark.parametrize(("seed", "faults"), [(15, "none"), (5, "heavy")])
-def test_an_instance_closed_by_force_leaves_what_was_not_crosslinked_void(seed, faults):
-    world = make_world(seed, faults, second_epoch=frozenset({0, 1, 2, 3}), handover_blocks=1)
-    run_past_epoch(world, 2)
-    assert all(chain.instance.epoch == 2 for node in world.nodes for chain in node.core.chains)
-    assert world.checks.voided
+@pytest.mark.parametrize("faults", ["none", "heavy"])
+def test_an_instance_closed_by_force_leaves_what_was_not_crosslinked_void(faults):
+    voided = 0
+    for seed in range(4):
+        world = make_world(seed, faults, second_epoch=frozenset({0, 1, 2, 3}), handover_blocks=1)
+        run_past_epoch(world, 2)
+        assert all(chain.instance.epoch == 2 for node in world.nodes for chain in node.core.chains)
+        voided += len(world.checks.voided)
+    assert voided
 
 
 def test_once_an_instance_should_have_ended_only_its_boundary_is_voted_for():

@@ -63,18 +63,16 @@ def test_a_first_block_on_a_beacon_block_from_before_the_opening_ends_nothing(mo
             plain(chain, parent, build)
 
     monkeypatch.setattr(ShardChain, "construct", construct)
-    for seed in range(6, 20):
+    for seed in (6, 7, 8, 9):
         world = make_world(seed, second_epoch=FOUR)
         assert world.run_until(lambda world=world: in_instance(world, 1), 600_000)
         heights = {shard: chain.tree.head.info.height for shard, chain in world.nodes[0].core.shards.items()}
 
         def has_grown(world: World = world, heights: dict[int, int] = heights) -> bool:
-            return all(chain.tree.head.info.height > heights[shard] + 1 for shard, chain in world.nodes[0].core.shards.items())
+            return all(chain.tree.head.info.height > heights[shard] + 2 for shard, chain in world.nodes[0].core.shards.items())
 
         assert world.run_until(has_grown, 60_000)
-        if tried:
-            return
-    raise AssertionError("validator 2 led no first view")
+    assert tried
 
 
 def test_void_blocks_with_their_genuine_finalization_hold_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
