@@ -1,1 +1,1 @@
-"""Benchmarks against a real local network: `make bench`, or `python -m benchmarks NAME ... [--json FILE]`."""
+"""Benchmarks against a real local network: `make bench`, or `python -m benchmarks NAME ... [--out FILE]`."""

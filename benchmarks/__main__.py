@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -16,9 +17,13 @@ from benchmarks.cluster import Cluster
 from benchmarks.inbound_worst import measure_inbound_worst
 from benchmarks.measures import MEASURES
 from benchmarks.partition import measure_partition
+from benchmarks.simulation import measure_simulation
 from benchmarks.statistics import Figure
+from node.cli.main import run_to_end
 
-WITHOUT_NETWORK: dict[str, Callable[[], list[Figure]]] = {"inbound-worst": measure_inbound_worst, "partition": measure_partition}
+WITHOUT_NETWORK: dict[str, Callable[[], list[Figure]]] = {
+    "inbound-worst": measure_inbound_worst, "partition": measure_partition, "simulation": measure_simulation,
+}  # fmt: skip
 """What needs no network, or makes its own."""
 
 
@@ -54,20 +59,28 @@ def _of_network(names: Sequence[str]) -> list[Figure]:
             cluster.down()
 
 
-@click.command(epilog="Example: python -m benchmarks latency cross-shard --json figures.json")
-@click.argument("names", nargs=-1, type=click.Choice([*WITHOUT_NETWORK, *MEASURES]))
-@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures there too.")
-def main(names: tuple[str, ...], json_path: Path | None) -> None:
-    """Measure a local network; all benchmarks when none is named. Figures are facts about this machine and moment."""
+@click.command(
+    help=f"""Measure a local network; all benchmarks when NAME is left out. Figures are facts about this machine and moment.
+
+    NAME: {', '.join([*WITHOUT_NETWORK, *MEASURES])}.""",
+    epilog="Example: shardnet bench latency cross-shard --out figures.json",
+)
+@click.argument("names", nargs=-1, metavar="[NAME]...", type=click.Choice([*WITHOUT_NETWORK, *MEASURES]))
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures there too, in JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+def main(names: tuple[str, ...], out: Path | None, as_json: bool) -> None:
+    """Measures and prints."""
     wanted = names or [*WITHOUT_NETWORK, *MEASURES]
     figures = [figure for name in wanted if name in WITHOUT_NETWORK for figure in _measured(name, WITHOUT_NETWORK[name])]
     figures += _of_network([name for name in wanted if name in MEASURES])
-    _show(figures)
     text = json.dumps([figure.as_json() for figure in figures], indent=2)
-    click.echo(text)
-    if json_path is not None:
-        json_path.write_text(text + "\n")
+    if as_json:
+        click.echo(text)
+    else:
+        _show(figures)
+    if out is not None:
+        out.write_text(text + "\n")
 
 
 if __name__ == "__main__":
-    main()
+    run_to_end(main, "shardnet bench", sys.argv[1:])

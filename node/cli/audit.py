@@ -1,4 +1,4 @@
-"""`shardnet audit`."""
+"""`shardnet audit`: what PROTOCOL 4 says must add up."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from node.cluster.client import CallRefused, Client
 from primitives.errors import UserError
 
 PAGE_ACCOUNTS = 1000
+"""Accounts asked for at once."""
 BUSY, BUSY_RETRIES_MAX, BUSY_PAUSE_SECONDS = -32005, 60, 0.5
 """A node that says it is busy is asked again this often, after this pause."""
-"""Accounts asked for at once."""
 SUPPLY_TRIES_MAX = 10
 """How often supply and crosslinks are asked for until both are of the same beacon block."""
 _HELD = ("stakes", "unclaimed", "feePool", "treasury")
@@ -28,7 +28,7 @@ _HELD = ("stakes", "unclaimed", "feePool", "treasury")
 @rpc
 @as_json
 def audit(data_dir: Path, node: int, rpc: str | None, as_json: bool) -> int:
-    """Walk every account of each shard at its crosslinked state root, and add up the whole supply (PROTOCOL 4)."""
+    """Walk every account of each shard at its crosslinked state root, and add up the whole supply."""
     client = open_client(data_dir, node, rpc)
     supply, crosslinks = _ask_supply(client)
     shards = []

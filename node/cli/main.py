@@ -11,9 +11,11 @@ import importlib
 import json
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 import click
 
+from node.cluster.command import NAME, own_command
 from primitives.errors import UserError
 
 _COMMANDS = {
@@ -44,6 +46,12 @@ class _LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.exceptions.NoSuchCommand as error:
+            raise click.exceptions.NoSuchCommand(error.command_name, possibilities=_COMMANDS, ctx=ctx) from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, sentence) for name, (_, sentence) in _COMMANDS.items()])
@@ -59,42 +67,59 @@ def cli() -> None:
     """A sharded Ethereum test network on this machine."""
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command line and exits: 0 success, 1 a command that failed, 2 a wrong setting, option or a refused start."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Runs the command line and exits."""
+    run_to_end(cli, NAME, sys.argv[1:] if arguments is None else arguments)
+
+
+def run_to_end(command: click.Command, name: str, arguments: Sequence[str]) -> NoReturn:
+    """Runs a command and exits: 0 success, 1 a command that failed, 2 a wrong setting, option or a refused start."""
     try:
-        # A command's number is its exit code; what it says is on the screen by then.
-        code = cli.main(args=given, prog_name="shardnet", standalone_mode=False)
-        sys.exit(code if isinstance(code, int) else 0)
-    except click.ClickException as error:
-        _explain_as_json(given, error.format_message())
-        error.show()
-        sys.exit(error.exit_code)
-    except click.Abort:
-        _explain(given, "stopped before it was done")
-        sys.exit(1)
-    except UserError as error:
-        _explain(given, str(error))
-        sys.exit(error.exit_code)
+        code = _run(command, name, arguments)
+        sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read the output has seen enough; the interpreter must not try to flush the rest.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        code = 1
+    sys.exit(code)
+
+
+def _run(command: click.Command, name: str, arguments: Sequence[str]) -> int:
+    try:
+        # A command's number is its exit code; what it says is on the screen by then.
+        code = command.main(args=list(arguments), prog_name=name, standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return error.exit_code
+    except click.ClickException as error:
+        return _explain(arguments, _sentence(error), error.exit_code)
+    except click.Abort:
+        return _explain(arguments, "stopped before it was done", 1)
+    except UserError as error:
+        return _explain(arguments, str(error), error.exit_code)
+    except BrokenPipeError:
+        raise
     except OSError as error:
         if error.filename is None:
             raise
-        _explain(given, f"{error.filename}: {error.strerror}; choose another place, or make this one usable")
-        sys.exit(1)
+        return _explain(arguments, f"{error.filename}: {error.strerror}; choose another place, or make this one usable", 1)
+    return code if isinstance(code, int) else 0
 
 
-def _explain(arguments: Sequence[str], sentence: str) -> None:
-    _explain_as_json(arguments, sentence)
+def _sentence(error: click.ClickException) -> str:
+    """What is wrong with the command line, and which command tells more."""
+    text = " ".join(error.format_message().split()).rstrip(".")
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    words = "" if context is None else " ".join([*context.command_path.split()[1:], "--help"])
+    return f"{text[:1].lower()}{text[1:]}" + (f" ({own_command(words)} tells more)" if words else "")
+
+
+def _explain(arguments: Sequence[str], sentence: str, code: int) -> int:
+    """The exit code, after the sentence; for programs it is JSON too."""
     click.echo(f"error: {sentence}", err=True)
-
-
-def _explain_as_json(arguments: Sequence[str], sentence: str) -> None:
     if "--json" in arguments:
         click.echo(json.dumps({"error": sentence}))
+    return code
 
 
 if __name__ == "__main__":

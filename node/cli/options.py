@@ -102,8 +102,10 @@ class Coins(click.ParamType[int]):
             coins = Decimal(value)
         except InvalidOperation:
             self.fail(f"{value!r} is not a number of coins: write it as 1.5", param, ctx)
-        if not coins.is_finite() or not -18 <= (coins.adjusted() if coins else 0) <= 20 or coins < 0:
-            self.fail(f"{value} coins cannot be sent: it must be at least 1e-18 and below 1e21", param, ctx)
+        if not coins.is_finite() or coins < 0 or coins.adjusted() > 20:
+            self.fail(f"{value} coins cannot be sent: write 0, or a number below 1e21 like 1.5", param, ctx)
+        if coins and coins.adjusted() < -18:
+            self.fail(f"{value} coins cannot be sent: the least part of a coin is 1e-18", param, ctx)
         with localcontext(prec=_COIN_DIGITS_MAX):
             wei = coins * COIN
         if wei != wei.to_integral_value():

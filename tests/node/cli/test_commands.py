@@ -1,6 +1,7 @@
 """What every command has in common, and what is refused before anything happens."""
 
 import json
+import os
 import re
 import socket
 import subprocess
@@ -54,10 +55,35 @@ def test_the_fast_keccak_is_chosen_first() -> None:
     assert done.stdout.strip() == "pysha3"
 
 
-def test_unknown_command_and_option(capsys: Captured) -> None:
-    assert run("upp") == 2
-    assert run("up", "--node", "3") == 2
-    assert "--nodes" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("sent", r"no such command 'sent'\. Did you mean 'send'\?"),
+        ("chaos kil", r"no such command 'kil'\. Did you mean 'kill'\?"),
+        ("up --node 3", r"no such option '--node'\. Did you mean '--nodes'\?"),
+        ("send", r"missing option '--from'"),
+        ("send --from 0 --to 1 --value=-1", r"invalid value for '--value': -1 coins cannot be sent: write 0, or a number .*"),
+        ("up --engine quick", r"invalid value for '--engine': 'quick' is not .*"),
+    ],
+)
+def test_a_wrong_command_line_is_one_sentence(words: str, told: str, capsys: Captured) -> None:
+    assert run(*words.split()) == 2
+    assert re.fullmatch(rf"error: {told} \(\S*shardnet .*--help tells more\)\n", capsys.readouterr().err)
+
+
+def test_without_a_command_it_shows_its_help(capsys: Captured) -> None:
+    assert run() == 2
+    assert "Commands:" in capsys.readouterr().err
+
+
+def test_nobody_reads_what_an_error_says_for_programs(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    words = [sys.executable, "-m", "node.cli.main", "status", "--json", "--data-dir", str(tmp_path)]
+    done = subprocess.run(words, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert done.returncode == 1
+    assert re.fullmatch(r"error: there is no network in .*\n", done.stderr)
 
 
 def test_errors_are_json_too(tmp_path: Path, capsys: Captured) -> None:
@@ -280,3 +306,8 @@ def test_a_start_that_was_refused_leaves_no_folder(tmp_path: Path, capsys: Captu
 def test_an_option_is_called_one(capsys: Captured) -> None:
     assert run("up", "--nodes", 0) == 2
     assert "error: option --nodes: must be 1 to 100, not 0" in capsys.readouterr().err
+
+
+def test_a_benchmark_that_is_not_there(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run("bench", "nope") == 2
+    assert re.match(r"error: .*'nope' is not one of 'inbound-worst', .*shardnet bench --help tells more\)\n", capfd.readouterr().err)
