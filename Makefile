@@ -10,7 +10,7 @@ HAVE := $(wildcard $(PACKAGES))
 TEST_JOBS ?= 2
 WITH_PROCESSES := tests/e2e tests/docker tests/network
 
-.PHONY: help setup setup-checks up test test-unit test-simulation test-e2e test-network soak-network check lint types imports contracts example bench soak terminal-pictures screenshots lock clean
+.PHONY: help setup setup-checks up test test-unit test-simulation test-e2e test-network soak-network check lint types imports contracts example bench seeds mutations terminal-pictures screenshots lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,8 +64,11 @@ example: setup ## Run the swap across two shards; ARGS="--rpc URL" uses a networ
 bench: setup ## Run the benchmarks; ARGS="--help" tells which
 	$(PYTHON) -m benchmarks $(ARGS)
 
-soak: setup ## Simulate seed after seed until one fails; SEEDS=1000
-	@for seed in $$(seq 1 $(or $(SEEDS),1000)); do .venv/bin/shardnet simulate --seed $$seed $(ARGS) || exit 1; done
+seeds: setup ## Simulate networks drawn from SEEDS=1000 seeds on all cores; goes on where it stopped; ARGS="--help"
+	$(PYTHON) -m node.simulator.seeds --seeds $(or $(SEEDS),1000) $(ARGS)
+
+mutations: setup ## Break rules on purpose and count the seeds until a simulated network notices
+	$(PYTHON) -m tests.simulation.mutations $(ARGS)
 
 terminal-pictures: setup ## Draw what a terminal shows anew, for docs/images; starts a network on the usual ports
 	$(PYTHON) tools/terminal_pictures.py

@@ -14,25 +14,32 @@ from primitives.errors import InvalidConfig
 @click.option("--shards", type=click.IntRange(1, 16), default=2, show_default=True, help="Shard chains.")
 @click.option("--views", type=click.IntRange(1, 1_000_000), default=50, show_default=True, help="Beacon views after which it ends.")
 @click.option(
-    "--faults", type=click.Choice(["none", "light", "standard", "heavy", "crashing"]), default="light", show_default=True, help="Loss, delay, crashes."
+    "--faults", type=click.Choice(["none", "light", "standard", "heavy", "crashing"]), default="light", show_default=True,
+    help="Loss, delay, crashes, partitions.",
 )
 @click.option("--signatures", type=click.Choice(["fast", "bls"]), default="fast", show_default=True, help="A stand-in, or real ones.")
 @click.option(
     "--executors", type=click.Choice(["reference", "stand-in"]), default="reference", show_default=True,
     help="The reference EVM, or a stand-in for volume.",
 )
+@click.option("--drawn", is_flag=True, help="Draw personas, epochs and stand-ins from the seed, as make seeds does.")
 @click.option("--persona", "personas", multiple=True, metavar="NAME@NODE", help="A validator that breaks the rules; repeat it for more.")
 @as_json
 def simulate(
-    seed: int, nodes: int, shards: int, views: int, faults: str, signatures: str, executors: str, personas: tuple[str, ...], as_json: bool
-) -> int:
+    seed: int, nodes: int, shards: int, views: int, faults: str, signatures: str, executors: str, drawn: bool, personas: tuple[str, ...],
+    as_json: bool,
+) -> int:  # fmt: skip
     """Run simulated nodes on simulated time; the same seed gives the same digest."""
     from node.simulator import run
+    from node.simulator.drawn import run_drawn
 
-    report = run(
-        seed=seed, nodes=nodes, shards=shards, views=views, faults=faults, signatures=signatures, personas=_personas(personas),
-        executors=executors,
-    )  # fmt: skip
+    if drawn:
+        report = run_drawn(seed, nodes, shards, views, faults)
+    else:
+        report = run(
+            seed=seed, nodes=nodes, shards=shards, views=views, faults=faults, signatures=signatures, personas=_personas(personas),
+            executors=executors,
+        )  # fmt: skip
     violations = [str(violation) for violation in report.violations]
     if as_json:
         print_json({"digest": _text(report.digest), "blocks": report.blocks, "violations": violations, "replay": report.replay})
