@@ -90,6 +90,8 @@ class CoreLoop:
         self._scores = PeerScores()
         self._send, self._receive = trio.open_memory_channel[Event | None](INBOX_EVENTS_MAX)
         self._extra: list[Effect] = []
+        self._dropped: set[str] = set()
+        """Peers dropped of whose going the core has not heard yet: what it still would hear of theirs was said before."""
         self._nursery: trio.Nursery | None = None
 
     def delay_gossip(self, seconds: float, for_seconds: float) -> None:
@@ -118,16 +120,11 @@ class CoreLoop:
         wait_seconds = (self._core.deadline_ms - clocks().monotonic_ms) / 1000
         if not self._extra:
             with trio.move_on_after(max(0.0, wait_seconds)):
-                event = await self._receive.receive()
-                if event is not None:
-                    events.append(event)
-        while len(events) < TURN_EVENTS_MAX:
-            try:
-                event = self._receive.receive_nowait()
-            except trio.WouldBlock:
+                self._take(await self._receive.receive(), events)
+        for _ in range(self._receive.statistics().current_buffer_used):
+            if len(events) >= TURN_EVENTS_MAX:
                 break
-            if event is not None:
-                events.append(event)
+            self._take(self._receive.receive_nowait(), events)
         effects, self._extra = self._extra, []
         if events:
             effects.extend(self._core.handle_all(events, clocks()))
@@ -137,6 +134,18 @@ class CoreLoop:
         await self._perform(effects)
         self._after_turn()
         await trio.lowlevel.checkpoint()
+
+    def _take(self, event: Event | None, events: list[Event]) -> None:
+        """Lets an event through to the core, unless its author was shut out while it waited."""
+        match event:
+            case None:
+                return
+            case GossipReceived(peer) if peer in self._dropped or self._network.is_banned(net.PeerId(peer)):
+                self._observe("limit_hits", {"limit": "events_of_banned_authors"}, 1)
+                return
+            case PeerConnected(peer) | PeerDisconnected(peer):
+                self._dropped.discard(peer)
+        events.append(event)
 
     async def _forward_network(self) -> None:
         async for event in self._network.events:
@@ -207,6 +216,7 @@ class CoreLoop:
         verdict = self._scores.on_fault(peer_id, reason.fault, points_of(reason), now)
         if verdict is Verdict.DROP and self._network.disconnect(peer_id):
             self._observe("peers_dropped", {"reason": reason.code}, 1)
+            self._dropped.add(peer)
             verdict = self._scores.on_fault(peer_id, Fault.PEER, DROP_POINTS, now)
         if verdict is Verdict.BAN and self._network.ban(peer_id, self._scores.parameters.ban_seconds):
             self._observe("peers_banned", {"reason": reason.code}, 1)

@@ -205,6 +205,10 @@ class Network:
         self._spawn(self._cut_peer, identity)
         return is_new
 
+    def is_banned(self, peer: PeerId) -> bool:
+        """Whether the peer is refused now, whoever else brings what it says; cheap."""
+        return self._guard.is_banned(identity_of(peer))
+
     def pardon(self, peer: PeerId) -> None:
         """Refuse a banned peer no more; a kept one is dialled again."""
         self._guard.pardon(identity_of(peer))

@@ -6,6 +6,7 @@ Source: LIBP2P, "Structure".
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from pathlib import Path
 
 from libp2p.crypto.keys import KeyPair
@@ -91,6 +92,7 @@ def peer_id_from(identity: ID) -> PeerId:
     return PeerId(identity.to_base58())
 
 
+@lru_cache(maxsize=1024)
 def identity_of(peer: PeerId) -> ID:
     """libp2p's object for a peer's name."""
     return ID.from_base58(peer)

@@ -1,0 +1,145 @@
+"""The loop between network and core: what waits is let through as long as its author is."""
+
+from collections import Counter
+
+import trio
+
+from node.core.effects import GossipReceived, PeerConnected, PeerDisconnected
+from node.loop import INBOX_EVENTS_MAX, CoreLoop
+from p2p import network as net
+from p2p.messages import TransactionBatch
+from p2p.topics import Topic, TopicKind
+from primitives.errors import StorageFailed
+from primitives.errors import EncodingReason
+
+TOPIC = Topic(TopicKind.TRANSACTIONS, 0)
+MESSAGE = TransactionBatch(())
+
+
+class Core:
+    deadline_ms = 1 << 62
+
+    def __init__(self):
+        self.heard, self.on_event = [], lambda event: None
+
+    def start(self):
+        return []
+
+    def handle_all(self, events, now):
+        self.heard += events
+        for event in events:
+            self.on_event(event)
+        return []
+
+
+class Store:
+    def __init__(self, failure=None):
+        self.failure = failure
+
+    async def write(self, records):
+        await trio.lowlevel.checkpoint()
+        if self.failure is not None:
+            raise self.failure
+
+
+class Network:
+    """Keeps its word about whom it has shut out."""
+
+    def __init__(self):
+        self.put, self.events = trio.open_memory_channel(INBOX_EVENTS_MAX)
+        self.connected, self.banned = {"alice", "mallory"}, set()
+
+    def disconnect(self, peer):
+        is_leaving = peer in self.connected
+        self.connected.discard(peer)
+        return is_leaving
+
+    def ban(self, peer, seconds):
+        self.banned.add(peer)
+        return True
+
+    def is_banned(self, peer):
+        return peer in self.banned
+
+    def gossip(self, *authors):
+        for author in authors:
+            self.put.send_nowait(net.GossipReceived(net.PeerId(author), "topic", MESSAGE, 1))
+
+
+class World:
+    def __init__(self):
+        self.core, self.network, self.counts = Core(), Network(), Counter()
+        self.loop = CoreLoop(self.core, Store(), self.network, {}, {"topic": TOPIC}, self._observe, lambda admit: None, lambda: None)
+
+    def _observe(self, name, labels, value):
+        self.counts[name, labels.get("limit")] += value
+
+    @property
+    def unheard(self):
+        return self.counts["limit_hits", "events_of_banned_authors"]
+
+    async def run_until(self, event):
+        """Serve until the core has heard `event`."""
+        with trio.fail_after(10):
+            async with trio.open_nursery() as nursery:
+                self.core.on_event = lambda heard: nursery.cancel_scope.cancel() if heard == event else None
+                nursery.start_soon(self.loop.run)
+        return [heard for heard in self.core.heard if heard != event]
+
+
+def said(author):
+    return GossipReceived(author, TOPIC, MESSAGE)
+
+
+async def test_what_waits_of_an_author_that_is_banned_meanwhile_does_not_reach_the_core():
+    world = World()
+    world.network.gossip(*["mallory"] * 500, "alice")
+    for _ in range(20):
+        world.loop.penalize("mallory", EncodingReason.MALFORMED)
+    assert world.network.banned == {"mallory"}
+    assert await world.run_until(said("alice")) == []
+    assert world.unheard == 500
+
+
+async def test_an_author_banned_in_one_turn_is_not_heard_in_the_next():
+    world = World()
+    world.network.gossip(*["mallory"] * 500, "alice")
+    handle_all = world.core.handle_all
+
+    def punishing(events, now):
+        for event in events:
+            if event == said("mallory"):
+                world.network.banned.add("mallory")
+        return handle_all(events, now)
+
+    world.core.handle_all = punishing
+    heard = await world.run_until(said("alice"))
+    assert 0 < len(heard) <= 64
+    assert world.unheard == 500 - len(heard)
+
+
+async def test_of_one_that_is_dropped_nothing_said_before_it_went_is_heard_and_what_it_says_afterwards_is():
+    world = World()
+    world.network.gossip("mallory", "mallory")
+    for _ in range(6):
+        world.loop.penalize("mallory", EncodingReason.MALFORMED)
+    assert world.network.connected == {"alice"}
+    assert not world.network.banned
+    world.network.put.send_nowait(net.PeerDisconnected(net.PeerId("mallory")))
+    world.network.put.send_nowait(net.PeerConnected(net.PeerId("mallory")))
+    world.network.gossip("mallory", "alice")
+    assert await world.run_until(said("alice")) == [PeerDisconnected("mallory"), PeerConnected("mallory"), said("mallory")]
+    assert world.unheard == 2
+
+
+async def test_nothing_is_said_whose_record_the_disk_did_not_take():
+    network = Network()
+    loop = CoreLoop(Core(), Store(StorageFailed("full")), network, {}, {"agreement": TOPIC}, ignore, ignore, lambda: None)
+    loop.perform_soon(publish())
+    with pytest.RaisesGroup(StorageFailed):
+        await loop.run()
+    assert network.said == []
+
+
+def ignore(*arguments):
+    """Takes what is observed, or to be admitted."""
