@@ -9,7 +9,6 @@ from node.loop import INBOX_EVENTS_MAX, CoreLoop
 from p2p import network as net
 from p2p.messages import TransactionBatch
 from p2p.topics import Topic, TopicKind
-from primitives.errors import StorageFailed
 from primitives.errors import EncodingReason
 
 TOPIC = Topic(TopicKind.TRANSACTIONS, 0)
@@ -33,13 +32,8 @@ class Core:
 
 
 class Store:
-    def __init__(self, failure=None):
-        self.failure = failure
-
     async def write(self, records):
         await trio.lowlevel.checkpoint()
-        if self.failure is not None:
-            raise self.failure
 
 
 class Network:
@@ -130,16 +124,3 @@ async def test_of_one_that_is_dropped_nothing_said_before_it_went_is_heard_and_w
     world.network.gossip("mallory", "alice")
     assert await world.run_until(said("alice")) == [PeerDisconnected("mallory"), PeerConnected("mallory"), said("mallory")]
     assert world.unheard == 2
-
-
-async def test_nothing_is_said_whose_record_the_disk_did_not_take():
-    network = Network()
-    loop = CoreLoop(Core(), Store(StorageFailed("full")), network, {}, {"agreement": TOPIC}, ignore, ignore, lambda: None)
-    loop.perform_soon(publish())
-    with pytest.RaisesGroup(StorageFailed):
-        await loop.run()
-    assert network.said == []
-
-
-def ignore(*arguments):
-    """Takes what is observed, or to be admitted."""
