@@ -18,6 +18,8 @@ from tests.e2e.accounts import known_account, next_nonce, sign
 from tests.e2e.harness import EVENT_SECONDS_MAX, Cluster, run_command, try_call, wait_for
 from tests.network.namespaces import Namespace, address_of
 
+EVIDENCE_BLOCKS = 32
+"""Beacon blocks that are looked through in one call."""
 HEAL_SECONDS_MAX = 5.0
 """From the end of a partition to the next final block of each chain."""
 OPTIONS = Options(listen_host="0.0.0.0", block_time_ms=500, idle_block_time_ms=1000)
@@ -134,8 +136,11 @@ class NetworkCluster(Cluster):
         return heights
 
     def evidence(self, node: int) -> list[Any]:
+        """All that the beacon chain holds against anybody."""
         client = self.client(node)
-        found: list[Any] = client.call("beacon_getEvidence")
+        head = int(client.call("beacon_getHead")["number"], 16)
+        calls = [("beacon_getEvidence", (hex(first), hex(EVIDENCE_BLOCKS))) for first in range(0, head + 1, EVIDENCE_BLOCKS)]
+        found = [one for answer in _in_parts(client, calls, "/beacon") for one in answer]
         client.close()
         return found
 

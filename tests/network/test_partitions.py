@@ -10,6 +10,8 @@ from tests.network.harness import HEAL_SECONDS_MAX, NetworkCluster, running_in, 
 from tests.network.namespaces import Bridged
 
 PARTITION_SECONDS = 30.0
+SETTLE_SECONDS = 10.0
+"""For what was agreed on before to become final everywhere."""
 PAUSE_SECONDS = 15.0
 
 pytestmark = pytest.mark.timeout(240)
@@ -36,9 +38,9 @@ def test_no_half_goes_on_alone_and_both_go_on_together(cluster: NetworkCluster, 
     fabric.part([0, 1], [2, 3])
     assert fabric.hears(0, 1)
     assert not fabric.hears(0, 2)
-    let_pass(2.0)
+    let_pass(SETTLE_SECONDS)
     before = {node: cluster.heights(node) for node in range(4)}
-    let_pass(PARTITION_SECONDS - 2.0)
+    let_pass(PARTITION_SECONDS - SETTLE_SECONDS)
     assert {node: cluster.heights(node) for node in range(4)} == before
     fabric.heal()
     seconds = max(cluster.wait_resumed(before))
