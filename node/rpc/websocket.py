@@ -34,7 +34,7 @@ from node.rpc.limits import (
     WEBSOCKET_SILENCE_SECONDS_MAX,
     WEBSOCKETS_MAX,
 )
-from node.rpc.subscriptions.session import CLOSE_TOO_SLOW, Notifier, Session, Totals, close_frame, ping_frame, pong_frame
+from node.rpc.subscriptions.session import CLOSE_TOO_SLOW, Notifier, Session, Totals, close_frame, frame_of, ping_frame, pong_frame
 
 CLOSE_NORMAL, CLOSE_STOPPING, CLOSE_NO_CODE, CLOSE_TOO_LARGE, CLOSE_BUSY = 1000, 1001, 1005, 1009, 1013
 _VERSION = b"13"
@@ -158,7 +158,7 @@ class _Socket:
         session = self._session
         while taken := await session.take():
             try:
-                await self._stream.send_all(b"".join(outgoing.frame for outgoing in taken))
+                await self._stream.send_all(b"".join(map(frame_of, taken)))
             finally:
                 session.done(taken)
         assert session.closing is not None

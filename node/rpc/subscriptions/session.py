@@ -71,19 +71,38 @@ def new_id() -> str:
     return hex(secrets.randbits(128) | 1)
 
 
-class Outgoing:
-    """A message that waits to be sent: what is particular to it, and what it may share with others."""
+Notification = tuple[bytes, bytes]
+"""A frame as far as its result, and the result, which it shares with all others that are told it.
 
-    __slots__ = ("head", "is_notification", "payload", "size", "written")
+A plain tuple of bytes: many may wait, and the garbage collector, which stops the event loop, does not look at such.
+"""
 
-    def __init__(self, head: bytes, payload: bytes = b"", *, is_notification: bool = False, written: trio.Event | None = None) -> None:
-        self.head, self.payload, self.is_notification, self.written = head, payload, is_notification, written
-        self.size = len(head) + len(payload) + (len(_TAIL) if is_notification else 0)
 
-    @property
-    def frame(self) -> bytes:
-        """As it is sent."""
-        return self.head + self.payload + (_TAIL if self.is_notification else b"")
+@dataclass(frozen=True, slots=True)
+class Message:
+    """An answer, or a frame of the protocol's own."""
+
+    head: bytes
+    payload: bytes = b""
+    written: trio.Event | None = None
+    """Set once it is on its way, or will never be."""
+
+
+Outgoing = Notification | Message
+"""What waits to be sent."""
+
+
+def frame_of(outgoing: Outgoing) -> bytes:
+    """As it is sent."""
+    if isinstance(outgoing, tuple):
+        return b"".join((*outgoing, _TAIL))
+    return outgoing.head + outgoing.payload
+
+
+def _size_of(outgoing: Outgoing) -> int:
+    if isinstance(outgoing, tuple):
+        return len(outgoing[0]) + len(outgoing[1]) + len(_TAIL)
+    return len(outgoing.head) + len(outgoing.payload)
 
 
 class Subscription(Generic[Wanted]):
@@ -94,7 +113,7 @@ class Subscription(Generic[Wanted]):
         self.wanted, self.choices = wanted, choices
         self._session, self._topic = session, topic
         self._prefix = b'{"jsonrpc":"2.0","method":"%b","params":{"subscription":"%b","result":' % (method.encode(), self.id.encode())
-        self._held: list[Outgoing] | None = []
+        self._held: list[Notification] | None = []
         self._has_ended = False
         topic.add(self)
 
@@ -103,19 +122,19 @@ class Subscription(Generic[Wanted]):
         if self._has_ended:
             return
         head = _frame_head(_TEXT, len(self._prefix) + len(result) + len(_TAIL)) + self._prefix
-        outgoing = Outgoing(head, result, is_notification=True)
-        if not self._session.takes(outgoing):
+        notification = (head, result)
+        if not self._session.takes(notification):
             return
         if self._held is None:
-            self._session.put(outgoing)
+            self._session.put(notification)
         else:
-            self._held.append(outgoing)
+            self._held.append(notification)
 
     def release(self) -> None:
         """The client's answer with the id is on its way: what was held back follows it."""
         held, self._held = self._held or [], None
-        for outgoing in held:
-            self._session.put(outgoing)
+        for notification in held:
+            self._session.put(notification)
 
     def end(self) -> None:
         """Nothing more is told."""
@@ -227,23 +246,24 @@ class Session:
             self._totals.subscriptions -= 1
         return subscription is not None
 
-    def takes(self, notification: Outgoing) -> bool:
+    def takes(self, notification: Notification) -> bool:
         """Whether there is room for a notification, which is counted until `done`.
 
         One too many closes the connection; where all together hold too much, the one that holds most.
         """
         if self.closing is not None:
             return False
-        if self._notifications >= NOTIFICATIONS_QUEUED_MAX or self._notification_bytes + notification.size > NOTIFICATIONS_QUEUED_BYTES_MAX:
+        size = _size_of(notification)
+        if self._notifications >= NOTIFICATIONS_QUEUED_MAX or self._notification_bytes + size > NOTIFICATIONS_QUEUED_BYTES_MAX:
             self.too_slow("notifications_queued_max")
             return False
-        while self._totals.notification_bytes + notification.size > NOTIFICATIONS_ALL_BYTES_MAX:
+        while self._totals.notification_bytes + size > NOTIFICATIONS_ALL_BYTES_MAX:
             fullest = max(self._totals.sessions, key=lambda session: session._notification_bytes)
             fullest.too_slow("notifications_all_bytes_max")
             if fullest is self:
                 return False
         self._notifications += 1
-        self._count(notification.size)
+        self._count(size)
         return True
 
     def _count(self, size: int) -> None:
@@ -267,7 +287,7 @@ class Session:
             return
         written = trio.Event()
         if payload:
-            self.put(Outgoing(_frame_head(_TEXT, len(payload)), payload, written=written))
+            self.put(Message(_frame_head(_TEXT, len(payload)), payload, written))
         notifier.release()
         if payload:
             await written.wait()
@@ -292,22 +312,22 @@ class Session:
         while not (self._outbox or self._control or self.closing is not None):
             self._changed = trio.Event()
             await self._changed.wait()
-        taken = [Outgoing(frame) for frame in self._control.values()]
+        taken: list[Outgoing] = [Message(frame) for frame in self._control.values()]
         self._control.clear()
         size = 0
         while self._outbox and size < WRITE_CHUNK_BYTES:
             taken.append(self._outbox.popleft())
-            size += taken[-1].size
+            size += _size_of(taken[-1])
         return taken
 
-    def done(self, taken: list[Outgoing]) -> None:
+    def done(self, taken: Iterable[Outgoing]) -> None:
         """What was taken is written, or will never be."""
         for outgoing in taken:
-            if outgoing.written is not None:
-                outgoing.written.set()
-            if outgoing.is_notification:
+            if isinstance(outgoing, tuple):
                 self._notifications -= 1
-                self._count(-outgoing.size)
+                self._count(-_size_of(outgoing))
+            elif outgoing.written is not None:
+                outgoing.written.set()
 
     def put(self, outgoing: Outgoing) -> None:
         """Queues a message; a notification is one that `takes` had room for."""

@@ -1,10 +1,12 @@
 """What a connection's subscriptions hold is counted from the moment they are told, whether or not the client has their ids."""
 
+import gc
+
 import pytest
 import trio
 
 from node.rpc.subscriptions import session as sessions
-from node.rpc.subscriptions.session import Notifier, Session, Topic, Totals
+from node.rpc.subscriptions.session import Notifier, Session, Topic, Totals, frame_of
 from tests.node.rpc.fake import Observer
 
 RESULT = b'"' + b"r" * 998 + b'"'
@@ -82,7 +84,7 @@ async def test_an_answer_is_not_copied_before_it_is_sent(totals, observer):
         (taken,) = await wallet.session.take()
         wallet.session.done([taken])
     assert taken.payload is answer
-    assert taken.frame[-1000:] == answer
+    assert frame_of(taken)[-1000:] == answer
     assert totals.notification_bytes == 0
 
 
@@ -94,8 +96,8 @@ async def test_it_follows_the_answer_and_is_given_back_when_it_is_written(totals
     wallet.notifier.release()
     assert totals.notification_bytes == held, "counted once"
     taken = await wallet.session.take()
-    assert [id.encode() in outgoing.frame for id, outgoing in zip((first, second), taken, strict=True)] == [True, True]
-    assert sum(len(outgoing.frame) for outgoing in taken) == held
+    assert [id.encode() in frame_of(outgoing) for id, outgoing in zip((first, second), taken, strict=True)] == [True, True]
+    assert sum(len(frame_of(outgoing)) for outgoing in taken) == held
     wallet.session.done(taken)
     assert totals.notification_bytes == 0
 
@@ -106,7 +108,10 @@ async def test_one_result_is_held_once_for_all(totals, observer):
     wallet.subscribe()
     wallet.notifier.release()
     wallet.tell()
-    assert all(outgoing.payload is RESULT for outgoing in await wallet.session.take())
+    taken = await wallet.session.take()
+    assert [result is RESULT for _, result in taken] == [True, True]
+    gc.collect()
+    assert not any(map(gc.is_tracked, taken)), "nor does the garbage collector look at each"
 
 
 def test_a_subscription_that_ends_gives_back_what_it_held_and_is_told_nothing_more(totals, observer):
