@@ -5,11 +5,9 @@ Whoever answers is not trusted with anything but the answer: its form is checked
 
 from __future__ import annotations
 
-import itertools
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import msgspec
 import trio
@@ -17,9 +15,11 @@ import trio
 from node.core.core import Core
 from node.core.ranges import is_far
 from node.rpc.app import Application
-from node.rpc.errors import BUSY, SERVER, RpcError
+from node.rpc.errors import BUSY, SERVER, TIMEOUT, RpcError, batch_too_slow
+from node.rpc.limits import BATCH_SECONDS_MAX
+from node.rpc.nesting import is_deeper
 from p2p.messages import RPC_BODY_BYTES_MAX, RpcAnswer, RpcCall, decode_response, encode_request
-from p2p.network import PeerId, RequestFailed
+from p2p.network import PeerId, RequestFailed, RequestFailure
 from primitives.errors import EncodingReason, InvalidEncoding, Reason
 from primitives.hashing import keccak256
 
@@ -34,14 +34,15 @@ SERVED_MAX = 64
 SERVED_PER_PEER_MAX = 8
 PEERS_TRIED_MAX = 3
 ANSWER_SECONDS_MAX = 10.0
-"""For one peer to answer; a simulated call may take it five."""
+"""For one peer to answer; a simulated call may take it five, and `SERVED_BATCH_SECONDS_MAX` those before it."""
+SLOW = frozenset({"eth_call", "eth_createAccessList", "eth_estimateGas", "eth_feeHistory", "eth_getLogs"})
+"""Methods that may take a peer long; one that did not answer in time is the last that works on them."""
+MESSAGE_CHARACTERS_MAX = 4096
+"""Of an error that is passed on; the rest is cut off."""
 ANSWER_NESTING_MAX = 2048
 """Levels of arrays and objects in an answer: the decoder recurses, and the stack must not end first."""
 
 Observe = Callable[[str, Mapping[str, str], float], None]
-_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
-_OTHERS = bytes(set(range(256)) - set(b"[]{}"))
-_STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
 class Asked(Protocol):
@@ -57,7 +58,7 @@ class Asked(Protocol):
 
 
 class _Error(msgspec.Struct):
-    code: int
+    code: Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]
     message: str
     data: str | None = None
 
@@ -85,13 +86,18 @@ class Forwarder:
     async def call(self, shard: int, name: str, calls: Sequence[Sequence[object]]) -> list[object]:
         """See `Elsewhere`."""
         results: list[object] = []
+        deadline = trio.current_time() + BATCH_SECONDS_MAX
         for body, count in _bodies(shard, name, calls):
+            if trio.current_time() >= deadline:
+                self._observe("limit_hits", {"limit": "batch_seconds_max"}, 1)
+                results += [batch_too_slow()] * (len(calls) - len(results))
+                break
             if self._under_way >= FORWARDED_MAX:
                 self._observe("limit_hits", {"limit": "rpc_forwarded_max"}, 1)
                 raise RpcError(BUSY, f"busy: {FORWARDED_MAX} requests for shards of other nodes are under way, try again")
             self._under_way += 1
             try:
-                found, is_repeated = await self._ask(shard, body, count)
+                found, is_repeated = await self._ask(shard, name, body, count)
             finally:
                 self._under_way -= 1
             if is_repeated and name == "eth_sendRawTransaction":
@@ -99,7 +105,7 @@ class Forwarder:
             results += found
         return results
 
-    async def _ask(self, shard: int, body: bytes, count: int) -> tuple[list[object], bool]:
+    async def _ask(self, shard: int, name: str, body: bytes, count: int) -> tuple[list[object], bool]:
         """What a peer answered, and whether another had been asked the same before."""
         peers = self._hosts(shard)
         if not peers:
@@ -113,6 +119,12 @@ class Forwarder:
             self._per_peer[peer] += 1
             try:
                 results = await self._exchange(peer, shard, body, count)
+            except TimeoutError:
+                if name in SLOW:
+                    raise RpcError(
+                        TIMEOUT, f"the peer that was asked for shard {shard} has not answered in {ANSWER_SECONDS_MAX:g} s"
+                    ) from None
+                results = None
             finally:
                 self._per_peer[peer] -= 1
                 if not self._per_peer[peer]:
@@ -139,7 +151,11 @@ class Forwarder:
         return sorted((PeerId(peer) for peer in fetcher.followers(shard) if peer in connected), key=rank)
 
     async def _exchange(self, peer: PeerId, shard: int, body: bytes, count: int) -> list[object] | None:
-        """What a peer answered; None where the next one is to be asked."""
+        """What a peer answered; None where the next one is to be asked.
+
+        Raises:
+            TimeoutError: it has not answered in time.
+        """
         request = RpcCall(shard, body)
         try:
             answer = decode_response(request, await self._network.request(peer, encode_request(request), ANSWER_SECONDS_MAX))
@@ -149,6 +165,8 @@ class Forwarder:
             results = await read_answers(answer.body, count)
         except RequestFailed as error:
             self._observe("rpc_forwarded", {"result": error.reason.value}, 1)
+            if error.reason is RequestFailure.TIMEOUT:
+                raise TimeoutError from error
             return None
         except InvalidEncoding as error:
             self._observe("rpc_forwarded", {"result": "malformed"}, 1)
@@ -192,10 +210,12 @@ async def read_answers(body: bytes, count: int) -> list[object]:
     Raises:
         InvalidEncoding: it is not the answer to such a batch.
     """
-    if body.count(b"[") + body.count(b"{") > ANSWER_NESTING_MAX and await trio.to_thread.run_sync(_depth, body) > ANSWER_NESTING_MAX:
+    if await is_deeper(body, ANSWER_NESTING_MAX):
         raise InvalidEncoding(EncodingReason.TOO_LARGE, f"an answer of more than {ANSWER_NESTING_MAX} levels")
     try:
         answers = _ANSWERS.decode(body)
+        # The decoder has looked at the form of a result only, and it is written out as it is.
+        str(body, "utf-8")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidEncoding(EncodingReason.MALFORMED, f"not a JSON-RPC answer: {error}") from error
     if [answer.id for answer in answers] != list(range(count)):
@@ -205,14 +225,8 @@ async def read_answers(body: bytes, count: int) -> list[object]:
         if answer.jsonrpc != "2.0" or (answer.error is None) != bool(answer.result):
             raise InvalidEncoding(EncodingReason.MALFORMED, "an answer has either a result or an error")
         told = answer.error
-        results.append(answer.result if told is None else RpcError(told.code, told.message, told.data))
+        results.append(answer.result if told is None else RpcError(told.code, told.message[:MESSAGE_CHARACTERS_MAX], told.data))
     return results
-
-
-def _depth(body: bytes) -> int:
-    """Levels of arrays and objects."""
-    brackets = _STRING.sub(b"", body).translate(None, _OTHERS)
-    return max(itertools.accumulate(map(_STEPS.__getitem__, brackets)), default=0)
 
 
 class PeerRpc:

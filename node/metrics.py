@@ -97,7 +97,7 @@ class NodeMetrics:
             "shardnet_block_execution_seconds", "Building or executing a block.", ("shard",), buckets=_SECONDS, registry=self.registry
         )
         self._transactions = Counter("shardnet_transactions", "User transactions in final blocks.", ("shard",), registry=self.registry)
-        self._calls = Counter("shardnet_rpc_requests", "JSON-RPC calls, by method and outcome (ok or error code).",
+        self._calls = Counter("shardnet_rpc_requests", "JSON-RPC calls, by method and outcome (ok, error code or peer_error).",
                               ("method", "outcome"), registry=self.registry)
         self._connections = 0
         self._core, self.flights, self.usage = core, Flights(), UsageCollector()

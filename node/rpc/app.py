@@ -23,6 +23,7 @@ from node.rpc.limits import (
     BODY_DRAINED_BYTES_MAX,
     BODY_SECONDS_MAX,
     REQUESTS_IN_FLIGHT_MAX,
+    SERVED_BATCH_SECONDS_MAX,
     UNREAD_SECONDS_MAX,
 )
 from node.rpc.methods.context import Context, Elsewhere, ShardMemory
@@ -126,7 +127,9 @@ class Application:
             context = Context(backend, observe, version, chain, ShardMemory(), faucet, self.live, elsewhere)
             dispatcher = Dispatcher(context, EVERYWHERE if is_beacon else SHARD if is_hosted else passed_on(SHARD))
             if is_hosted:
-                self._served[chain] = Dispatcher(replace(context, elsewhere=None), SERVED, RPC_ANSWER_BYTES_MAX - BRACKETS_BYTES)
+                self._served[chain] = Dispatcher(
+                    replace(context, elsewhere=None), SERVED, RPC_ANSWER_BYTES_MAX - BRACKETS_BYTES, SERVED_BATCH_SECONDS_MAX
+                )
             path = "/beacon" if is_beacon else f"/shard/{chain}"
             self._addresses[path] = self._addresses[path + "/"] = dispatcher
 

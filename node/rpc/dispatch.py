@@ -6,7 +6,6 @@ Source: JSON-RPC 2.0; docs/json-rpc.md for the form rules.
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Awaitable, Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -15,12 +14,14 @@ import msgspec
 import trio
 
 from node.rpc.errors import (
+    CODES,
     INTERNAL,
     INVALID_REQUEST,
     METHOD_NOT_FOUND,
     PARSE_ERROR,
     RESPONSE_TOO_LARGE,
     RpcError,
+    batch_too_slow,
     invalid_params,
     of_interruption,
     of_query,
@@ -31,11 +32,13 @@ from node.rpc.limits import (
     BATCH_CALLS_AT_ONCE_MAX,
     BATCH_CALLS_MAX,
     BATCH_CALLS_PER_TURN,
+    BATCH_SECONDS_MAX,
     BRACKETS_UNCHECKED_MAX,
     NESTING_MAX,
     RESPONSE_BYTES_MAX,
 )
 from node.rpc.methods.context import Context, Method
+from node.rpc.nesting import is_deeper
 from node.rpc.subscriptions.session import Notifier
 from primitives.errors import Busy, Interrupted, InvalidQuery, InvalidTransaction, QueryReason, Unavailable
 
@@ -62,9 +65,6 @@ _CALLS = msgspec.json.Decoder(list[msgspec.Raw])
 _ANYTHING = msgspec.json.Decoder(msgspec.Raw)
 _ENCODER = msgspec.json.Encoder()
 _SPACE = b" \t\r\n"
-# Possessive, and an open string reaches to the end: one pass over any body.
-_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
-_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def _failure(identity: bytes, error: RpcError) -> bytes:
@@ -80,6 +80,11 @@ def _parse_error(error: Exception) -> RpcError:
     return RpcError(PARSE_ERROR, f"parse error: {error}")
 
 
+def _outcome(error: RpcError) -> str:
+    """The label of a metric; what peers make up must not become one."""
+    return str(error.code) if error.code in CODES else "peer_error"
+
+
 def _decode(body: bytes) -> _Call:
     """One call.
 
@@ -87,7 +92,10 @@ def _decode(body: bytes) -> _Call:
         RpcError: not JSON, or JSON that is no object.
     """
     try:
-        return _CALL.decode(body)
+        call = _CALL.decode(body)
+        # It is echoed as it is, and the decoder has looked at its form only.
+        str(call.id, "utf-8")
+        return call
     except msgspec.ValidationError as error:
         if body.lstrip(_SPACE)[:1] == b"{":
             raise _parse_error(error) from error
@@ -106,23 +114,21 @@ async def _is_too_deep(body: bytes) -> bool:
     The decoder recurses in C as deep as Python's recursion limit allows, and the EVM library raises that limit so far that the
     stack would end first: one request could end the process.
     """
-    if body.count(b"[") + body.count(b"{") <= BRACKETS_UNCHECKED_MAX:
-        return False
-    brackets = _STRING.sub(b"", body).translate(None, _NO_BRACKETS)
-    for _ in range(NESTING_MAX):
-        await trio.lowlevel.checkpoint()
-        fewer = brackets.replace(b"[]", b"").replace(b"{}", b"")
-        if len(fewer) == len(brackets):
-            break
-        brackets = fewer
-    return len(brackets) > BRACKETS_UNCHECKED_MAX
+    return body.count(b"[") + body.count(b"{") > BRACKETS_UNCHECKED_MAX and await is_deeper(body, NESTING_MAX)
 
 
 class Dispatcher:
     """Answers the requests of one address."""
 
-    def __init__(self, context: Context, methods: dict[str, Method], response_bytes_max: int | None = None) -> None:
+    def __init__(
+        self,
+        context: Context,
+        methods: dict[str, Method],
+        response_bytes_max: int | None = None,
+        batch_seconds_max: float = BATCH_SECONDS_MAX,
+    ) -> None:
         self._response_bytes_max = RESPONSE_BYTES_MAX if response_bytes_max is None else response_bytes_max
+        self._batch_seconds_max = batch_seconds_max
         self._context = context
         self._methods = methods
         self._observe = context.observe
@@ -161,11 +167,15 @@ class Dispatcher:
         answers: list[bytes] = []
         room = self._response_bytes_max
         found: list[object] = []
+        late: RpcError | None = None
+        deadline = trio.current_time() + self._batch_seconds_max
         for i, call in enumerate(calls):
             if i % BATCH_CALLS_PER_TURN == BATCH_CALLS_PER_TURN - 1:
                 await trio.lowlevel.checkpoint()
-            if not found and room > 0:
-                found = await self._many(calls, i)
+            if not found and late is None and trio.current_time() >= deadline:
+                late = self._too_slow()
+            if not found:
+                found = [late] if late else await self._many(calls, i) if room > 0 else []
             answer, room = await self._item(call, room, found.pop() if found else _NOT_FOUND)
             if answer:
                 answers.append(answer)
@@ -210,8 +220,12 @@ class Dispatcher:
             return self._too_large(call), 0
         return answer, room - len(answer) - 1
 
+    def _too_slow(self) -> RpcError:
+        self._observe.limit_hit("batch_seconds_max")
+        return batch_too_slow()
+
     def _refused(self, error: RpcError) -> bytes:
-        self._observe.request("unknown", str(error.code))
+        self._observe.request("unknown", _outcome(error))
         return error_answer(error)
 
     def _too_large(self, call: _Call) -> bytes:
@@ -232,7 +246,7 @@ class Dispatcher:
                 raise found
             result = _ENCODER.encode(found)
         except RpcError as error:
-            self._observe.request(known, str(error.code))
+            self._observe.request(known, _outcome(error))
             # A request that is not one is answered even without an id (JSON-RPC 2.0, section 5).
             if not identity and error.code != INVALID_REQUEST:
                 return b""

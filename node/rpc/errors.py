@@ -18,6 +18,10 @@ TIMEOUT = -32002
 RESPONSE_TOO_LARGE = -32003
 BUSY = -32005
 REVERTED = 3
+CODES = frozenset(
+    {PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS, INTERNAL, SERVER, TIMEOUT, RESPONSE_TOO_LARGE, BUSY, REVERTED}
+)
+"""All that this node answers with by itself."""
 
 
 class RpcError(Exception):
@@ -40,6 +44,11 @@ class RpcError(Exception):
 def invalid_params(message: str) -> RpcError:
     """The parameters are not what the method takes; `message` says in words what is wrong and where."""
     return RpcError(INVALID_PARAMS, message)
+
+
+def batch_too_slow() -> RpcError:
+    """The calls before this one took the time that a batch has."""
+    return RpcError(TIMEOUT, "batch too slow: its time was up before this call was begun, send it again in a smaller batch")
 
 
 def header_not_found() -> RpcError:

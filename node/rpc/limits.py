@@ -46,6 +46,8 @@ BRACKETS_UNCHECKED_MAX = 500
 BATCH_CALLS_MAX = 1000
 BATCH_SECONDS_MAX = 10.0
 """Of a batch, after which no further call of it is begun; those are answered -32002."""
+SERVED_BATCH_SECONDS_MAX = 4.0
+"""The same for a batch that a peer passes on: a call begun before takes five seconds more, and then the peer still waits."""
 BATCH_CALLS_PER_TURN = 16
 """Calls of a batch between two turns of the event loop, for calls that never wait by themselves."""
 BATCH_CALLS_AT_ONCE_MAX = 256

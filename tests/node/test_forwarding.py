@@ -42,10 +42,10 @@ class Network:
         return await self.answers[peer](payload)
 
 
-def host() -> Answer:
+def host(node: FakeNode | None = None) -> Answer:
     """A node that hosts everything."""
     observer = Observer()
-    app = Application(FakeNode(), version="peer", allowed_hosts=[], observe=observer)
+    app = Application(node or FakeNode(), version="peer", allowed_hosts=[], observe=observer)
     serving = PeerRpc(app, lambda name, labels, value: None)
 
     async def answer(payload: bytes) -> bytes:
@@ -187,6 +187,8 @@ async def test_a_peer_that_is_still_catching_up_comes_last() -> None:
         b'[{"jsonrpc":"2.0","id":0,"result":1},{"jsonrpc":"2.0","id":1,"result":1}]', b'[{"jsonrpc":"2.0","id":0,"result":1,"x":1}]',
         b'[{"jsonrpc":"2.0","id":0,"result":1}] x', b"\xff\xfe", b'[{"jsonrpc":"2.0","id":0,"result":' + b"[" * 5000 + b"]" * 5000 + b"}]",
         b'[{"jsonrpc":"2.0","id":0,"result":' + b"[" * 200_000,
+        b'[{"jsonrpc":"2.0","id":0,"result":"\xff"}]', b'[{"jsonrpc":"2.0","id":0,"result":{"\xc3":1}}]',
+        b'[{"jsonrpc":"2.0","id":0,"error":{"code":2147483648,"message":"m"}}]',
     ],
     ids=lambda body: body[:60].decode("latin1"),
 )  # fmt: skip
@@ -219,6 +221,59 @@ async def test_an_error_is_passed_on_as_it_is() -> None:
     error = {"code": 3, "message": "execution reverted: no", "data": "0x08"}
     guest = Guest(a=saying(json.dumps([{"jsonrpc": "2.0", "id": 0, "error": error}]).encode()))
     assert (await guest.ask(call("x", "eth_call", {}, "latest")))[0] == {"jsonrpc": "2.0", "id": "x", "error": error}
+
+
+async def test_codes_that_peers_make_up_are_passed_on_and_are_one_label() -> None:
+    error = {"code": 0, "message": "m" * 5000}
+
+    async def inventive(payload: bytes) -> bytes:
+        error["code"] += 1  # type: ignore[operator]
+        return await saying(json.dumps([{"jsonrpc": "2.0", "id": 0, "error": error}]).encode())(payload)
+
+    guest = Guest(a=inventive)
+    told = [(await guest.ask(call(1, "eth_blockNumber")))[0]["error"] for _ in range(5)]
+    assert told == [{"code": code, "message": "m" * forwarding.MESSAGE_CHARACTERS_MAX} for code in range(1, 6)]
+    assert {outcome for _, outcome in guest.client.observer.requests} == {"peer_error", "3"}
+
+
+@pytest.mark.parametrize("method", ["eth_call", "eth_getLogs"])
+async def test_what_one_peer_could_not_do_in_time_is_not_asked_of_the_next(method: str) -> None:
+    guest = Guest(a=silent, b=host())
+    answer = (await guest.ask(call(1, method, {"to": ADDRESS})))[0]
+    assert answer["error"] == {"code": -32002, "message": "the peer that was asked for shard 1 has not answered in 10 s"}
+    assert guest.network.asked == ["a"]
+
+
+async def test_slow_calls_that_travel_together_are_answered_before_the_asker_gives_up(autojump_clock: trio.testing.MockClock) -> None:
+    node = FakeNode()
+    outcome = node.shards[1].outcome
+
+    async def slow(request: object, selector: object) -> object:
+        await trio.sleep(3)
+        return outcome
+
+    node.shards[1].call = slow  # type: ignore[method-assign, assignment]
+    guest = Guest(a=host(node))
+    began = trio.current_time()
+    answers = await guest.ask(*(call(i, "eth_call", {"to": ADDRESS}) for i in range(5)))
+    assert [answer.get("error", {}).get("code") for answer in answers] == [None, None, -32002, -32002, -32002]  # type: ignore[attr-defined]
+    assert trio.current_time() - began < forwarding.ANSWER_SECONDS_MAX
+
+
+async def test_no_more_of_a_batch_is_passed_on_when_its_time_is_up(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    async def slow(payload: bytes) -> bytes:
+        await trio.sleep(6)
+        return await answer(payload)
+
+    answer = host()
+    guest = Guest(a=slow)
+    monkeypatch.setattr(forwarding, "CALLS_PER_REQUEST_MAX", 2)
+    answers = await guest.ask(*(call(i, "eth_blockNumber") for i in range(6)))
+    assert [answer.get("error", {}).get("code") for answer in answers] == [None] * 4 + [-32002] * 2  # type: ignore[attr-defined]
+    assert len(guest.network.asked) == 2
+    assert ("limit_hits", {"limit": "batch_seconds_max"}) in guest.seen
 
 
 async def test_a_call_that_is_too_large_to_pass_on_is_refused_with_a_sentence() -> None:

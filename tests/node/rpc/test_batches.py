@@ -1,8 +1,10 @@
 """Calls of a batch that are answered together say the same as one by one."""
 
 import pytest
+import trio
 
 from node.rpc import dispatch
+from node.rpc.limits import BATCH_SECONDS_MAX
 from primitives.errors import Busy
 from tests.node.rpc.fake import ALICE, Client
 
@@ -51,3 +53,33 @@ async def test_what_befalls_all_is_told_to_each(error):
     answers = (await client.post([balance(i, WHO) for i in range(3)] + [balance(3)])).json
     code = -32005 if isinstance(error, Busy) else -32603
     assert [answer["error"]["code"] for answer in answers] == [code] * 3 + [-32602]
+
+
+async def test_after_its_time_no_call_of_a_batch_is_begun(autojump_clock):
+    client, begun = Client(), []
+
+    async def call(request, selector):
+        begun.append(request)
+        await trio.sleep(BATCH_SECONDS_MAX / 4)
+        return client.shard.outcome
+
+    client.shard.call = call
+    body = [balance(i, {"to": NOBODY}, method="eth_call") for i in range(6)] + [balance(6, WHO), balance(7, WHO)]
+    answers = (await client.post([*body, {"jsonrpc": "2.0", "method": "eth_getBalance", "params": [WHO]}])).json
+    assert [answer["id"] for answer in answers] == list(range(8))
+    assert [answer.get("error", {}).get("code") for answer in answers] == [None] * 4 + [-32002] * 4
+    assert "batch too slow" in answers[-1]["error"]["message"]
+    assert len(begun) == 4
+    assert client.observer.limits == ["batch_seconds_max"]
+
+
+async def test_what_was_found_within_the_time_is_answered(autojump_clock):
+    client = Client()
+
+    async def accounts(wanted):
+        await trio.sleep(2 * BATCH_SECONDS_MAX)
+        return [await client.shard.account(*one) for one in wanted]
+
+    client.shard.accounts = accounts
+    answers = (await client.post([balance(0, WHO), balance(1, WHO), balance(2, method="eth_chainId")])).json
+    assert [answer.get("error", {}).get("code") for answer in answers] == [None, None, -32002]

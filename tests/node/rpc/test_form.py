@@ -379,6 +379,14 @@ async def test_deep_nesting_is_a_parse_error_and_not_the_end_of_the_process(body
     assert (await Client().post(body)).json["error"]["code"] == -32700
 
 
+async def test_an_id_that_is_no_text_is_a_parse_error():
+    body = b'{"jsonrpc":"2.0","id":"\xff","method":"eth_chainId"}'
+    for sent in (body, b"[" + body + b"]"):
+        answer = (await Client().http(chunks=[sent])).json
+        (answer,) = answer if isinstance(answer, list) else [answer]
+        assert (answer["id"], answer["error"]["code"]) == (None, -32700)
+
+
 async def test_many_brackets_that_do_not_nest_are_fine():
     topics = [["0x" + "00" * 32]] * 4
     calls = [envelope(id=i, method="eth_getLogs", params=[{"topics": topics}]) for i in range(300)]
