@@ -3,14 +3,12 @@
 from contextlib import asynccontextmanager
 
 import pytest
-import pytest
 import trio
 import trio.testing
 
 from node.core.effects import Observe, Publish
 from node.loop import DELAYED_MESSAGES_MAX, CoreLoop
 from p2p.topics import Topic, TopicKind
-from primitives.errors import StorageFailed
 from primitives.errors import StorageFailed
 
 TOPIC = Topic(TopicKind.CONSENSUS, 0)
@@ -100,19 +98,6 @@ async def test_effects_are_altered_before_they_are_carried_out(autojump_clock):
         await trio.sleep(1)
     assert [payload for _, _, payload in network.said] == [b"another"]
     assert [name for name, _, _ in observed] == ["altered", "altered"]
-
-
-async def test_nothing_is_said_whose_record_the_disk_did_not_take():
-    network = Network()
-    loop = CoreLoop(Core(), Store(StorageFailed("full")), network, {}, {"agreement": TOPIC}, ignore, ignore, lambda: None)
-    loop.perform_soon(publish())
-    with pytest.RaisesGroup(StorageFailed):
-        await loop.run()
-    assert network.said == []
-
-
-def ignore(*arguments):
-    """Takes what is observed, or to be admitted."""
 
 
 async def test_nothing_is_said_whose_record_the_disk_did_not_take():
