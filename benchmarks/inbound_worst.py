@@ -193,7 +193,7 @@ def _state() -> list[Program]:
         Program("EXTCODECOPY of 24 KiB", loop(push(24_576) + bytes([PUSH0, PUSH0, here, 0x3C]))),
         Program("BLOCKHASH", loop(bytes([0x43, push(1)[0], 1, 0x90, 0x03, 0x40, POP]))),
         Program(
-            "cold contracts that jump",
+            f"{len(cold)} different contracts of full size that jump",
             b"".join(call(int.from_bytes(a, "big"), gas=100) for a in cold),
             {a: _jumper(n) for n, a in enumerate(cold)},
         ),
