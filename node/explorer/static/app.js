@@ -1,7 +1,7 @@
 // The page's start: which view an address shows, what is said of the node above it, and the second's beat for what is live.
 
 import { h, link, slot } from "./lib/dom.js";
-import { ago, short, visible } from "./lib/format.js";
+import { ago, int, short, visible } from "./lib/format.js";
 import { watchHeads } from "./lib/heads.js";
 import { Network } from "./lib/network.js";
 import { failure, notFound } from "./lib/parts.js";
@@ -50,7 +50,8 @@ function routeOf(hash) {
   const path = hash.replace(/^#/, "").replace(/\/$/, "") || "/";
   for (const [pattern, view] of ROUTES) {
     const found = pattern.exec(path);
-    if (found) return { view, path, parameters: found.slice(1).map((text) => (/^0x/i.test(text) ? text.toLowerCase() : text)) };
+    // of an address that is searched for, the capitals count
+    if (found) return { view, path, parameters: found.slice(1).map((text) => (/^0x/i.test(text) && view !== searchView ? text.toLowerCase() : text)) };
   }
   return { view: null, path, parameters: [] };
 }
@@ -106,7 +107,8 @@ function stateOf(network) {
   if (network.error instanceof CallRefused) return ["bad", "The node refuses to answer.", visible(network.error.message)];
   if (network.failures) return ["bad", "The node does not answer.", `${app.rpc.base} is asked again until it does; what is shown is the last that was heard.`];
   if (!network.status) return ["none"];
-  if (!network.status.ready) return ["wait", "This node is catching up.", "It does not speak for the network yet: newer blocks exist."];
+  if (!network.status.ready && !int(network.status.peers)) return ["bad", "This node is cut off.", "It has no peers, so it cannot tell whether newer blocks exist; its log says why."];
+  if (!network.status.ready) return ["wait", "This node is catching up.", "It does not speak for the network yet: newer blocks may exist."];
   if (current?.failed) return ["wait", "This view is not up to date.", visible(current.failed.message)];
   const limit = STILL_SECONDS * 1000 + 3 * app.config.idleBlockTimeMs;
   if (Date.now() - network.lastGrowth > limit) return ["wait", "No new blocks.", "No chain has grown for a while: more than a third of the validators may be away."];

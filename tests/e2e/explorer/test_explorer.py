@@ -28,7 +28,7 @@ def send(cluster: Cluster, index: int, shard: int = 0, **fields: object) -> dict
 
 def test_the_overview_grows_by_itself(page: Page, cluster: Cluster, home: str) -> None:
     page.open(home)
-    page.wait_text("Shard 0", "Shard 1", "Beacon chain", "Balanced", "Receipts in flight", "Base fee")
+    page.wait_text("Shard 0", "Shard 1", "Beacon chain", "Balanced", "Messages in flight", "Base fee")
     first = page.wait(HEIGHT)
     page.wait(f"{HEIGHT} > {first} + 1")
     assert page.wait("document.querySelectorAll('.weave-block').length") > 3
@@ -45,7 +45,7 @@ def test_the_other_node_serves_its_own_view(page: Page, cluster: Cluster) -> Non
 
 
 def test_from_a_block_over_its_transaction_to_an_address(page: Page, cluster: Cluster, home: str) -> None:
-    receiver = new_account().address.lower()
+    receiver = new_account().address
     receipt = send(cluster, 1, to=receiver, value=3 * COIN // 2)
     number = int(receipt["blockNumber"], 16)
     page.open(home + "#/shard/0")
@@ -56,6 +56,23 @@ def test_from_a_block_over_its_transaction_to_an_address(page: Page, cluster: Cl
     page.click("dd a", receiver)
     page.wait_text("On all shards", receiver, "1.5 coins")
     page.wait_text("together 1.5 coins")
+    page.wait_text("Newest transactions", receipt["transactionHash"][:8], f"from {known_account(1).address[:8]}", "+1.5", "Looked through")
+    again = send(cluster, 1, to=receiver, value=COIN)
+    page.wait_text(again["transactionHash"][:8], "+1\n")
+    page.open(f"{home}#/address/{new_account().address}")
+    page.wait_text("It neither sent nor received one in these blocks")
+
+
+def test_addresses_are_written_with_their_checksum(page: Page, home: str) -> None:
+    page.open(home)
+    page.wait_text("Shard 0")
+    accounts = [new_account().address for _ in range(20)]
+    write = "import('/lib/checksum.js').then(({ withChecksum }) => %s.map(withChecksum))"
+    assert page.evaluate(write % json.dumps([address.lower() for address in accounts])) == accounts
+    wrong = accounts[0].swapcase().replace("X", "x", 1)
+    page.fill("#query", wrong)
+    page.press("Enter", 13, "\r")
+    page.wait_text("wrong case (EIP-55)", wrong)
 
 
 @pytest.mark.parametrize(("shown", "is_phone"), [(1280, False), (360, True)])
@@ -117,7 +134,7 @@ def test_the_search_leads_to_what_it_finds(page: Page, cluster: Cluster, home: s
         page.press("Enter", 13, "\r")
 
     search(known_account(0).address)
-    page.wait_text("On all shards", known_account(0).address.lower())
+    page.wait_text("On all shards", known_account(0).address)
     search("1")
     page.wait_text("Block 1 of shard 0", "Block 1 of shard 1", "Block 1 of the beacon chain")
     sent = send(cluster, 5, to=OUTBOX, value=COIN, gas=300_000, data="0x" + OUTBOX_CONTRACT.encode_call("transfer", 1, OUTBOX).hex())
@@ -139,6 +156,9 @@ def test_the_faucet_gives_and_says_where(page: Page, cluster: Cluster, home: str
     page.fill("#faucet-address", "0x12")
     page.click("button", "Give 100 coins")
     page.wait_text("An address is 0x and 40 hexadecimal digits")
+    page.fill("#faucet-address", receiver.swapcase().replace("X", "x", 1))
+    page.click("button", "Give 100 coins")
+    page.wait_text("wrong case (EIP-55)")
     page.fill("#faucet-address", receiver)
     page.click("label", "Shard 1")
     page.click("button", "Give 100 coins")
@@ -161,7 +181,12 @@ def test_a_shard_is_added_to_the_wallet_there_is(page: Page, cluster: Cluster, h
     told = page.evaluate("document.querySelector('dialog').innerText")
     assert cluster.options.url(0, 1) in told
     assert str(CHAIN_IDS[1]) in told
+    page.open(home + "#/supply")
+    page.wait("!document.querySelector('dialog')")
+    page.open(home + "#/shard/1")
+    page.click("button", "Add shard 1 to wallet")
     page.click("dialog button", "Close")
+    page.wait("!document.querySelector('dialog')")
     page.evaluate(WALLET)
     page.click("button", "Add shard 1 to wallet")
     page.wait_text("Shard 1 is in")
@@ -182,13 +207,13 @@ def test_a_shard_is_added_to_the_wallet_there_is(page: Page, cluster: Cluster, h
 
 def test_validators_beacon_blocks_and_supply_are_told(page: Page, cluster: Cluster, home: str) -> None:
     page.open(home + "#/validators")
-    page.wait_text("1,000 coins", "100 %", "Committees", "Epoch 0 (now)", "Shard 1", "Beacon")
+    page.wait_text("1,000 coins", "A certificate is made of the first votes", "100 %", "Committees", "Epoch 0 (now)", "Shard 1", "Beacon")
     page.open(home + "#/beacon")
     page.wait_text("Coordinates the shards")
     page.click("td[data-name=Block] a")
     page.wait_text("State root", "Crosslinks", "Validator")
     page.open(home + "#/supply")
-    page.wait_text("Balanced to the wei", "Staked", "Genesis", "Burned")
+    page.wait_text("Balanced to the wei", "In flight", "Staked", "Genesis", "Burned")
     assert page.evaluate("document.querySelector('.equation b').textContent.trim()") == "="
 
 
@@ -233,8 +258,38 @@ def test_catching_up_is_told_and_a_network_that_is_no_devnet_has_no_faucet(page:
     page.send("Page.removeScriptToEvaluateOnNewDocument", identifier=script)
 
 
+CUT_OFF = """const ask = window.fetch; window.fetch = async (...given) => { const text = await (await ask(...given)).text();
+  return new Response(text.replaceAll('"ready":true', '"ready":false').replaceAll(/"peers":"0x[0-9a-f]+"/g, '"peers":"0x0"')); };"""
+
+
+def test_a_node_without_peers_says_so_and_promises_nothing(page: Page, home: str) -> None:
+    script = page.send("Page.addScriptToEvaluateOnNewDocument", source=CUT_OFF)["identifier"]
+    page.open(home)
+    page.wait("document.querySelector('#banner')?.textContent.includes('This node is cut off')")
+    page.wait_text("cut off")
+    page.send("Page.removeScriptToEvaluateOnNewDocument", identifier=script)
+
+
+def test_how_long_nothing_has_grown_counts_from_the_newest_block(page: Page, home: str) -> None:
+    page.open(home)
+    page.wait_text("Shard 0")
+    told = page.evaluate("""import('/lib/network.js').then(({ Network }) => {
+      const network = new Network(null, { shards: [{}, {}] });
+      const since = () => Math.round((Date.now() - network.newestTime()) / 1000);
+      const now = Math.floor(Date.now() / 1000), at = (seconds) => [{ timestamp: `0x${(now - seconds).toString(16)}` }];
+      const found = [since()];
+      network.blocks = [at(90), []];
+      network.beaconBlocks = at(60);
+      found.push(since());
+      network.blocks = [at(90), at(-30)];
+      return [...found, since()];
+    })""")
+    assert told[0] == told[2] == 0
+    assert told[1] in (60, 61)
+
+
 def test_a_node_that_hosts_one_shard_shows_the_other_through_its_peers(page: Page, cluster: Cluster, tmp_path: Path) -> None:
-    receiver = new_account().address.lower()
+    receiver = new_account().address
     sent = send(cluster, 6, 1, to=receiver, value=COIN)
     with joining(cluster, tmp_path / "node", shards="0") as guest:
         page.open("about:blank")

@@ -71,7 +71,8 @@ export class Network {
       this.failures = 0;
       this.error = null;
       const heights = JSON.stringify([status.beacon.head, status.shards.map((entry) => entry.latest)]);
-      if (heights !== this.heights) this.lastGrowth = Date.now();
+      // a page opened on a network that stands still goes by the time of its newest block; after that clocks need not agree
+      if (heights !== this.heights) this.lastGrowth = this.heights ? Date.now() : this.newestTime();
       this.heights = heights;
     } catch (error) {
       this.failures += 1;
@@ -126,6 +127,12 @@ export class Network {
     for (let number = head; number >= first; number--) wanted.push(ask(number));
     const found = (await Promise.all(wanted)).filter(Boolean);
     return [...found, ...known].slice(0, BLOCKS_KEPT);
+  }
+
+  /** When the newest block of any chain was made, at most now; in ms. */
+  newestTime() {
+    const times = [this.beaconBlocks, ...this.blocks].filter((blocks) => blocks.length).map((blocks) => int(blocks[0].timestamp) * 1000);
+    return times.length ? Math.min(Date.now(), Math.max(...times)) : Date.now();
   }
 
   /** Transactions a second over the newest blocks of a shard, or of all. */

@@ -1,5 +1,6 @@
 // What the views are put together from.
 
+import { withChecksum } from "./checksum.js";
 import { OUTBOX } from "./decode.js";
 import { h, link, s } from "./dom.js";
 import { ago, clock, coins, count, int, short, visible } from "./format.js";
@@ -28,7 +29,7 @@ export function chainName(shard, linked = true) {
 
 export const addressLink = (address, full = false) =>
   address
-    ? link(`/address/${address}`, { class: "mono", title: address }, KNOWN.get(address.toLowerCase()) ?? (full ? address : short(address)))
+    ? link(`/address/${address}`, { class: "mono", title: withChecksum(address) }, KNOWN.get(address.toLowerCase()) ?? (full ? withChecksum(address) : short(withChecksum(address))))
     : h("span", { class: "quiet" }, "new contract");
 
 export const nameOf = (address) => KNOWN.get(address.toLowerCase()) ?? null;

@@ -1,5 +1,6 @@
 // What a search text may be, and where it is found.
 
+import { addressFault } from "./checksum.js";
 import { int } from "./format.js";
 
 const NUMBER = /^(?:#?\s*\d{1,15}|0x[0-9a-f]{1,12})$/i;
@@ -11,7 +12,7 @@ export function watchSearch() {
     event.preventDefault();
     const text = field.value.trim().replace(/,/g, "");
     if (!text) return field.focus();
-    location.hash = /^0x[0-9a-f]{40}$/i.test(text) ? `#/address/${text.toLowerCase()}` : `#/search/${encodeURIComponent(text)}`;
+    location.hash = addressFault(text) === null ? `#/address/${text.toLowerCase()}` : `#/search/${encodeURIComponent(text)}`;
     field.value = "";
   });
   document.addEventListener("keydown", (event) => {
@@ -23,7 +24,7 @@ export function watchSearch() {
 
 /** What answers to a text: entries with the route and the name of each, or null when it is nothing that can be looked for. */
 export async function find(app, text) {
-  if (/^0x[0-9a-f]{40}$/i.test(text)) return [{ route: `/address/${text.toLowerCase()}`, name: "Address" }];
+  if (addressFault(text) === null) return [{ route: `/address/${text.toLowerCase()}`, name: "Address" }];
   if (NUMBER.test(text)) return byNumber(app, Number(text.replace(/^#\s*/, "")));
   if (/^(?:0x)?[0-9a-f]{64}$/i.test(text)) return byHash(app, text.toLowerCase().replace(/^(?!0x)/, "0x"));
   return null;

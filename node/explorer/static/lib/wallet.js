@@ -62,6 +62,10 @@ export const hasWallet = () => wallets().length > 0;
 function dialog(title, ...content) {
   const box = h("dialog", { "aria-label": title, on: { close: () => box.remove() } }, h("h2", null, title), content,
     h("p", { class: "dialog-end" }, h("button", { type: "button", class: "button plain", on: { click: () => box.close() } }, "Close")));
+  // it belongs to the view that it was opened in
+  const gone = new AbortController();
+  box.addEventListener("close", () => gone.abort());
+  window.addEventListener("hashchange", () => box.close(), { signal: gone.signal });
   document.body.append(box);
   box.showModal();
   return box;

@@ -41,9 +41,15 @@ export async function blockView(app, shardText, id) {
 
 const mono = (text) => h("span", { class: "mono" }, text);
 
+/** What a transaction is, in a word or two. */
+export function kindOf(one) {
+  if (one.type === "0x7d") return pill("plain", `${kindName(int(one.kind))} from shard ${int(one.sourceShard)}`);
+  if (!one.to) return "Creation";
+  return one.input === "0x" ? "Transfer" : `Call ${one.input.slice(0, 10)}`;
+}
+
 function transactions(shard, list) {
   return table(["Hash", "Kind", "From", "To", "Value"], list.map((one) => [
     transactionLink(shard, one.hash),
-    one.type === "0x7d" ? pill("plain", `${kindName(int(one.kind))} from shard ${int(one.sourceShard)}`) : one.to ? (one.input === "0x" ? "Transfer" : `Call ${one.input.slice(0, 10)}`) : "Creation",
-    addressLink(one.from), addressLink(one.to), h("span", { class: "num", title: `${BigInt(one.value)} wei` }, coins(one.value, 6))]), "Nobody sent anything in this block.");
+    kindOf(one), addressLink(one.from), addressLink(one.to), h("span", { class: "num", title: `${BigInt(one.value)} wei` }, coins(one.value, 6))]), "Nobody sent anything in this block.");
 }

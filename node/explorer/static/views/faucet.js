@@ -1,11 +1,11 @@
 // Coins for an address on a devnet, and every shard for a wallet.
 
+import { addressFault } from "../lib/checksum.js";
 import { h } from "../lib/dom.js";
 import { coins, int, visible } from "../lib/format.js";
 import { blockLink, chainMark, chainName, heading, panel, transactionLink } from "../lib/parts.js";
 import { addButton, hasWallet, walletAccount, walletFacts } from "../lib/wallet.js";
 
-const ADDRESS = /^0x[0-9a-fA-F]{40}$/;
 const GIVEN_SHOWN = 10;
 
 export async function faucetView(app) {
@@ -37,9 +37,9 @@ function faucet(app, given) {
   } } }, "Use the wallet's account");
   const submit = async (event) => {
     event.preventDefault();
-    const wanted = address.value.trim();
-    if (!ADDRESS.test(wanted)) {
-      said.textContent = "An address is 0x and 40 hexadecimal digits.";
+    const wanted = address.value.trim(), fault = addressFault(wanted);
+    if (fault) {
+      said.textContent = fault;
       address.focus();
       return;
     }

@@ -29,8 +29,8 @@ function update(app, parts) {
   const balanced = BigInt(supply.imbalance) === 0n;
   parts.figures.set([rate, status.peers, inFlight, supply.imbalance, network.pending].join(), () => [
     figure("Transactions", `${rate}`, "a second, over 30 s"),
-    figure("Receipts in flight", count(network.pending), inFlight ? `${coins(inFlight, 4)} coins on the way` : "nothing on the way"),
-    figure("Peers", count(int(status.peers)), status.ready ? "this node is up to date" : "catching up"),
+    figure("Messages in flight", count(network.pending), inFlight ? `${coins(inFlight, 4)} coins on the way` : "nothing on the way"),
+    figure("Peers", count(int(status.peers)), status.ready ? "this node is up to date" : int(status.peers) ? "catching up" : "cut off"),
     figure("Supply", balanced ? pill("good", "Balanced") : pill("bad", `Off by ${coins(supply.imbalance)}`), link("/supply", null, "every term"))]);
   parts.picture.set(Math.floor(Date.now() / 500) + app.width(), () => weave(network, app.width()));
   parts.cards.set(JSON.stringify([status.shards, status.beacon, network.blocks.map((blocks, shard) => network.rate(shard))]), () => [

@@ -22,6 +22,7 @@ function terms(supply) {
   const held = [
     ...supply.shards.map((wei, shard) => [h("span", null, chainName(shard), h("small", { class: "note" }, ` accounts at block ${count(int(supply.crosslinks[shard].number))}`)), wei]),
     ...supply.inFlight.map((flow) => [h("span", null, "In flight ", chainName(int(flow.source), false), " → ", chainName(int(flow.destination), false)), flow.value]),
+    ...(supply.inFlight.length ? [] : [["In flight between shards", "0x0"]]),
     ["Staked", supply.stakes], ["Unclaimed rewards", supply.unclaimed], ["Fee pool", supply.feePool], ["Treasury", supply.treasury]];
   const due = [["Genesis", supply.genesis], ["Issued", supply.issued], ["Burned", `-${BigInt(supply.burned)}`]];
   const sum = (rows) => rows.reduce((total, [, wei]) => total + big(wei), 0n);

@@ -7,7 +7,9 @@ import { addressLink, amount, chainName, heading, meter, panel, pill, table, tig
 export async function validatorsView(app, epochText) {
   const { network, rpc } = app;
   const list = slot(h("div")), seats = slot(h("div")), steps = slot(h("span", { class: "steps" }));
-  const element = h("div", { class: "view" }, heading("At the newest final beacon block", "Validators"), panel(null, list.element),
+  const element = h("div", { class: "view" }, heading("At the newest final beacon block", "Validators"),
+    h("p", { class: "lead" }, "A certificate is made of the first votes that come to more than two thirds of the stake, and is not waited with for the rest: of four equal validators that all run, each takes part in about three of four. One that is away falls far below the others."),
+    panel(null, list.element),
     h("div", { class: "heading" }, h("h2", { class: "section" }, "Committees"), steps.element), panel(null, seats.element));
   let shown = null;
   const update = async () => {
