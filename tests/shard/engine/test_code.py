@@ -4,7 +4,9 @@ from eth.vm.code_stream import CodeStream
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shard.engine.reference.code import Code, without_pushes
+from node.rpc.limits import OVERRIDE_BYTES_MAX
+from shard.engine.reference.code import LARGE_ANALYSES_MAX, Code, without_pushes, without_pushes_of_large
+from shard.transactions.model import INIT_CODE_BYTES_MAX
 
 JUMPDEST = 0x5B
 
@@ -40,3 +42,21 @@ def test_a_contract_called_again_and_again_is_read_once():
         assert without_pushes(code).count(JUMPDEST) == 0
     after = without_pushes.cache_info()
     assert after.misses - before.misses == 1
+
+
+def test_code_that_no_block_can_hold_takes_no_place_of_what_blocks_hold():
+    largest = b"\x5b" * INIT_CODE_BYTES_MAX
+    assert Code(largest).is_valid_opcode(0)
+    held, large = without_pushes.cache_info(), without_pushes_of_large.cache_info()
+    for i in range(LARGE_ANALYSES_MAX + 5):
+        code = largest + b"\x5b" + i.to_bytes(1, "big")
+        for _ in range(2):
+            assert Code(code).is_valid_opcode(INIT_CODE_BYTES_MAX)
+            assert not Code(code).is_valid_opcode(len(code))
+    assert without_pushes.cache_info() == held
+    now = without_pushes_of_large.cache_info()
+    assert (now.misses - large.misses, now.currsize) == (LARGE_ANALYSES_MAX + 5, LARGE_ANALYSES_MAX)
+
+
+def test_what_is_remembered_of_one_call_is_all_it_can_bring_along():
+    assert LARGE_ANALYSES_MAX * (INIT_CODE_BYTES_MAX + 1) <= OVERRIDE_BYTES_MAX < (LARGE_ANALYSES_MAX + 1) * (INIT_CODE_BYTES_MAX + 1)
