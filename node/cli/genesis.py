@@ -9,7 +9,7 @@ import click
 
 from node.cli.options import as_json, given_options, network_options, print_json
 from node.cli.warnings import warn_of_reach
-from node.cluster.command import own_command
+from node.cluster.command import node_command
 from node.cluster.layout import Layout, new_options
 
 
@@ -28,10 +28,10 @@ def genesis(out: Path, hosts: str | None, as_json: bool, **values: Any) -> None:
     names = None if hosts is None else [name.strip() for name in hosts.split(",")]
     written = write_network(out, options, names)
     layout = Layout(out)
-    configs = [str(layout.config(index)) for index in range(options.nodes)]
+    configs = [layout.config(index) for index in range(options.nodes)]
     if as_json:
-        print_json({"genesis": str(layout.genesis), "genesis_root": "0x" + written.root.hex(), "configurations": configs})
+        print_json({"genesis": str(layout.genesis), "genesis_root": "0x" + written.root.hex(), "configurations": [str(path) for path in configs]})
         return
     click.echo(f"genesis 0x{written.root.hex()} in {layout.genesis}")
     for config in configs:
-        click.echo(f"start with: {own_command(f'node --config {config}')}")
+        click.echo(f"start with: {node_command(config)}")

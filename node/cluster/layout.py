@@ -164,7 +164,8 @@ class Layout:
         try:
             peer_id = self.peer_id(index).read_text().strip()
         except OSError as error:
-            raise StartupRefused(f"{self.peer_id(index)} cannot be read ({error.strerror}): start over with --fresh") from error
+            again = own_command("up --fresh", self.folder)
+            raise StartupRefused(f"{self.peer_id(index)} cannot be read ({error.strerror}): start over with {again}") from error
         return f"{_bracketed(options.dial_host)}:{options.p2p_port + index}:{peer_id}"
 
     def log(self, index: int) -> Path:
@@ -182,17 +183,18 @@ def read_options(layout: Layout) -> Options | None:
     Raises:
         StartupRefused: there is half of one.
     """
+    again = own_command("up --fresh", layout.folder)
     try:
         stored: Any = json.loads(layout.network.read_text())
         return Options(**{field.name: stored[field.name] for field in fields(Options)})
     except FileNotFoundError:
         if layout.genesis.exists():
             raise StartupRefused(
-                f"{layout.folder} holds a genesis file but no network.json: start over with --fresh, or choose another --data-dir"
+                f"{layout.folder} holds a genesis file but no network.json: start over with {again}, or choose another --data-dir"
             ) from None
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StartupRefused(f"{layout.network} cannot be used ({error}): start over with --fresh") from error
+        raise StartupRefused(f"{layout.network} cannot be used ({error}): start over with {again}") from error
 
 
 def require_options(layout: Layout) -> Options:
