@@ -30,7 +30,8 @@ def genesis(out: Path, hosts: str | None, as_json: bool, **values: Any) -> None:
     layout = Layout(out)
     configs = [layout.config(index) for index in range(options.nodes)]
     if as_json:
-        print_json({"genesis": str(layout.genesis), "genesis_root": "0x" + written.root.hex(), "configurations": [str(path) for path in configs]})
+        written_to = [str(path) for path in configs]
+        print_json({"genesis": str(layout.genesis), "genesis_root": "0x" + written.root.hex(), "configurations": written_to})
         return
     click.echo(f"genesis 0x{written.root.hex()} in {layout.genesis}")
     for config in configs:
