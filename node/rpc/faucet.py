@@ -11,9 +11,17 @@ from coincurve import PrivateKey
 from node.cluster.accounts import COIN, FAUCET_ACCOUNT
 from node.rpc.backend import RpcObserver, ShardBackend
 from node.rpc.errors import BUSY, SERVER, RpcError
-from node.rpc.limits import FAUCET_GRANTS_MAX, FAUCET_GRANTS_PER_ADDRESS_MAX, FAUCET_NONCE_TRIES_MAX, FAUCET_WINDOW_SECONDS
+from node.rpc.limits import (
+    FAUCET_GRANTS_MAX,
+    FAUCET_GRANTS_PER_ADDRESS_MAX,
+    FAUCET_NONCE_TRIES_MAX,
+    FAUCET_WINDOW_SECONDS,
+    ITEMS_PER_TURN,
+)
 from primitives.errors import InvalidTransaction, TransactionReason
 from primitives.hashing import keccak256
+from shard.pool import PoolLimits
+from shard.transactions import Transaction, decode_transaction
 from shard.transactions.rlp import encode_list, encode_number, encode_text
 from shard.views import small
 
@@ -58,20 +66,24 @@ class Faucet:
         try:
             async with self._locks.setdefault(chain_id, trio.Lock()):
                 return await self._send(shard, chain_id, address)
-        except BaseException:
+        except Exception:
+            # Not of one whose asker has gone: it may have been given all the same.
             self._forget(address)
             raise
 
     async def _send(self, shard: ShardBackend, chain_id: int, address: bytes) -> Grant:
         account, code = await shard.account(_ADDRESS, "latest"), await shard.code(address, "latest")
         gas = _CONTRACT_GAS if code else _TRANSFER_GAS
-        price = _BASE_FEE_MULTIPLE * shard.heads().next_base_fee + TIP_WEI
-        if account is None or small(account.balance) < GRANT_WEI + gas * price:
-            raise RpcError(SERVER, f"the faucet is empty on this shard: send coins to {FAUCET_ACCOUNT.address}, or use a test account")
         for left in reversed(range(FAUCET_NONCE_TRIES_MAX)):
-            nonce = await shard.pending_nonce(_ADDRESS)
+            pending_nonce = await shard.pending_nonce(_ADDRESS)
+            base_fee = shard.heads().next_base_fee
+            stuck = await _stuck(shard, base_fee)
+            nonce, tip = (pending_nonce, TIP_WEI) if stuck is None else (stuck.nonce, max(TIP_WEI, _raised(stuck.max_priority_fee_per_gas)))
+            price = _BASE_FEE_MULTIPLE * base_fee + tip
+            if account is None or small(account.balance) < GRANT_WEI + gas * price:
+                raise RpcError(SERVER, f"the faucet is empty on this shard: send coins to {FAUCET_ACCOUNT.address}, or use a test account")
             try:
-                return Grant(await shard.submit(_signed(chain_id, nonce, price, gas, address)), nonce)
+                return Grant(await shard.submit(_signed(chain_id, nonce, tip, price, gas, address)), nonce)
             except InvalidTransaction as error:
                 # Somebody else sends from the same account; its key is public.
                 if error.reason not in _NONCE_TAKEN or left == 0:
@@ -99,9 +111,26 @@ class Faucet:
                 return
 
 
-def _signed(chain_id: int, nonce: int, price: int, gas: int, to: bytes) -> bytes:
+async def _stuck(shard: ShardBackend, base_fee: int) -> Transaction | None:
+    """The account's first pooled transaction whose fee is too low for the next block, so that it keeps out all behind it."""
+    waiting = shard.pool_content(_ADDRESS).pending.get(_ADDRESS, {})
+    for i, nonce in enumerate(sorted(waiting)):
+        if i % ITEMS_PER_TURN == ITEMS_PER_TURN - 1:
+            await trio.lowlevel.checkpoint()
+        transaction = decode_transaction(waiting[nonce].raw)
+        if transaction.max_fee_per_gas < base_fee:
+            return transaction
+    return None
+
+
+def _raised(fee: int) -> int:
+    """What the pool asks of a replacement."""
+    return fee * (100 + PoolLimits().price_bump_percent) // 100 + 1
+
+
+def _signed(chain_id: int, nonce: int, tip: int, price: int, gas: int, to: bytes) -> bytes:
     """A transfer of `GRANT_WEI` signed by the faucet's account (EIP-1559)."""
-    numbers = (chain_id, nonce, TIP_WEI, price, gas)
+    numbers = (chain_id, nonce, tip, price, gas)
     fields = b"".join(encode_number(number) for number in numbers)
     fields += encode_text(to) + encode_number(GRANT_WEI) + encode_text(b"") + encode_list(b"")
     key = PrivateKey(bytes.fromhex(FAUCET_ACCOUNT.key[2:]))

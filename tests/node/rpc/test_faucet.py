@@ -2,11 +2,14 @@
 
 import pytest
 import trio
+from eth_account import Account
 from trio.testing import MockClock
 
 from node.cluster.accounts import COIN, FAUCET_ACCOUNT
+from node.rpc.backend import PooledTransaction, PoolView
 from node.rpc.limits import FAUCET_GRANTS_MAX, FAUCET_GRANTS_PER_ADDRESS_MAX, FAUCET_NONCE_TRIES_MAX, FAUCET_WINDOW_SECONDS
 from primitives.errors import InvalidTransaction, TransactionReason
+from shard.pool import Pool, PoolLimits
 from shard.transactions import decode_transaction, recover_sender
 from shard.views import AccountView, big
 from tests.node.rpc.fake import BASE_FEE, CHAIN_ID, CONTRACT, Client
@@ -95,6 +98,54 @@ async def test_a_nonce_taken_by_somebody_else_is_not_the_end():
     refusals += [TransactionReason.NONCE_TOO_LOW] * FAUCET_NONCE_TRIES_MAX
     assert (await client.error("dev_faucet", WHO))[1].startswith("nonce too low")
     assert not refusals
+
+
+def foreign(nonce: int, max_fee: int, tip: int = 0) -> PooledTransaction:
+    """What anybody can send from the account."""
+    fields = {"nonce": nonce, "gas": 21_000, "value": 1, "to": "0x" + "22" * 20, "chainId": CHAIN_ID}
+    fields |= {"maxFeePerGas": max_fee, "maxPriorityFeePerGas": tip}
+    return PooledTransaction(bytes(Account.from_key(FAUCET_ACCOUNT.key).sign_transaction(fields).raw_transaction), FAUCET)
+
+
+async def test_what_waits_for_a_fee_it_does_not_offer_is_replaced():
+    client = make_client()
+    base_fee = client.shard.heads().next_base_fee
+    waiting = {4: foreign(4, base_fee), 5: foreign(5, base_fee - 1, base_fee - 1), 6: foreign(6, 1)}
+    client.shard.pool_content = lambda sender: PoolView({FAUCET: waiting} if sender == FAUCET else {}, {})
+    assert (await client.result("dev_faucet", WHO))["nonce"] == "0x5"
+    replaced, sent = decode_transaction(waiting[5].raw), decode_transaction(client.shard.submitted[-1])
+    assert (sent.nonce, sent.value) == (5, 100 * COIN)
+    assert sent.max_fee_per_gas > 2 * base_fee
+    assert sent.max_priority_fee_per_gas * 100 >= replaced.max_priority_fee_per_gas * 110
+    waiting[5] = PooledTransaction(client.shard.submitted[-1], FAUCET)
+    assert (await client.result("dev_faucet", WHO))["nonce"] == "0x6"
+    waiting[6] = PooledTransaction(client.shard.submitted[-1], FAUCET)
+    await client.result("dev_faucet", WHO)
+    assert decode_transaction(client.shard.submitted[-1]).nonce == len(client.shard.submitted) - 1, "the pending nonce"
+
+
+async def test_what_replaces_it_is_what_the_pool_asks_for():
+    client, pool = make_client(), Pool(PoolLimits())
+    base_fee = client.shard.heads().next_base_fee
+    stuck = decode_transaction(foreign(0, base_fee - 1, base_fee - 1).raw)
+    pool.add(stuck, FAUCET, 0, 10**30, 0)
+    client.shard.pool_content = lambda sender: PoolView({FAUCET: {0: PooledTransaction(stuck.raw, FAUCET)}}, {})
+    await client.result("dev_faucet", WHO)
+    grant = decode_transaction(client.shard.submitted[-1])
+    assert pool.add(grant, FAUCET, 0, 10**30, 0).replaced == stuck.hash
+    assert [pooled.hash for pooled in pool.candidates(base_fee, 30_000_000, 10)] == [grant.hash]
+
+
+async def test_a_grant_whose_asker_has_gone_counts():
+    client = make_client()
+    for _ in range(FAUCET_GRANTS_PER_ADDRESS_MAX):
+        submitted = len(client.shard.submitted)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(client.result, "dev_faucet", WHO)
+            while len(client.shard.submitted) == submitted:
+                await trio.lowlevel.checkpoint()
+            nursery.cancel_scope.cancel()
+    assert (await client.error("dev_faucet", WHO))[0] == -32005
 
 
 async def test_what_was_refused_does_not_count():
