@@ -20,6 +20,8 @@ FOLLOW_SECONDS = 0.25
 """Between two looks at a log."""
 READ_BYTES_MAX = 1024 * 1024
 """Read of one log at once while it is followed."""
+BRACKETS_MAX = 500
+"""Opening brackets of a line that is parsed; a log's own lines nest lists at most."""
 _TIME = re.compile(r'(?:\{"time": ")?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)')
 """At the start of a line, in either format."""
 
@@ -35,11 +37,12 @@ class Line(NamedTuple):
 
 def parse_line(text: str) -> str | dict[str, object]:
     """The object that a line of a JSON log is; any other line as it stands."""
-    if not text.startswith('{"time": '):
+    # the parser goes as deep as it is led, and libraries have raised the limit that would stop it
+    if not text.startswith('{"time": ') or text.count("[") + text.count("{") > BRACKETS_MAX:
         return text
     try:
         parsed = json.loads(text)
-    except (ValueError, RecursionError):
+    except ValueError:
         return text
     return parsed if isinstance(parsed, dict) else text
 
