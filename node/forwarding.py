@@ -70,7 +70,16 @@ class _Answer(msgspec.Struct, forbid_unknown_fields=True):
     error: _Error | None = None
 
 
+class _Refusal(msgspec.Struct, forbid_unknown_fields=True):
+    """The answer to a request that did not get as far as its calls: its users asked what no node answers."""
+
+    jsonrpc: str
+    id: None
+    error: _Error
+
+
 _ANSWERS = msgspec.json.Decoder(list[_Answer])
+_REFUSAL = msgspec.json.Decoder(_Refusal)
 
 
 class Forwarder:
@@ -213,6 +222,8 @@ async def read_answers(body: bytes, count: int) -> list[object]:
     if await is_deeper(body, ANSWER_NESTING_MAX):
         raise InvalidEncoding(EncodingReason.TOO_LARGE, f"an answer of more than {ANSWER_NESTING_MAX} levels")
     try:
+        if body[:1] == b"{":
+            return [_error(_REFUSAL.decode(body).error)] * count
         answers = _ANSWERS.decode(body)
         # The decoder has looked at the form of a result only, and it is written out as it is.
         str(body, "utf-8")
@@ -224,9 +235,12 @@ async def read_answers(body: bytes, count: int) -> list[object]:
     for answer in answers:
         if answer.jsonrpc != "2.0" or (answer.error is None) != bool(answer.result):
             raise InvalidEncoding(EncodingReason.MALFORMED, "an answer has either a result or an error")
-        told = answer.error
-        results.append(answer.result if told is None else RpcError(told.code, told.message[:MESSAGE_CHARACTERS_MAX], told.data))
+        results.append(answer.result if answer.error is None else _error(answer.error))
     return results
+
+
+def _error(told: _Error) -> RpcError:
+    return RpcError(told.code, told.message[:MESSAGE_CHARACTERS_MAX], told.data)
 
 
 class PeerRpc:

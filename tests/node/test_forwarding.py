@@ -14,6 +14,7 @@ from node.core.ranges import WALK_BLOCKS_MAX
 from node.forwarding import Forwarder, PeerRpc, read_answers
 from node.rpc.app import Application
 from node.rpc.errors import RpcError
+from node.rpc.limits import BRACKETS_UNCHECKED_MAX, NESTING_MAX
 from node.rpc.methods.registry import EVERYWHERE, SHARD
 from node.rpc.passing import SERVED, STAY, passed_on
 from p2p.messages import RPC_BODY_BYTES_MAX, RpcAnswer, RpcCall, decode_request
@@ -215,6 +216,20 @@ async def test_deep_answers_that_a_trace_may_give_are_taken() -> None:
     assert len(await read_answers(wide, 1)) == 1
     with pytest.raises(InvalidEncoding):
         await read_answers(b'[{"jsonrpc":"2.0","id":0,"result":' + b"[" * 3000 + b"]" * 3000 + b"}]", 1)
+
+
+async def test_a_request_that_a_host_refuses_as_a_whole_is_its_users_error_and_not_the_hosts_fault() -> None:
+    guest = Guest(a=host(), b=host(), c=host())
+    deepest: object = [[]] * BRACKETS_UNCHECKED_MAX
+    for _ in range(NESTING_MAX - 4):
+        deepest = [deepest]
+    answer = (await guest.client.post(call(7, "eth_call", deepest), path="/shard/1")).json
+    assert answer == {
+        "jsonrpc": "2.0", "id": 7, "error": {"code": -32700, "message": "parse error: arrays and objects nest deeper than 16 levels"}
+    }  # fmt: skip
+    assert guest.blamed == []
+    refused = await read_answers(b'{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"no"}}', 2)
+    assert [(error.code, error.message) for error in refused if isinstance(error, RpcError)] == [(-32700, "no")] * 2
 
 
 async def test_an_error_is_passed_on_as_it_is() -> None:
