@@ -9,6 +9,7 @@ from consensus.beacon.state import BeaconState
 from node.core.shard_chain import ShardChain
 from node.executors.executor import Executor
 from node.rpc.backend import BlockRef, Heads, PoolCounts, PooledTransaction, PoolView
+from primitives.headers import ShardHeader
 from primitives.types import Address
 from shard.pool import PoolTransaction
 from shard.views import (
@@ -69,6 +70,10 @@ class ShardReads:
     async def block(self, selector: BlockSelector) -> BlockView | None:
         """See `ShardBackend`."""
         return await self._link.block(self._resolve(selector))
+
+    async def header(self, selector: BlockSelector) -> ShardHeader | None:
+        """See `ShardBackend`."""
+        return await self._link.header(self._resolve(selector))
 
     async def transaction(self, hash: bytes) -> TransactionView | None:
         """See `ShardBackend`."""

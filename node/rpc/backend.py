@@ -13,6 +13,7 @@ from typing import Protocol
 
 from node.rpc.beacon_backend import BeaconBackend, ChannelBackend
 from primitives.genesis import Genesis
+from primitives.headers import ShardHeader
 from shard.views import (
     AccessOutcome,
     AccountView,
@@ -189,6 +190,10 @@ class ShardBackend(Protocol):
 
     async def block(self, selector: BlockSelector) -> BlockView | None:
         """A finalized block with its transactions."""
+        ...
+
+    async def header(self, selector: BlockSelector) -> ShardHeader | None:
+        """The header of a finalized block."""
         ...
 
     async def transaction(self, hash: bytes) -> TransactionView | None:

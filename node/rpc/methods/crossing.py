@@ -12,7 +12,6 @@ from node.rpc.forms import data, parse_address, parse_data, parse_hash, parse_qu
 from node.rpc.limits import CROSSINGS_PER_TRANSACTION_MAX
 from node.rpc.methods.beacon import ref
 from node.rpc.methods.context import Context, Method
-from primitives.headers import ShardHeader
 from primitives.receipts import BUNDLE_RECEIPTS_MAX, CrossShardReceipt
 from shard.contracts import CLOSED, OUTBOX, OUTBOX_CONTRACT
 from shard.engine.interface import Log
@@ -29,8 +28,8 @@ _DATA_BYTE_GAS = FLOOR_TOKEN_GAS * NONZERO_BYTE_TOKENS
 
 
 async def _time_of(shard: ShardBackend, block_hash: bytes) -> str | None:
-    block = await shard.block(block_hash)
-    return None if block is None else hex(ShardHeader.decode(block.header).timestamp)
+    header = await shard.header(block_hash)
+    return None if header is None else hex(header.timestamp)
 
 
 def _delivery(delivered: ReceiptView, destination: ShardBackend) -> Json:
@@ -51,11 +50,13 @@ async def _returned(context: Context, receipt: OutgoingReceipt, destination: Sha
         sent = receipt_of_log(Log(log.address, log.topics, log.data), receipt.destination)
         if sent is not None and sent.sender == OUTBOX and sent.destination == receipt.source:
             outgoing = await destination.outgoing_receipt(log.topics[1])
-            return None if outgoing is None else await _life(context, destination, outgoing)
+            if outgoing is None:
+                return None
+            return await _life(context, outgoing, await _time_of(destination, outgoing.block_hash))
     return None
 
 
-async def _life(context: Context, source: ShardBackend, receipt: OutgoingReceipt) -> Json:
+async def _life(context: Context, receipt: OutgoingReceipt, sent_at: str | None) -> Json:
     crossing = await context.backend.crossing(receipt)
     shard_count = context.backend.genesis.parameters.shard_count
     destination = context.backend.shard(receipt.destination) if receipt.destination < shard_count else None
@@ -86,7 +87,7 @@ async def _life(context: Context, source: ShardBackend, receipt: OutgoingReceipt
         "data": data(receipt.data),
         "sent": {
             "block": ref(BlockRef(receipt.block_number, receipt.block_hash)),
-            "timestamp": await _time_of(source, receipt.block_hash),
+            "timestamp": sent_at,
             "transactionHash": data(receipt.transaction_hash),
             "finalized": crosslink is not None,
         },
@@ -122,11 +123,13 @@ async def _crossing_here(context: Context, wanted: bytes) -> dict[str, Any] | No
     for shard in shards:
         outgoing = await shard.outgoing_receipt(wanted)
         if outgoing is not None:
-            return {"transactionHash": data(outgoing.transaction_hash), "receipts": [await _life(context, shard, outgoing)]}
+            life = await _life(context, outgoing, await _time_of(shard, outgoing.block_hash))
+            return {"transactionHash": data(outgoing.transaction_hash), "receipts": [life]}
     for shard in shards:
         sent = await shard.outgoing_of(wanted)
         if sent:
-            lives = [await _life(context, shard, receipt) for receipt in sent[:CROSSINGS_PER_TRANSACTION_MAX]]
+            sent_at = await _time_of(shard, sent[0].block_hash)
+            lives = [await _life(context, receipt, sent_at) for receipt in sent[:CROSSINGS_PER_TRANSACTION_MAX]]
             return {"transactionHash": data(wanted), "receipts": lives}
     return None
 

@@ -17,8 +17,8 @@ from shard.views import BlockView, ReceiptView
 
 async def raw_header(context: Context, arguments: list[object]) -> object:
     """debug_getRawHeader: RLP, whose keccak is the block's hash."""
-    view = await context.shard().block(parse_block(arguments[0], "argument 0"))
-    return None if view is None else data(view.header)
+    header = await context.shard().header(parse_block(arguments[0], "argument 0"))
+    return None if header is None else data(header.encode())
 
 
 def _block_of(view: BlockView) -> bytes:

@@ -145,6 +145,11 @@ class FakeShard:
         await self._ask(selector)
         return self._find(selector)
 
+    async def header(self, selector) -> ShardHeader | None:
+        await self._ask(selector)
+        found = self._find(selector)
+        return None if found is None else ShardHeader.decode(found.header)
+
     async def transaction(self, hash) -> TransactionView | None:
         await self._ask()
         return self.receipts[hash].transaction if hash in self.receipts else None

@@ -67,8 +67,11 @@ async def test_at_most_so_many_messages_of_one_transaction(client):
     source = client.node.shards[1]
     for n in range(limits.CROSSINGS_PER_TRANSACTION_MAX + 1):
         source.outgoing[bytes([n]) * 32] = sent(RECEIPT, bytes([n]) * 32, source, transaction=b"\x56" * 32)
+    asked = source.asked = []
     answer = await client.result("shard_getCrossShardTransaction", "0x" + "56" * 32)
     assert len(answer["receipts"]) == limits.CROSSINGS_PER_TRANSACTION_MAX
+    assert {receipt["sent"]["timestamp"] for receipt in answer["receipts"]} == {hex(GENESIS_TIME + 4)}
+    assert asked == [source.blocks[4].hash], "the block they are all in is looked at once"
 
 
 def deliver_with(client, status, *logs):
