@@ -86,8 +86,8 @@ class NodeBackend:
         return tuple(member.index for member in committee_of(self._state(), chain).members)
 
     def peers(self) -> int:
-        """See `NetworkBackend`."""
-        return self._peers()
+        """See `NetworkBackend`; those of another network are none."""
+        return max(0, self._peers() - len(self._core.context.fetcher.strangers))
 
     def supply(self) -> SupplyTerms:
         """See `NetworkBackend`."""

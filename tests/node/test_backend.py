@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from node.backend import NodeBackend
-from node.core.effects import Now, Persist
+from node.core.effects import Now, PeerConnected, Persist
 from node.core.records import beacon_block_key, crosslink_key
 from node.core.vigil import PEERLESS_MS_MAX
 from node.executors.inline import InlineExecutor
@@ -183,6 +183,14 @@ def test_a_node_that_is_cut_off_is_neither_ready_nor_well():
     node.now = Now(1_000 + PEERLESS_MS_MAX, 1_000_000 + PEERLESS_MS_MAX)
     assert not node.backend.is_ready()
     assert node.backend.health() == ["no peers: this node is cut off; its log tells why dials fail"]
+
+
+def test_peers_of_another_network_are_not_counted():
+    node = Node()
+    assert node.backend.peers() == 3
+    node.core.handle(PeerConnected("a"), node.now)
+    node.core.hear_status("a", b"\7" * 32, ())
+    assert node.backend.peers() == 2
 
 
 def test_health_names_an_executor_that_is_away(tmp_path):
