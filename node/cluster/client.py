@@ -33,10 +33,8 @@ class Unreachable(UserError):
 class CallRefused(UserError):
     """The node answered with an error."""
 
-    def __init__(self, method: str, error: dict[str, Any]) -> None:
-        self.method = method
-        self.code = int(error.get("code", 0))
-        self.message = str(error.get("message", "no reason given"))
+    def __init__(self, method: str, code: int, message: str) -> None:
+        self.method, self.code, self.message = method, code, message
         advice = f": {ADVICE[self.code]}" if self.code in ADVICE else ""
         super().__init__(f"{method} was refused: {self.message} ({self.code}){advice}")
 
@@ -80,13 +78,13 @@ class Client:
         try:
             given = json.loads(answer)
             by_id = {entry["id"]: entry for entry in (given if isinstance(given, list) else [given])}
-            entries = [by_id[i] for i in range(len(calls))]
-        except (ValueError, TypeError, KeyError) as error:
+            entries = [_outcome(by_id[i]) for i in range(len(calls))]
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise Unreachable(f"{self.url} answers, but not as JSON-RPC does: it may be another of the node's ports; {_WHERE}") from error
-        for (method, _), entry in zip(calls, entries, strict=True):
-            if "error" in entry:
-                raise CallRefused(method, entry["error"])
-        return [entry["result"] for entry in entries]
+        for (method, _), (_, refusal) in zip(calls, entries, strict=True):
+            if refusal is not None:
+                raise CallRefused(method, *refusal)
+        return [result for result, _ in entries]
 
     def close(self) -> None:
         """Closes the connection."""
@@ -111,6 +109,13 @@ class Client:
         if len(content) > ANSWER_BYTES_MAX:
             raise http.client.HTTPException(f"an answer over {ANSWER_BYTES_MAX} bytes")
         return content
+
+
+def _outcome(entry: dict[str, Any]) -> tuple[Any, tuple[int, str] | None]:
+    """Result, or code and message; raises what a wrong form makes Python raise."""
+    if "error" not in entry:
+        return entry["result"], None
+    return None, (int(entry["error"]["code"]), str(entry["error"]["message"]))
 
 
 def _why(error: Exception) -> str:

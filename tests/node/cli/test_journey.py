@@ -176,7 +176,7 @@ def test_a_nonce_replaces_what_waits_with_it() -> None:
 
 
 def refuse(call: Any) -> Any:
-    raise CallRefused("eth_estimateGas", {"code": 3, "message": "execution reverted"})
+    raise CallRefused("eth_estimateGas", 3, "execution reverted")
 
 
 @pytest.mark.parametrize(
