@@ -47,6 +47,8 @@ RELAY_FACTOR = 0.5
 """Of a row, what one node passes on of gossip that configured peers brought: full load, and well below what its peers take from it."""
 STRANGERS_RELAY_FACTOR = 0.125
 """The same for gossip that other peers brought."""
+OWN_FACTOR = 0.375
+"""The same for gossip of its own whose amount users decide; the three together are what its peers take."""
 ASK_FACTOR = 0.5
 """Of a row, what one node asks of one peer, however much it needs: what has gone out evenly may arrive at once."""
 
@@ -78,6 +80,8 @@ class MessageLimit:
     """Where the rates come from."""
     is_blamed: bool = True
     """Whether going over the rate is held against the peer; what is not its own doing is only refused."""
+    is_paced: bool = False
+    """Whether gossip of our own past `OWN_FACTOR` of the row waits: users decide how much there is."""
 
 
 GOSSIP_LIMITS: Mapping[TopicKind, MessageLimit] = {
@@ -88,10 +92,12 @@ GOSSIP_LIMITS: Mapping[TopicKind, MessageLimit] = {
     TopicKind.TRANSACTIONS: MessageLimit(
         "transactions", GOSSIP_BYTES_MAX, TRANSACTIONS_PER_BATCH_MAX, 2, Rate(1100, 4096), Rate(MIB, 8 * MIB),
         "a node sends a batch each 20 ms at most, all on one shard: 8 x 50 = 400/s; 533 transactions/s at 200 bytes: 0.1 MiB/s",
+        is_paced=True,
     ),
     TopicKind.RECEIPTS: MessageLimit(
         "receipts", GOSSIP_BYTES_MAX, BUNDLE_RECEIPTS_MAX, 3, Rate(128, 1024), Rate(MIB, 4 * MIB),
         "a page a source, block and destination: 8 sources x 2 blocks/s = 16/s; 533 receipts/s at 250 bytes: 0.13 MiB/s",
+        is_paced=True,
     ),
 }  # fmt: skip
 REQUEST_LIMITS: Mapping[type[Request], MessageLimit] = {

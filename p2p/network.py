@@ -34,7 +34,7 @@ OUTBOUND_FRAMES_MAX: Final = 1024
 OUTBOUND_BYTES_MAX: Final = 16 * 1024 * 1024
 """Bytes waiting for one peer; what comes on top is dropped and counted."""
 WAITING_MESSAGES_MAX: Final = 256
-"""Own messages a topic holds back until somebody can take them."""
+"""Own messages a topic holds back until somebody can take them, and would not hold them against us."""
 WAITING_SECONDS_MAX: Final = 10.0
 """How long an own message is held back before it is given up."""
 TOPICS_MAX: Final = 256

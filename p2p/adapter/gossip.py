@@ -138,7 +138,7 @@ class Gossip(Pubsub):  # type: ignore[misc,unused-ignore]
     # Publishing
 
     def publish_payload(self, topic: str, payload: bytes) -> None:
-        """Send `payload`, or hold it back until somebody can take it (trap 9).
+        """Send `payload`, or hold it back until somebody can take it (trap 9), and would not hold it against us.
 
         Raises:
             PayloadTooLarge: it is over the limit of gossip, or of the topic.
@@ -147,7 +147,7 @@ class Gossip(Pubsub):  # type: ignore[misc,unused-ignore]
         limit = GOSSIP_BYTES_MAX if subscribed is None else subscribed.limit.bytes_max
         if len(payload) > limit:
             raise PayloadTooLarge(len(payload), limit)
-        if self._has_takers(topic) or not self._ports.known_peers():
+        if not self._ports.known_peers() or (self._has_takers(topic) and self._has_turn(topic, len(payload))):
             self._send(topic, payload)
             return
         waiting = self._waiting.setdefault(topic, deque())
@@ -158,19 +158,24 @@ class Gossip(Pubsub):  # type: ignore[misc,unused-ignore]
         waiting.append(_Waiting(payload, trio.current_time() + self._waiting_seconds))
 
     def flush_waiting(self) -> None:
-        """Send what was held back for topics that have takers now, and give up what waited too long."""
+        """Send what was held back and can be taken now, and give up what waited too long."""
         now = trio.current_time()
         for topic in list(self._waiting):
             waiting = self._waiting[topic]
             while waiting and waiting[0].until_seconds <= now:
                 waiting.popleft()
                 self._count(topic, "dropped")
-            if waiting and self._has_takers(topic):
-                for message in waiting:
-                    self._send(topic, message.payload)
-                waiting.clear()
+            while waiting and self._has_takers(topic) and self._has_turn(topic, len(waiting[0].payload)):
+                self._send(topic, waiting.popleft().payload)
             if not waiting:
                 del self._waiting[topic]
+
+    def _has_turn(self, topic: str, size_bytes: int) -> bool:
+        subscribed = self._topics.get(topic)
+        if subscribed is None or self._ports.guard.says(subscribed.limit, size_bytes, topic):
+            return True
+        self._ports.observe("p2p_limit_hits", {"limit": f"{subscribed.limit.name}_own_rate"}, 1)
+        return False
 
     def _has_takers(self, topic: str) -> bool:
         candidates = self.router.mesh.get(topic) if topic in self._topics else self.peer_topics.get(topic)

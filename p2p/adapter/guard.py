@@ -18,6 +18,7 @@ from p2p.limits import (
     AUTHOR_LIMIT,
     AUTHORS_MAX,
     CONNECTION_LIMIT,
+    OWN_FACTOR,
     RELAY_FACTOR,
     STRANGERS_RELAY_FACTOR,
     MessageLimit,
@@ -32,7 +33,7 @@ class Guard:
 
     def __init__(self, observe: Observe, report: Report, is_kept: Callable[[ID], bool]) -> None:
         self._observe, self._report, self._is_kept = observe, report, is_kept
-        self._limiter, self._asked = RateLimiter(), RateLimiter()
+        self._limiter, self._sent = RateLimiter(), RateLimiter()
         self._addresses: dict[ID, str] = {}
         self._banned: dict[ID, float] = {}
         self._leaving: set[ID] = set()
@@ -175,12 +176,16 @@ class Guard:
         if address is not None:
             self._limiter.charge(address, limit.name, limit, size_bytes, now, ADDRESS_FACTOR)
 
+    def says(self, limit: MessageLimit, size_bytes: int, topic: str) -> bool:
+        """Whether one more message of our own goes out now: so many that no user of ours sets our peers against us."""
+        return not limit.is_paced or self._sent.take("", topic, limit, size_bytes, trio.current_time(), OWN_FACTOR)
+
     def asks(self, peer: ID, limit: MessageLimit, size_bytes: int) -> bool:
         """Whether one more request goes to a peer: less than it takes from us, so that no need of ours is held against us.
 
         What is not blamed the peer may refuse itself.
         """
-        if not limit.is_blamed or self._asked.take(peer.to_base58(), limit.name, limit, size_bytes, trio.current_time(), ASK_FACTOR):
+        if not limit.is_blamed or self._sent.take(peer.to_base58(), limit.name, limit, size_bytes, trio.current_time(), ASK_FACTOR):
             return True
         self._observe("p2p_limit_hits", {"limit": f"{limit.name}_ask_rate"}, 1)
         return False
@@ -188,7 +193,7 @@ class Guard:
     def answered(self, peer: ID, limit: MessageLimit, size_bytes: int) -> None:
         """The bytes of a peer's answer, which it counts as ours."""
         if limit.is_blamed:
-            self._asked.charge(peer.to_base58(), limit.name, limit, size_bytes, trio.current_time(), ASK_FACTOR)
+            self._sent.charge(peer.to_base58(), limit.name, limit, size_bytes, trio.current_time(), ASK_FACTOR)
 
     def blame(self, peer: ID, reason: Reason) -> None:
         """Hold something against a peer."""

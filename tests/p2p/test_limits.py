@@ -13,8 +13,11 @@ from p2p.limits import (
     ASK_FACTOR,
     BUCKETS_MAX,
     GOSSIP_LIMITS,
+    OWN_FACTOR,
     PING_LIMIT,
+    RELAY_FACTOR,
     REQUEST_LIMITS,
+    STRANGERS_RELAY_FACTOR,
     STREAM_LIMIT,
     MessageLimit,
     Rate,
@@ -135,6 +138,14 @@ def test_an_answer_each_network_delay_and_chain_is_never_refused_and_more_of_the
     for number in range(40 * CHAINS_MAX):
         assert limiter.take("helper", "finality", row, 400, number // CHAINS_MAX * delta_ms / 1000)
     assert not row.is_blamed, "a network may have another delay"
+
+
+def test_what_a_node_passes_on_and_what_its_users_make_it_say_are_together_what_its_peers_take():
+    assert RELAY_FACTOR + STRANGERS_RELAY_FACTOR + OWN_FACTOR <= 1
+    assert {kind for kind, row in GOSSIP_LIMITS.items() if row.is_paced} == {TopicKind.TRANSACTIONS, TopicKind.RECEIPTS}
+    for kind in (TopicKind.TRANSACTIONS, TopicKind.RECEIPTS):
+        per_second, size = FULL_LOAD[kind]
+        assert per_second * size < OWN_FACTOR * GOSSIP_LIMITS[kind].bytes.per_second
 
 
 def test_whoever_keeps_to_the_rows_of_requests_keeps_to_that_of_streams():

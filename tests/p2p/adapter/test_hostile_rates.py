@@ -236,6 +236,23 @@ async def test_a_node_asks_no_more_of_a_peer_than_that_takes_and_is_never_blamed
         assert two.blamed == []
 
 
+async def test_what_users_make_a_node_say_past_its_share_waits_and_is_sent_later_or_given_up(tmp_path):
+    paced = MessageLimit("paced", 1000, 0, 0, Rate(8, 8), Rate(1e9, 1e9), "", is_paced=True)
+    one, two = nodes_in(tmp_path, 2)
+    subscribe(one, two, limit=paced)
+    async with running(one, two):
+        one.network.keep([two.address])
+        await one.until_connected(two)
+        await one.until_meshed(two)
+        for number in range(6):
+            one.network.publish(TOPIC, b"%d" % number)
+        assert one.count("p2p_messages", topic=TOPIC, result="published") == 3
+        assert one.count("p2p_limit_hits", limit="paced_own_rate") == 3
+        await two.until_received(b"5")
+        assert sorted(two.payloads()) == [b"0", b"1", b"2", b"3", b"4", b"5"]
+        assert two.blamed == []
+
+
 async def test_throwaway_authors_are_few_and_a_banned_author_is_not_heard_through_others(tmp_path, monkeypatch):
     monkeypatch.setattr(guard, "AUTHOR_LIMIT", MessageLimit("new_authors", 0, 0, 0, SLOW, Rate(1e9, 1e9), ""))
     node = Node(tmp_path / "node.key")
