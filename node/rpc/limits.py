@@ -109,7 +109,7 @@ WEBSOCKET_FRAMES_PER_TURN = 64
 """Frames handled between two turns of the event loop."""
 SUBSCRIPTIONS_MAX = 128
 """Subscriptions of one connection; one above is answered -32005."""
-NOTIFICATIONS_QUEUED_MAX = 4096
+NOTIFICATIONS_QUEUED_MAX = 16_384
 """Notifications that wait to be taken by one connection, or for the answer to its message; one above closes it with code 1008."""
 NOTIFICATIONS_QUEUED_BYTES_MAX = 8 * 1024 * 1024
 """Their bytes together; above it the connection is closed with code 1008."""
@@ -123,6 +123,8 @@ SUBSCRIBERS_PER_TURN = 256
 """Subscribers looked at or told between two turns of the event loop."""
 TOLD_BYTES_PER_TURN = 256 * 1024
 """Of the results they are told between two turns."""
+BEHIND_SECONDS_MAX = 0.25
+"""For connections on which half of what may wait does, to read some of it before they and all others are told more of a block."""
 HEADS_BEHIND_MAX = 64
 """Blocks that subscribers are told of late; of more, as while the node catches up, only the newest."""
 POOLED_QUEUED_MAX = 8192

@@ -34,7 +34,8 @@ from node.rpc.limits import (
     WEBSOCKET_SILENCE_SECONDS_MAX,
     WEBSOCKETS_MAX,
 )
-from node.rpc.subscriptions.session import CLOSE_TOO_SLOW, Notifier, Session, Totals, close_frame, frame_of, ping_frame, pong_frame
+from node.rpc.subscriptions.frames import close_frame, ping_frame, pong_frame
+from node.rpc.subscriptions.session import CLOSE_TOO_SLOW, Notifier, Session, Totals, frame_of
 
 CLOSE_NORMAL, CLOSE_STOPPING, CLOSE_NO_CODE, CLOSE_TOO_LARGE, CLOSE_BUSY = 1000, 1001, 1005, 1009, 1013
 _VERSION = b"13"

@@ -12,7 +12,8 @@ import msgspec
 from node.rpc.backend import BlockRef, NetworkBackend, RpcObserver, ShardBackend
 from node.rpc.forms import data, quantity
 from node.rpc.limits import ITEMS_PER_TURN, RECEIPTS_REMEMBERED_MAX, SUBSCRIBERS_PER_TURN
-from node.rpc.subscriptions.session import Subscription, Topic, Turns, tell
+from node.rpc.subscriptions.session import Subscription, Topic
+from node.rpc.subscriptions.turns import Turns
 from primitives.headers import ShardHeader
 from primitives.receipts import RECEIPT_TRANSACTION_TYPE, CrossShardReceipt
 from shard.views import BlockView, OutgoingReceipt, big
@@ -80,12 +81,13 @@ class Crossings:
             if self.finalized:
                 place = {"shard": hex(shard), **_place(crosslink.block)}
                 result = _encode({**place, "beacon": _place(head.block), "timestamp": hex(head.timestamp)})
-                await tell((s for s in self.finalized if s.wanted in (None, shard)), result, turns)
+                await turns.tell((s for s in self.finalized if s.wanted in (None, shard)), result)
             await self._tell_crosslinked(shard, turns)
 
-    async def on_block(self, shard: ShardBackend, view: BlockView, header: ShardHeader, sent: Sequence[OutgoingReceipt]) -> None:
+    async def on_block(
+        self, shard: ShardBackend, view: BlockView, header: ShardHeader, sent: Sequence[OutgoingReceipt], turns: Turns
+    ) -> None:
         """A block of a hosted shard is final: what it sent, and what it delivered."""
-        turns = Turns()
         place: Json = {"block": _place(BlockRef(header.number, view.hash)), "timestamp": hex(header.timestamp)}
         for receipt in sent:
             await self._tell("sent", receipt, receipt.id, place | {"transactionHash": data(receipt.transaction_hash)}, turns)
@@ -127,7 +129,7 @@ class Crossings:
             "nonce": hex(receipt.nonce), "kind": hex(receipt.kind), "sender": data(receipt.sender), "to": data(receipt.to),
             "amount": quantity(amount), **place,
         })  # fmt: skip
-        await tell(matching, result, turns)
+        await turns.tell(matching, result)
 
 
 def _place(block: BlockRef) -> Json:

@@ -17,53 +17,17 @@ from node.rpc.limits import (
     NOTIFICATIONS_ALL_BYTES_MAX,
     NOTIFICATIONS_QUEUED_BYTES_MAX,
     NOTIFICATIONS_QUEUED_MAX,
-    SUBSCRIBERS_PER_TURN,
     SUBSCRIPTIONS_ALL_MAX,
     SUBSCRIPTIONS_MAX,
-    TOLD_BYTES_PER_TURN,
     WRITE_CHUNK_BYTES,
 )
+from node.rpc.subscriptions.frames import HEAD_BYTES_MAX, TEXT, frame_head
 
-_TEXT, _CLOSE, _PING, _PONG = 0x1, 0x8, 0x9, 0xA
-"""Opcodes of RFC 6455."""
 _TAIL = b"}}"
 """Of a notification, after its result."""
-_CLOSE_NO_CODE = 1005
-_REASON_BYTES_MAX = 123
 CLOSE_TOO_SLOW = 1008
 """Policy violation: notifications are not taken as fast as they come."""
 Wanted = TypeVar("Wanted")
-
-
-def _frame_head(opcode: int, size: int) -> bytes:
-    """What precedes a payload in a whole, unmasked frame, as a server sends them (RFC 6455, section 5.2)."""
-    if size < 126:
-        return bytes((0x80 | opcode, size))
-    if size < 1 << 16:
-        return bytes((0x80 | opcode, 126)) + size.to_bytes(2, "big")
-    return bytes((0x80 | opcode, 127)) + size.to_bytes(8, "big")
-
-
-def _frame(opcode: int, payload: bytes) -> bytes:
-    return _frame_head(opcode, len(payload)) + payload
-
-
-def close_frame(code: int, reason: str) -> bytes:
-    """The frame that ends a connection; an answer to one without a code has none either."""
-    if code == _CLOSE_NO_CODE:
-        return _frame(_CLOSE, b"")
-    text = reason.encode()[:_REASON_BYTES_MAX].decode(errors="ignore").encode()
-    return _frame(_CLOSE, code.to_bytes(2, "big") + text)
-
-
-def ping_frame() -> bytes:
-    """Asks whether the client is there."""
-    return _frame(_PING, b"")
-
-
-def pong_frame(payload: bytes) -> bytes:
-    """The answer to a ping."""
-    return _frame(_PONG, payload)
 
 
 def new_id() -> str:
@@ -72,7 +36,7 @@ def new_id() -> str:
 
 
 Notification = tuple[bytes, bytes]
-"""A frame as far as its result, and the result, which it shares with all others that are told it.
+"""What precedes a result, shared by those of one subscription, and the result, shared by all that are told it.
 
 A plain tuple of bytes: many may wait, and the garbage collector, which stops the event loop, does not look at such.
 """
@@ -95,13 +59,14 @@ Outgoing = Notification | Message
 def frame_of(outgoing: Outgoing) -> bytes:
     """As it is sent."""
     if isinstance(outgoing, tuple):
-        return b"".join((*outgoing, _TAIL))
+        prefix, result = outgoing
+        return b"".join((frame_head(TEXT, len(prefix) + len(result) + len(_TAIL)), prefix, result, _TAIL))
     return outgoing.head + outgoing.payload
 
 
 def _size_of(outgoing: Outgoing) -> int:
     if isinstance(outgoing, tuple):
-        return len(outgoing[0]) + len(outgoing[1]) + len(_TAIL)
+        return HEAD_BYTES_MAX + len(outgoing[0]) + len(outgoing[1]) + len(_TAIL)
     return len(outgoing.head) + len(outgoing.payload)
 
 
@@ -121,14 +86,18 @@ class Subscription(Generic[Wanted]):
         """Sends a result, encoded."""
         if self._has_ended:
             return
-        head = _frame_head(_TEXT, len(self._prefix) + len(result) + len(_TAIL)) + self._prefix
-        notification = (head, result)
+        notification = (self._prefix, result)
         if not self._session.takes(notification):
             return
         if self._held is None:
             self._session.put(notification)
         else:
             self._held.append(notification)
+
+    @property
+    def behind(self) -> Session | None:
+        """The connection, if much waits to be sent on it."""
+        return self._session if self._held is None and self._session.is_behind else None
 
     def release(self) -> None:
         """The client's answer with the id is on its way: what was held back follows it."""
@@ -166,28 +135,6 @@ class Topic(Generic[Wanted]):
         self._all.pop(subscription.id, None)
 
 
-class Turns:
-    """Counts what was done since the event loop last turned: telling all is long, and the connections must get to write meanwhile."""
-
-    def __init__(self) -> None:
-        self._count = self._bytes = 0
-
-    async def spend(self, size: int = 0, count: int = 1) -> None:
-        """One subscriber more was looked at, or told a result of `size` bytes."""
-        self._count += count
-        self._bytes += size
-        if self._count >= SUBSCRIBERS_PER_TURN or self._bytes >= TOLD_BYTES_PER_TURN:
-            self._count = self._bytes = 0
-            await trio.lowlevel.checkpoint()
-
-
-async def tell(subscriptions: Iterable[Subscription[Any]], result: bytes, turns: Turns) -> None:
-    """Tells subscribers one result, encoded."""
-    for subscription in subscriptions:
-        subscription.notify(result)
-        await turns.spend(len(result))
-
-
 @dataclass(slots=True)
 class Totals:
     """What all connections together hold."""
@@ -207,7 +154,7 @@ class Session:
         self._outbox: deque[Outgoing] = deque()
         self._notifications = self._notification_bytes = 0
         self._control: dict[int, bytes] = {}
-        self._changed = trio.Event()
+        self._changed, self._sent = trio.Event(), trio.Event()
         self.closed = trio.Event()
         """The connection is to be closed."""
         self._subscriptions: dict[str, Subscription[Any]] = {}
@@ -266,6 +213,23 @@ class Session:
         self._count(size)
         return True
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether half of what may wait does."""
+        return 2 * self._notifications > NOTIFICATIONS_QUEUED_MAX or 2 * self._notification_bytes > NOTIFICATIONS_QUEUED_BYTES_MAX
+
+    async def caught_up(self) -> None:
+        """Returns when that is not so any more, or the connection is to be closed."""
+        while self.is_behind and self.closing is None:
+            if self._sent.is_set():
+                self._sent = trio.Event()
+            await self._sent.wait()
+
+    def waited_for_in_vain(self) -> None:
+        """The others are told more now."""
+        if self.is_behind:
+            self._observe.limit_hit("behind_seconds_max")
+
     def _count(self, size: int) -> None:
         self._notification_bytes += size
         self._totals.notification_bytes += size
@@ -287,7 +251,7 @@ class Session:
             return
         written = trio.Event()
         if payload:
-            self.put(Message(_frame_head(_TEXT, len(payload)), payload, written))
+            self.put(Message(frame_head(TEXT, len(payload)), payload, written))
         notifier.release()
         if payload:
             await written.wait()
@@ -328,6 +292,7 @@ class Session:
                 self._count(-_size_of(outgoing))
             elif outgoing.written is not None:
                 outgoing.written.set()
+        self._sent.set()
 
     def put(self, outgoing: Outgoing) -> None:
         """Queues a message; a notification is one that `takes` had room for."""

@@ -22,7 +22,8 @@ from node.rpc.limits import (
 )
 from node.rpc.render import render_header, render_log, render_pooled
 from node.rpc.subscriptions.crossings import Crossings
-from node.rpc.subscriptions.session import Topic, Turns, tell
+from node.rpc.subscriptions.session import Topic
+from node.rpc.subscriptions.turns import Turns
 from primitives.errors import Interrupted, Unavailable
 from primitives.headers import ShardHeader
 from shard.executor.logs import Matcher
@@ -93,8 +94,9 @@ class ShardStream:
             await self._wake.wait()
             self._wake = trio.Event()
             try:
-                await self._tell_pooled()
-                await self._tell_blocks()
+                turns = Turns()
+                await self._tell_pooled(turns)
+                await self._tell_blocks(turns)
             except Exception:
                 # A fault in telling readers must not stop a validator.
                 _LOG.exception("live_fault chain=%d", self._chain)
@@ -107,22 +109,21 @@ class ShardStream:
             known = None if view is None else view.hash
         return known
 
-    async def _tell_pooled(self) -> None:
+    async def _tell_pooled(self, turns: Turns) -> None:
         if not (self.pooled_hashes or self.pooled_whole):
             self._told_pooled = self.pooled.end
             return
         fresh = self.pooled.since(self._told_pooled)
         self._told_pooled = self.pooled.end
-        turns = Turns()
         for i, event in enumerate(fresh):
             if self.pooled_hashes:
-                await tell(self.pooled_hashes, encode(data(event.hash)), turns)
+                await turns.tell(self.pooled_hashes, encode(data(event.hash)))
             if self.pooled_whole:
-                await tell(self.pooled_whole, encode(render_pooled(event.transaction)), turns)
+                await turns.tell(self.pooled_whole, encode(render_pooled(event.transaction)))
             if i % POOLED_PER_TURN == POOLED_PER_TURN - 1:
                 await trio.lowlevel.checkpoint()
 
-    async def _tell_blocks(self) -> None:
+    async def _tell_blocks(self, turns: Turns) -> None:
         newest = self._newest
         if newest is None:
             return
@@ -132,24 +133,24 @@ class ShardStream:
         for number in range(self._told_height + 1, newest.number + 1):
             self._told_height = number
             if self.heads or self.logs or self._crossings.receipts:
-                await self._tell_block(number, newest)
+                await self._tell_block(number, newest, turns)
 
-    async def _tell_block(self, number: int, newest: HeadMoved) -> None:
+    async def _tell_block(self, number: int, newest: HeadMoved, turns: Turns) -> None:
         block_hash, encoded = newest.hash, newest.header
         if number != newest.number:
             view = await self._read(lambda: self._shard.block(number))
             if view is None:
                 return
             block_hash, encoded = view.hash, view.header
-        header, turns = ShardHeader.decode(encoded), Turns()
+        header = ShardHeader.decode(encoded)
         if self.heads:
-            await tell(self.heads, encode(render_header(block_hash, header)), turns)
+            await turns.tell(self.heads, encode(render_header(block_hash, header)))
         await self._tell_logs(block_hash, header, turns)
         if self._crossings.receipts:
             sent = await self._read(lambda: self._shard.outgoing_in(block_hash))
             view = await self._read(lambda: self._shard.block(block_hash))
             if sent is not None and view is not None:
-                await self._crossings.on_block(self._shard, view, header, sent)
+                await self._crossings.on_block(self._shard, view, header, sent, turns)
 
     async def _tell_logs(self, block_hash: bytes, header: ShardHeader, turns: Turns) -> None:
         wanting = []
@@ -162,15 +163,15 @@ class ShardStream:
         for log in await self._read(lambda: self._shard.block_logs(block_hash)) or ():
             rendered = b""
             for subscription in wanting:
-                is_told = subscription.wanted.matches(log)
-                if is_told:
+                if subscription.wanted.matches(log):
                     rendered = rendered or encode(render_log(log))
-                    subscription.notify(rendered)
-                await turns.spend(len(rendered) if is_told else 0)
+                    await turns.tell_one(subscription, rendered)
+                else:
+                    await turns.spend()
 
     async def tell_syncing(self, result: object) -> None:
         """The node has caught up, or fallen behind."""
-        await tell(self.syncing, encode(result), Turns())
+        await Turns().tell(self.syncing, encode(result))
 
     async def _read(self, question: Callable[[], Awaitable[Read]]) -> Read | None:
         """The shard's answer; None if it cannot be had for long."""
