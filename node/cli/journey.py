@@ -78,7 +78,7 @@ class Journey:
         yield Step("sent", f"sent to {where}: {transaction_hash}", {"hash": transaction_hash, "shard": wanted.shard, "nonce": nonce})
         obstacle = self._explain_wait(nonce)
         if obstacle is not None:
-            yield Step("waits", obstacle)
+            yield Step("waits", obstacle, {"reason": obstacle})
         receipt = self._await(
             f"in no block of {where}",
             lambda: self._ask("eth_getTransactionReceipt", transaction_hash),
