@@ -186,6 +186,27 @@ async def test_calls_beyond_the_queue_are_refused(tmp_path, kind):
         assert (await executor.head()).result.number == 0
 
 
+async def test_calls_that_nobody_waits_for_leave_their_places_to_others(tmp_path):
+    refused = []
+
+    async def call(executor):
+        try:
+            await executor.call("latest", request(LOOP))
+        except (Busy, Interrupted) as error:
+            refused.append(error.limit)
+
+    async with started(make("link", tmp_path)) as executor:
+        for _ in range(3):
+            async with trio.open_nursery() as nursery:
+                for _ in range(QUEUE_MAX[Lane.CALL]):
+                    nursery.start_soon(call, executor)
+                await trio.testing.wait_all_tasks_blocked()
+                # answered after what was refused before it
+                await executor.account("latest", address(0))
+                nursery.cancel_scope.cancel()
+    assert refused == []
+
+
 @pytest.mark.parametrize("kind", ["inline", "link"])
 async def test_calls_go_as_deep_as_their_gas(tmp_path, kind):
     async with started(make(kind, tmp_path)) as executor:
