@@ -140,8 +140,8 @@ STREAM_LIMIT = MessageLimit(
     "streams", 0, 0, 0, Rate(512, 2048), Rate(1, 1), "one a request, and one for gossip: more than the requests of all kinds together"
 )
 FRAME_LIMIT = MessageLimit(
-    "frames", GOSSIP_BYTES_MAX + 64 * KIB, 0, 0, Rate(2048, 8192), Rate(12 * MIB, 48 * MIB),
-    "one a gossip message, 128 x 3 chains + 400 + 32 = 820/s, and some control messages a second",
+    "frames", GOSSIP_BYTES_MAX + 64 * KIB, 0, 0, Rate(5120, 16384), Rate(12 * MIB, 48 * MIB),
+    "one a gossip message, 128 x 33 chains + 400 + 32 = 4,656/s, and some control messages a second",
 )  # fmt: skip
 FOREIGN_LIMIT = MessageLimit(
     "foreign_topics", 0, 0, 0, Rate(16, 512), Rate(MIB, 8 * MIB), "messages of topics not subscribed to come only while one is left"

@@ -12,6 +12,7 @@ from p2p import limits, messages
 from p2p.limits import (
     ASK_FACTOR,
     BUCKETS_MAX,
+    FRAME_LIMIT,
     GOSSIP_LIMITS,
     OWN_FACTOR,
     PING_LIMIT,
@@ -146,6 +147,10 @@ def test_what_a_node_passes_on_and_what_its_users_make_it_say_are_together_what_
     for kind in (TopicKind.TRANSACTIONS, TopicKind.RECEIPTS):
         per_second, size = FULL_LOAD[kind]
         assert per_second * size < OWN_FACTOR * GOSSIP_LIMITS[kind].bytes.per_second
+
+
+def test_full_load_on_all_chains_fits_the_frames_of_one_peer():
+    assert FULL_LOAD[TopicKind.CONSENSUS][0] * CHAINS_MAX + 400 + 32 < FRAME_LIMIT.messages.per_second
 
 
 def test_whoever_keeps_to_the_rows_of_requests_keeps_to_that_of_streams():
