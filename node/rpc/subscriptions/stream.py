@@ -105,8 +105,8 @@ class ShardStream:
         """Hash of a final block; None for a height not reached."""
         known = self._hashes.get(number)
         if known is None:
-            view = await self._shard.block(number)
-            known = None if view is None else view.hash
+            header = await self._shard.header(number)
+            known = None if header is None else header.hash()
         return known
 
     async def _tell_pooled(self, turns: Turns) -> None:
@@ -136,13 +136,11 @@ class ShardStream:
                 await self._tell_block(number, newest, turns)
 
     async def _tell_block(self, number: int, newest: HeadMoved, turns: Turns) -> None:
-        block_hash, encoded = newest.hash, newest.header
-        if number != newest.number:
-            view = await self._read(lambda: self._shard.block(number))
-            if view is None:
-                return
-            block_hash, encoded = view.hash, view.header
-        header = ShardHeader.decode(encoded)
+        is_newest = number == newest.number
+        header = ShardHeader.decode(newest.header) if is_newest else await self._read(lambda: self._shard.header(number))
+        if header is None:
+            return
+        block_hash = newest.hash if is_newest else header.hash()
         if self.heads:
             await turns.tell(self.heads, encode(render_header(block_hash, header)))
         await self._tell_logs(block_hash, header, turns)

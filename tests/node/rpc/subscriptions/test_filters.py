@@ -39,6 +39,19 @@ async def test_blocks_of_one_answer_are_bounded_and_the_rest_follows(monkeypatch
     assert told == [hashes[:2], hashes[2:4], hashes[4:], []]
 
 
+async def test_blocks_long_ago_are_told_by_their_headers(monkeypatch):
+    monkeypatch.setattr("node.rpc.subscriptions.stream.BLOCK_HASHES_REMEMBERED_MAX", 1)
+    client = make_client()
+
+    async def block(selector):
+        raise AssertionError("a whole block for its hash")
+
+    client.shard.block = block
+    id = await client.result("eth_newBlockFilter")
+    hashes = ["0x" + client.node.block().hash.hex() for _ in range(3)]
+    assert await client.result("eth_getFilterChanges", id) == hashes
+
+
 async def test_pooled_transactions():
     client = make_client()
     client.node.pool()
