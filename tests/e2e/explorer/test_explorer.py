@@ -56,9 +56,9 @@ def test_from_a_block_over_its_transaction_to_an_address(page: Page, cluster: Cl
     page.click("dd a", receiver)
     page.wait_text("On all shards", receiver, "1.5 coins")
     page.wait_text("together 1.5 coins")
-    page.wait_text("Newest transactions", receipt["transactionHash"][:8], f"from {known_account(1).address[:8]}", "+1.5", "Looked through")
+    page.wait_text("Newest transactions", receipt["transactionHash"][:8], f"from {known_account(1).address[:8]}", "Looked through")
     again = send(cluster, 1, to=receiver, value=COIN)
-    page.wait_text(again["transactionHash"][:8], "+1\n")
+    page.wait_text(again["transactionHash"][:8])
     page.open(f"{home}#/address/{new_account().address}")
     page.wait_text("It neither sent nor received one in these blocks")
 

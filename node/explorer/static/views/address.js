@@ -60,8 +60,8 @@ async function describe(rpc, network, shard, address) {
 function transactions(histories, address) {
   const found = histories.flatMap((history) => history.rows).sort((a, b) => b.time - a.time).slice(0, ROWS_MAX);
   const read = histories.map((history) => `${count(history.blocksRead)} of shard ${history.shard}`).join(", ");
-  return [table(["Transaction", "Chain", "Block", "Age", "Kind", "With", "Coins"], found.map(({ shard, time, one }) => [transactionLink(shard, one.hash), chainName(shard),
-    blockLink(shard, int(one.blockNumber)), timeAgo(time), kindOf(one), other(one, address), moved(one, address)]), "It neither sent nor received one in these blocks."),
+  return [table(["Transaction", "Chain", "Block", "Age", "Kind", "With", "Value"], found.map(({ shard, time, one }) => [transactionLink(shard, one.hash), chainName(shard),
+    blockLink(shard, int(one.blockNumber)), timeAgo(time), kindOf(one), other(one, address), h("span", { class: "num", title: `${BigInt(one.value)} wei` }, coins(one.value, 6))]), "It neither sent nor received one in these blocks."),
   h("p", { class: "empty" }, `Looked through: the newest blocks, ${read}; ${ROWS_MAX} transactions at most. Older ones are found by their hash.`)];
 }
 
@@ -70,12 +70,6 @@ function other(one, address) {
   if (one.from === address && one.to === address) return "itself";
   const [way, whom] = one.from === address ? [`to `, one.to] : [`from `, one.from];
   return h("span", null, way, addressLink(whom));
-}
-
-/** What came in, or went out. */
-function moved(one, address) {
-  const sign = BigInt(one.value) === 0n || one.from === one.to ? "" : one.from === address ? "−" : "+";
-  return h("span", { class: "num", title: `${BigInt(one.value)} wei` }, sign, coins(one.value, 6));
 }
 
 function code(one) {
