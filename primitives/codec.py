@@ -115,6 +115,8 @@ def _byte_vector(size: int) -> Codec:
         return bytes(value)
 
     chunks = (size + CHUNK_BYTES - 1) // CHUNK_BYTES
+    if chunks == 1:
+        return Codec(size, encode, encode, lambda value: encode(value).ljust(CHUNK_BYTES, b"\0"))
     return Codec(size, encode, encode, lambda value: merkleize(_pack(encode(value)), chunks))
 
 

@@ -33,6 +33,8 @@ def simulate(
     from node.simulator import run
     from node.simulator.drawn import run_drawn
 
+    if drawn and personas:
+        raise InvalidConfig("--drawn", "personas are drawn from the seed: leave out --persona, or --drawn")
     if drawn:
         report = run_drawn(seed, nodes, shards, views, faults)
     else:

@@ -66,7 +66,7 @@ class Chain(HeldBlocks[Outcome]):
     @property
     def instance(self) -> Instance:
         """The instance that runs here."""
-        return self.instances.instance
+        return self.engine.instance
 
     @property
     def committee(self) -> Committee:

@@ -323,8 +323,8 @@ class Core:
             shard.follow_beacon(state)
 
     def _finish_turn(self) -> list[Effect]:
-        while any(chain.is_busy for chain in self.chains):
-            for chain in self.chains:
+        while busy := [chain for chain in self.chains if chain.is_busy]:
+            for chain in busy:
                 chain.drain()
             found, self.context.found = self.context.found, []
             for evidence in found:

@@ -27,7 +27,7 @@ SYNC_MS = 3
 """Simulated time of a synced write."""
 EXECUTION_MS = (2, 25)
 """Simulated time of block work, drawn between these."""
-LOOP_MS = 10
+LOOP_MS = 20
 """How often a node looks at what has come from the network; all of it is one turn, as in the daemon."""
 
 
