@@ -61,6 +61,7 @@ class _Worker:
         self._output = output
         self._waiting: dict[int, wire.Question] = {}
         """By id, in the order asked."""
+        self._current: int | None = None
         self._changed = threading.Condition()
         self._stopping = False
         self._thread = threading.Thread(target=self._work, name=f"{lane} work")
@@ -76,9 +77,10 @@ class _Worker:
             self._output.send(wire.failure(question.id, Busy(queue_limit(self._lane))))
 
     def withdraw(self, question: int) -> None:
-        """Forgets a question that still waits; its place is free at once. One that is begun goes on."""
+        """Forgets a question that still waits; its place is free at once. A call that runs is ended; nothing else that is begun is."""
         with self._changed:
-            self._waiting.pop(question, None)
+            if self._waiting.pop(question, None) is None and question == self._current and self._lane is Lane.CALL:
+                self._service.end_call()
 
     def end(self) -> None:
         """Lets the thread end when it is done with what it is at."""
@@ -99,7 +101,12 @@ class _Worker:
         """The oldest question, waited for; None when the lane ends."""
         with self._changed:
             self._changed.wait_for(lambda: self._stopping or self._waiting)
-            return None if self._stopping else self._waiting.pop(next(iter(self._waiting)))
+            if self._stopping:
+                return None
+            self._current = next(iter(self._waiting))
+            if self._lane is Lane.CALL:
+                self._service.begin_call()
+            return self._waiting.pop(self._current)
 
     def _answer(self, question: wire.Question) -> bytes:
         arguments = OPERATIONS[question.operation].decode_arguments(question.arguments)

@@ -26,7 +26,7 @@ class Gate:
         self._monotonic = monotonic
         self._open = threading.Event()
         self._open.set()
-        self._ended = False
+        self._ended = self._withdrawn = False
 
     @contextmanager
     def block_work(self) -> Iterator[None]:
@@ -43,7 +43,7 @@ class Gate:
             self._open.wait(READ_PAUSE_MS_MAX / 1000)
 
     def meter(self) -> Meter:
-        """The meter of a call that starts now; raises Interrupted: call_deadline_ms, or executor_stopping after `end`."""
+        """The meter of a call that starts now; raises Interrupted: call_deadline_ms, call_withdrawn, or executor_stopping after `end`."""
         deadline = self._monotonic() + self._deadline
 
         def check() -> None:
@@ -51,10 +51,20 @@ class Gate:
                 self._open.wait(max(0.0, deadline - self._monotonic()))
             if self._ended:
                 raise Interrupted("executor_stopping", "the node is stopping")
+            if self._withdrawn:
+                raise Interrupted("call_withdrawn", "nobody waits for the answer")
             if self._monotonic() >= deadline:
                 raise Interrupted("call_deadline_ms", f"execution aborted (timeout = {self._deadline:g}s)")
 
         return check
+
+    def withdraw(self) -> None:
+        """Ends the call that runs, when block work is done, and all that start before `admit`."""
+        self._withdrawn = True
+
+    def admit(self) -> None:
+        """Lets the next call run."""
+        self._withdrawn = False
 
     def end(self) -> None:
         """Ends all calls, now and later."""

@@ -99,6 +99,14 @@ class Service:
                 return method(*arguments)
         return method(*arguments)
 
+    def begin_call(self) -> None:
+        """What is performed next in the call lane is another call."""
+        self._gate.admit()
+
+    def end_call(self) -> None:
+        """Ends the call begun last."""
+        self._gate.withdraw()
+
     def end_calls(self) -> None:
         """Ends calls that run, and all that start after this."""
         self._gate.end()

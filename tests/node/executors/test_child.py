@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from node.executors import child, wire
+from node.executors.operations import QUEUE_MAX, Lane
 from node.executors.service import Service
 
 ID = 7
@@ -19,11 +20,18 @@ class _Service:
     def __init__(self) -> None:
         self.asked, self.free = threading.Event(), threading.Event()
         self.calls_ended = False
+        self.begun = self.ended = 0
 
     def perform(self, operation: str, arguments: tuple[Any, ...]) -> Any:
         self.asked.set()
         self.free.wait()
         return 5
+
+    def begin_call(self) -> None:
+        self.begun += 1
+
+    def end_call(self) -> None:
+        self.ended += 1
 
     def end_calls(self) -> None:
         self.calls_ended = True
@@ -78,8 +86,8 @@ def test_what_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_what_is_withdrawn_is_not_begun_and_gives_up_its_place_at_once() -> None:
     service, output = _Service(), _Output()
-    worker = child._Worker(child.Lane.CALL, cast(Service, service), cast(child._Output, output))
-    asked = [wire.Question(number, "head", msgspec.Raw(wire.encode(()))) for number in range(child.QUEUE_MAX[child.Lane.CALL] + 3)]
+    worker = child._Worker(Lane.CALL, cast(Service, service), cast(child._Output, output))
+    asked = [wire.Question(number, "head", msgspec.Raw(wire.encode(()))) for number in range(QUEUE_MAX[Lane.CALL] + 3)]
     first, *waiting, refused, last = asked
     worker.take(first)
     service.asked.wait()
@@ -89,8 +97,11 @@ def test_what_is_withdrawn_is_not_begun_and_gives_up_its_place_at_once() -> None
     output.sent.acquire()
     answer = wire.decode_answer(output.frames.pop()[wire.LENGTH_BYTES :])
     assert (answer.id, answer.failure and answer.failure.code) == (refused.id, "call_queue_max")
-    for question in (first, *waiting, refused):
+    for question in (*waiting, refused):
         worker.withdraw(question.id)
+    assert service.ended == 0
+    worker.withdraw(first.id)
+    assert (service.begun, service.ended) == (1, 1)
     worker.take(last)
     service.free.set()
     for _ in range(2):
@@ -98,3 +109,16 @@ def test_what_is_withdrawn_is_not_begun_and_gives_up_its_place_at_once() -> None
     worker.end()
     assert worker.await_end(20)
     assert [wire.decode_answer(frame[wire.LENGTH_BYTES :]).id for frame in output.frames] == [first.id, last.id]
+
+
+def test_of_what_is_begun_only_a_call_is_ended() -> None:
+    service, output = _Service(), _Output()
+    worker = child._Worker(Lane.READ, cast(Service, service), cast(child._Output, output))
+    worker.take(wire.Question(ID, "head", msgspec.Raw(wire.encode(()))))
+    service.asked.wait()
+    worker.withdraw(ID)
+    service.free.set()
+    output.sent.acquire()
+    worker.end()
+    assert worker.await_end(20)
+    assert (service.ended, len(output.frames)) == (0, 1)

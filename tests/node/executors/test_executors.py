@@ -204,6 +204,7 @@ async def test_calls_that_nobody_waits_for_leave_their_places_to_others(tmp_path
                 # answered after what was refused before it
                 await executor.account("latest", address(0))
                 nursery.cancel_scope.cancel()
+        assert (await executor.call("latest", request(LOGGER))).success, "of the endless ones none runs any more"
     assert refused == []
 
 

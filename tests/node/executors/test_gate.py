@@ -90,3 +90,17 @@ def test_the_end_ends_all_calls():
         with pytest.raises(Interrupted) as raised:
             meter()
         assert raised.value.limit == "executor_stopping"
+
+
+def test_a_call_that_is_withdrawn_ends_and_the_next_runs():
+    gate = Gate(5000, Clock())
+    gate.admit()
+    meter = gate.meter()
+    meter()
+    gate.withdraw()
+    for started in (meter, gate.meter()):
+        with pytest.raises(Interrupted) as raised:
+            started()
+        assert raised.value.limit == "call_withdrawn"
+    gate.admit()
+    gate.meter()()
