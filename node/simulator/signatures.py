@@ -24,7 +24,7 @@ class MacScheme:
 
     def _tag(self, public_key: bytes, message: bytes) -> bytes:
         secret = self._secrets[public_key]
-        return b"".join(sha256(secret + bytes([part]) + message) for part in range(3))
+        return sha256(secret + message) * 3
 
     def sign(self, validator_index: int, message: bytes) -> bytes:
         """See `SignatureScheme`."""

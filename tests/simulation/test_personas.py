@@ -15,9 +15,9 @@ from primitives.votes import VoteKind
 
 
 @pytest.mark.parametrize("name", PERSONAS)
-@pytest.mark.parametrize(("seed", "faults"), [(1, "none"), (2, "standard")])
-def test_chains_go_on_and_nothing_is_broken(name: str, seed: int, faults: str) -> None:
-    report = run(seed, nodes=4, shards=2, views=12, faults=faults, personas={seed: name})
+@pytest.mark.parametrize(("seed", "faults", "executors"), [(1, "none", "reference"), (2, "standard", "stand-in")])
+def test_chains_go_on_and_nothing_is_broken(name: str, seed: int, faults: str, executors: str) -> None:
+    report = run(seed, nodes=4, shards=2, views=12, faults=faults, personas={seed: name}, executors=executors)
     assert report.violations == []
     assert min(report.blocks.values()) >= 5
 
@@ -39,7 +39,7 @@ def heard_from(world: World, persona: int, limit_ms: int = 40_000) -> list[Conse
 
 
 def world_of(name: str, seed: int = 5) -> World:
-    world = World(seed, nodes=4, shards=1, faults="none", personas={3: name})
+    world = World(seed, nodes=4, shards=1, faults="none", personas={3: name}, executors="stand-in")
     world.plan(views=15)
     return world
 
