@@ -4,7 +4,8 @@
     ├── UserError                 a person must do something; one sentence says what
     │   ├── InvalidConfig         an operator setting
     │   ├── InvalidGenesis        the genesis file
-    │   └── StartupRefused        port in use, foreign or locked data folder
+    │   ├── StartupRefused        port in use, foreign or locked data folder
+    │   └── StorageFailed         a database that takes no write
     ├── Rejection                 bad input from outside, told apart by `reason`
     │   ├── InvalidEncoding       bytes that are not what they claim to be
     │   ├── InvalidSignature      a key, a proof of possession or a signature
