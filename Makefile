@@ -4,7 +4,7 @@ SHELL := /bin/bash
 
 ARGS ?=
 PYTHON := .venv/bin/python
-PACKAGES := primitives consensus shard p2p node
+PACKAGES := primitives consensus shard p2p node benchmarks
 HAVE := $(wildcard $(PACKAGES))
 # Real node processes share two cores badly: their tests run one after another, the rest side by side.
 TEST_JOBS ?= 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import http.client
 import json
 import os
@@ -118,7 +119,7 @@ class Cluster:
             return status is not None and status.is_ready
 
         for node in nodes or range(self.options.nodes):
-            wait_for(f"readiness of node {node}", lambda node=node: ready(node), READY_SECONDS_MAX)
+            wait_for(f"readiness of node {node}", functools.partial(ready, node), READY_SECONDS_MAX)
 
     def wait_growth(self, node: int, count: int, since: list[int] | None = None) -> list[int]:
         """Until every chain has `count` final blocks more at a node; its heights."""

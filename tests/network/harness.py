@@ -44,7 +44,9 @@ for what, which in left:
 class Fabric(Protocol):
     """What joins the nodes."""
 
-    nodes: Sequence[Namespace]
+    @property
+    def nodes(self) -> Sequence[Namespace]:
+        """One a node."""
 
 
 class _InsideClient(Client):
@@ -148,15 +150,15 @@ class NetworkCluster(Cluster):
         client = self.client(node)
         found = []
         for shard, height in enumerate(heights[:-1]):
-            calls = [("eth_getBlockByNumber", (hex(number), False)) for number in range(1, height + 1)]
-            found.append([block["hash"] for block in _in_parts(client, calls, f"/shard/{shard}")])
+            wanted = [("eth_getBlockByNumber", (hex(number), False)) for number in range(1, height + 1)]
+            found.append([block["hash"] for block in _in_parts(client, wanted, f"/shard/{shard}")])
         calls = [("beacon_getBlock", (hex(number),)) for number in range(1, heights[-1] + 1)]
         found.append([block["hash"] for block in _in_parts(client, calls, "/beacon")])
         client.close()
         return found
 
 
-def _in_parts(client: Client, calls: list[tuple[str, Sequence[object]]], path: str) -> list[Any]:
+def _in_parts(client: Client, calls: Sequence[tuple[str, Sequence[object]]], path: str) -> list[Any]:
     return [answer for start in range(0, len(calls), 100) for answer in client.batch(calls[start : start + 100], path)]
 
 
