@@ -6,7 +6,7 @@ ARGS ?=
 PYTHON := .venv/bin/python
 PACKAGES := primitives consensus shard p2p node benchmarks
 HAVE := $(wildcard $(PACKAGES))
-# Real node processes share two cores badly: their tests run one after another, the rest side by side.
+# Tests of real node processes mostly wait, so two files of them run side by side; the clusters have ports and folders of their own.
 TEST_JOBS ?= 2
 WITH_PROCESSES := tests/e2e tests/docker tests/network
 
@@ -26,7 +26,7 @@ up: setup ## Start a local network in the foreground; options through ARGS="--no
 
 test: setup-checks ## Run all tests
 	$(PYTHON) -m pytest -n $(TEST_JOBS) --dist loadfile $(foreach folder,$(WITH_PROCESSES),--ignore $(folder)) $(ARGS)
-	$(PYTHON) -m pytest tests/e2e tests/docker $(ARGS)
+	$(PYTHON) -m pytest -n $(TEST_JOBS) --dist loadfile tests/e2e tests/docker $(ARGS)
 	$(PYTHON) -m pytest tests/network --capture no $(ARGS)
 
 test-unit: setup ## Run the tests that start no node process
@@ -36,7 +36,7 @@ test-simulation: setup ## Run the simulated networks
 	$(PYTHON) -m pytest -n $(TEST_JOBS) tests/simulation $(ARGS)
 
 test-e2e: setup-checks ## Run the tests against real node processes
-	$(PYTHON) -m pytest tests/e2e $(ARGS)
+	$(PYTHON) -m pytest -n $(TEST_JOBS) --dist loadfile tests/e2e $(ARGS)
 
 test-network: setup-checks ## Run the tests on a network that is parted, loses packets and ends processes; as root
 	$(PYTHON) -m pytest tests/network --capture no $(ARGS)
