@@ -44,8 +44,10 @@ def is_free(port: int) -> bool:
 
 def make_options(nodes: int = NODES, **changes: Any) -> Options:
     """Options on ports that nobody has."""
-    # two runs on one machine that start at the same time look at different ports first
-    bases = list(range(11_000, 31_000, 1_000))
+    # two runs on one machine that start at the same time look at different ports first; workers of one run share none, for
+    # the ports of a node that a test has ended look free
+    worker, workers = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    bases = list(range(11_000, 31_000, 1_000))[worker::workers]
     first = os.getpid() % len(bases)
     for base in bases[first:] + bases[:first]:
         values: dict[str, Any] = {
