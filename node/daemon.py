@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import logging
 import signal
 from collections.abc import AsyncIterator, Mapping
@@ -151,6 +152,9 @@ async def _run_node(config: NodeConfig, log: QueuedLines, serving: trio.CancelSc
             _LOG.info("started peer_id=%s validators=%s rpc_port=%d", network.peer_id, list(identity.local), config.rpc_port)
             if genesis.parameters.devnet:
                 await nursery.start(chaos.obey, config.data_dir, network, loop)
+            # what a node is made of lives as long as it does: a full collection need not look through it again, for a tenth of a second
+            gc.collect()
+            gc.freeze()
             nursery.start_soon(loop.run)
             nursery.start_soon(Discovery(network, book, store, metrics.observe, loop.penalize).run)
     finally:
