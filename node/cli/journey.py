@@ -7,6 +7,8 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from eth_utils import to_checksum_address
+
 from node.cli import outbox
 from node.cli.options import show_coins
 from node.cli.pooled import explain_wait, outbid
@@ -150,7 +152,7 @@ class Journey:
         refund = yield from self._delivery(ids[0], source)
         yield self._is_final(ids[0], refund["delivery"]["transactionHash"], source)
         coins = show_coins(int(refund["amount"], 16))
-        raise NotDone(f"the call failed on {there}: {coins} coins returned to {refund['to']} on shard {source}")
+        raise NotDone(f"the call failed on {there}: {coins} coins returned to {to_checksum_address(refund['to'])} on shard {source}")
 
     def _is_final(self, name: str, delivered: str, shard: int) -> Step:
         def ask() -> Any:

@@ -136,13 +136,17 @@ class Slow(Fault):
         self.order(self._node, {"delay_ms": 0, "delay_seconds": 0})
 
 
-class Pause(Fault):
-    """A process that stands still."""
+class _OfProcess(Fault):
+    """Something done to the process of a node."""
 
     def __init__(self, layout: Layout, options: Options, node: int) -> None:
         super().__init__(layout, options)
         self._node = node
         self._process = 0
+
+
+class Pause(_OfProcess):
+    """A process that stands still."""
 
     @property
     def sentence(self) -> str:
@@ -160,13 +164,8 @@ class Pause(Fault):
             os.kill(self._process, signal.SIGCONT)
 
 
-class Kill(Fault):
+class Kill(_OfProcess):
     """A process that is gone, and its executors with it."""
-
-    def __init__(self, layout: Layout, options: Options, node: int) -> None:
-        super().__init__(layout, options)
-        self._node = node
-        self._process = 0
 
     @property
     def sentence(self) -> str:

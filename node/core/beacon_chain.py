@@ -175,7 +175,11 @@ class BeaconChain(Chain[BeaconState]):
         self.listener(state, openings)
 
     def take_evidence(self, evidence: Evidence, peer: Peer | None) -> None:
-        """Evidence found here (no peer) or told by a peer."""
+        """Evidence found here (no peer) or told by a peer.
+
+        Raises:
+            InvalidBlock: BAD_EVIDENCE, of a peer's.
+        """
         state = self.tree.head.outcome
         assert state is not None
         if self.evidence.add(state, evidence, peer):
