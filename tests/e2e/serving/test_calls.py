@@ -138,7 +138,7 @@ def test_a_failed_call_comes_back_to_the_wei(cluster: Cluster, deployed: dict[st
     assert (returned["kind"], returned["sourceShard"], returned["value"]) == ("0x0", "0x1", hex(refund.amount))
     credited = source.call("eth_getTransactionReceipt", steps[6]["hash"])
     assert (credited["gasUsed"], credited["effectiveGasPrice"], int(credited["logsBloom"], 16)) == ("0x5208", "0x0", 0)
-    returned_words = f"{show_coins(refund.amount)} coins returned to {sender.address.lower()} on shard 0"
+    returned_words = f"{show_coins(refund.amount)} coins returned to {sender.address} on shard 0"
     assert error == {"error": f"the call failed on shard 1: {returned_words}"}
     for client in (source, destination):
         client.close()

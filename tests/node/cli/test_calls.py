@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from eth_abi import decode
+from eth_utils import to_checksum_address
 
 from node.cli import journey
 from node.cli.journey import Journey, NotDone
@@ -75,7 +76,7 @@ def test_a_failed_call_is_followed_until_its_refund_is_back() -> None:
     steps, sentences = Journey(fake, call(), 60.0).steps(), []
     with pytest.raises(NotDone) as failed:
         sentences.extend(step.sentence for step in steps)
-    assert str(failed.value) == f"the call failed on shard 1: 1.5 coins returned to {ME} on shard 0"
+    assert str(failed.value) == f"the call failed on shard 1: 1.5 coins returned to {to_checksum_address(ME)} on shard 0"
     assert sentences[3:] == [
         "crosslinked by beacon block 9",
         f"the call failed on shard 1 in block 6, 21000 gas for 0.000021 coins: {DELIVERED}",
