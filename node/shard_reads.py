@@ -14,6 +14,7 @@ from primitives.types import Address
 from shard.pool import PoolTransaction
 from shard.views import (
     AccessOutcome,
+    AccountProof,
     AccountView,
     BalancePage,
     BlockSelector,
@@ -127,6 +128,10 @@ class ShardReads:
     async def storage(self, address: bytes, slot: int, selector: BlockSelector) -> bytes | None:
         """See `ShardBackend`."""
         return await self._link.storage(self._resolve(selector), address, slot)
+
+    async def proof(self, address: bytes, slots: Sequence[int], selector: BlockSelector) -> AccountProof | None:
+        """See `ShardBackend`."""
+        return await self._link.proof(self._resolve(selector), address, slots)
 
     async def call(self, request: CallRequest, selector: BlockSelector) -> CallOutcome | None:
         """See `ShardBackend`."""

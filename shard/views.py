@@ -92,6 +92,27 @@ class AccountView(msgspec.Struct, frozen=True):
     """Code other than an EIP-7702 delegation: such an account cannot send transactions (EIP-3607)."""
 
 
+class SlotProof(msgspec.Struct, frozen=True):
+    """A storage word, and why it is that."""
+
+    word: Big
+    nodes: tuple[bytes, ...]
+    """RLP of the storage trie's nodes on the way to it, from the root on; none where the account has no storage."""
+
+
+class AccountProof(msgspec.Struct, frozen=True):
+    """An account at one block, and why it is that (EIP-1186); one that does not exist is empty, and the proof shows its absence."""
+
+    nonce: int
+    balance: Big
+    code_hash: bytes
+    storage_root: bytes
+    nodes: tuple[bytes, ...]
+    """RLP of the state trie's nodes on the way to it, from the root on."""
+    slots: tuple[SlotProof, ...]
+    """In the order asked."""
+
+
 class AccountOverride(msgspec.Struct, frozen=True):
     """What an account is taken to be in a simulated call; None where it is as the state has it."""
 

@@ -24,6 +24,7 @@ from shard.executor.context import BuildContext
 from shard.results import BlockResult, Built, FinalizedBlock, HeadInfo
 from shard.views import (
     AccessOutcome,
+    AccountProof,
     AccountView,
     BalancePage,
     BlockSelector,
@@ -177,6 +178,11 @@ class Executor(ABC):
     async def storage(self, selector: BlockSelector, address: bytes, slot: int) -> bytes | None:
         """See `ShardReader.storage`."""
         found: bytes | None = await self._ask("storage", to_selector(selector), address, big(slot))
+        return found
+
+    async def proof(self, selector: BlockSelector, address: bytes, slots: Sequence[int]) -> AccountProof | None:
+        """See `ShardReader.proof`; may raise Interrupted: call_deadline_ms."""
+        found: AccountProof | None = await self._ask("proof", to_selector(selector), address, tuple(big(slot) for slot in slots))
         return found
 
     async def outgoing_receipt(self, receipt_id: bytes) -> OutgoingReceipt | None:

@@ -15,6 +15,7 @@ import msgspec
 from shard.results import BlockResult, Built, FinalizedBlock, HeadInfo
 from shard.views import (
     AccessOutcome,
+    AccountProof,
     AccountView,
     BalancePage,
     Big,
@@ -112,6 +113,7 @@ OPERATIONS = {
     "outgoing_receipt": Operation(Lane.READ, tuple[bytes], OutgoingReceipt | None),
     "outgoing_of": Operation(Lane.READ, tuple[bytes], tuple[OutgoingReceipt, ...]),
     "outgoing_in": Operation(Lane.READ, tuple[bytes], tuple[OutgoingReceipt, ...]),
+    "proof": Operation(Lane.CALL, tuple[Selector, bytes, tuple[Big, ...]], AccountProof | None),
     "logs": Operation(Lane.CALL, tuple[Selector, Selector, bytes | None, tuple[bytes, ...], Topics], tuple[LogView, ...]),
     "call": Operation(Lane.CALL, tuple[Selector, CallRequest], CallOutcome),
     "create_access_list": Operation(Lane.CALL, tuple[Selector, CallRequest], AccessOutcome),

@@ -21,8 +21,10 @@ from shard.executor.simulation import Simulator
 from shard.results import BlockResult, Built
 from shard.views import (
     AccessOutcome,
+    AccountProof,
     AccountView,
     BalancePage,
+    Big,
     CallOutcome,
     CallRequest,
     Estimate,
@@ -78,6 +80,7 @@ class Service:
             "outgoing_receipt": reader.outgoing_receipt,
             "outgoing_of": reader.outgoing_of,
             "outgoing_in": reader.outgoing_in,
+            "proof": self._proof,
             "logs": self._logs,
             "call": self._call,
             "create_access_list": self._create_access_list,
@@ -150,6 +153,9 @@ class Service:
             part = wanted[start : start + ACCOUNTS_PER_PART]
             found += self._reader.accounts((from_selector(selector), address) for selector, address in part)
         return found
+
+    def _proof(self, selector: Selector, address: bytes, slots: tuple[Big, ...]) -> AccountProof | None:
+        return self._reader.proof(from_selector(selector), address, [small(slot) for slot in slots], self._gate.meter())
 
     def _logs(
         self, first: Selector, last: Selector, block_hash: bytes | None, addresses: tuple[bytes, ...], topics: Topics

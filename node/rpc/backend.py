@@ -16,6 +16,7 @@ from primitives.genesis import Genesis
 from primitives.headers import ShardHeader
 from shard.views import (
     AccessOutcome,
+    AccountProof,
     AccountView,
     BalancePage,
     BlockSelector,
@@ -242,6 +243,14 @@ class ShardBackend(Protocol):
 
     async def storage(self, address: bytes, slot: int, selector: BlockSelector) -> bytes | None:
         """A storage slot's 32 bytes, zero if never written."""
+        ...
+
+    async def proof(self, address: bytes, slots: Sequence[int], selector: BlockSelector) -> AccountProof | None:
+        """An account and words of its storage with their Merkle proofs.
+
+        Raises:
+            Interrupted: as for `call`.
+        """
         ...
 
     async def call(self, request: CallRequest, selector: BlockSelector) -> CallOutcome | None:

@@ -14,7 +14,7 @@ from primitives.blocks import ShardReference
 from primitives.genesis import GenesisAccount
 from primitives.receipts import CrossShardReceipt, Summary
 from shard.transactions import Transaction
-from shard.views import AccessOutcome, CallOutcome, CallRequest
+from shard.views import AccessOutcome, AccountProof, CallOutcome, CallRequest
 
 Meter = Callable[[], None]
 """Called at every jump, call, hash, storage access and other dear step; raises `Interrupted` to stop the work."""
@@ -192,6 +192,13 @@ class Engine(Protocol):
 
     def storage(self, state_root: bytes, address: bytes, slot: int) -> int:
         """A word of an account's storage."""
+
+    def proof(self, state_root: bytes, address: bytes, slots: Sequence[int], meter: Meter) -> AccountProof:
+        """An account and words of its storage with their Merkle proofs.
+
+        Raises:
+            Interrupted: raised by `meter`, which is asked before each slot.
+        """
 
     def summary(self, state_root: bytes) -> Summary:
         """The Summary as Outbox and Inbox hold it."""

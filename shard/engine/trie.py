@@ -30,7 +30,8 @@ def _compact(path: Nibbles, is_leaf: bool) -> bytes:
     return bytes([full[i] << 4 | full[i + 1] for i in range(0, len(full), 2)])
 
 
-def _expand(compact: bytes) -> tuple[Nibbles, bool]:
+def expand(compact: bytes) -> tuple[Nibbles, bool]:
+    """Path of a stored leaf or extension, and whether it is a leaf."""
     path = to_nibbles(compact)
     return path[2 - (path[0] & 1) :], path[0] >= 2
 
@@ -160,7 +161,7 @@ class Trie:
         if len(item) == 2:
             compact = item[0]
             assert isinstance(compact, bytes)
-            path, is_leaf = _expand(compact)
+            path, is_leaf = expand(compact)
             loaded = _Short(path, bytes(item[1]) if is_leaf else None, None if is_leaf else _Stored(item[1]))  # type: ignore[arg-type]
         else:
             loaded = _Branch([_Stored(child) if child else None for child in item[:16]], bytes(item[16]))  # type: ignore[arg-type]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from primitives.errors import InvalidQuery, QueryReason
 from primitives.headers import ShardHeader
@@ -12,6 +12,7 @@ from shard.executor.logs import Matcher
 from shard.executor.rules import EMPTY_BLOOM
 from shard.executor.schema import StoredBlock, StoredOutgoing, StoredTransaction
 from shard.views import (
+    AccountProof,
     AccountView,
     BlockSelector,
     BlockView,
@@ -155,6 +156,15 @@ class ShardReader:
         """A storage word, 32 bytes, at a block; None when the block is unknown."""
         header = self.header(selector)
         return None if header is None else self._engine.storage(header.state_root, address, slot).to_bytes(32, "big")
+
+    def proof(self, selector: BlockSelector, address: bytes, slots: Sequence[int], meter: Meter) -> AccountProof | None:
+        """An account and words of its storage with their Merkle proofs; None when the block is unknown.
+
+        Raises:
+            Interrupted: raised by `meter`.
+        """
+        header = self.header(selector)
+        return None if header is None else self._engine.proof(header.state_root, address, slots, meter)
 
     def outgoing_receipt(self, receipt_id: bytes) -> OutgoingReceipt | None:
         """Where a cross-shard receipt left this shard, by its id."""

@@ -13,6 +13,7 @@ from node.rpc.methods import (
     general,
     network,
     pool,
+    proofs,
     state,
     subscriptions,
     transactions,
@@ -34,7 +35,7 @@ EVERYWHERE: dict[str, Method] = (
 )
 """At every address, the beacon chain's too."""
 SHARD: dict[str, Method] = (
-    EVERYWHERE | state.METHODS | blocks.METHODS | transactions.METHODS | execution.METHODS | pool.METHODS | debug.METHODS
+    EVERYWHERE | state.METHODS | blocks.METHODS | transactions.METHODS | execution.METHODS | pool.METHODS | debug.METHODS | proofs.METHODS
     | filters.METHODS | subscriptions.SHARD
 )
 """At the address of a shard."""

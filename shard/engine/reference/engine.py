@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from primitives.genesis import GenesisAccount
+from primitives.hashing import keccak256
 from primitives.headers import EMPTY_TRIE_ROOT
 from primitives.parameters import Parameters
 from primitives.receipts import Summary
 from shard import system
 from shard.engine.interface import AccountState, BlockContext, GenesisState, Meter, NodeReader
+from shard.engine.proofs import prove
 from shard.engine.reference.accesses import Accesses, SimulatedAccounts
 from shard.engine.reference.accounts import EMPTY_CODE_HASH, Accounts, decode_account, is_delegation
 from shard.engine.reference.block import ReferenceBlock
 from shard.engine.reference.calls import simulate, simulate_accesses
 from shard.engine.reference.state import ShardState
 from shard.engine.trie import MissingNodeError, Trie
-from shard.views import AccessOutcome, CallOutcome, CallRequest
+from shard.views import AccessOutcome, AccountProof, CallOutcome, CallRequest, SlotProof, big
 
 
 class ReferenceEngine:
@@ -77,6 +79,20 @@ class ReferenceEngine:
     def storage(self, state_root: bytes, address: bytes, slot: int) -> int:
         """See `Engine.storage`."""
         return Accounts(self._reader, state_root).get_storage(address, slot)
+
+    def proof(self, state_root: bytes, address: bytes, slots: Sequence[int], meter: Meter) -> AccountProof:
+        """See `Engine.proof`."""
+        accounts, read = Accounts(self._reader, state_root), self._reader.get
+        account = accounts.state_of(address)
+        proven = []
+        for slot in slots:
+            meter()
+            nodes = prove(read, account.storage_root, keccak256(slot.to_bytes(32, "big")))
+            proven.append(SlotProof(big(accounts.get_storage(address, slot)), nodes))
+        return AccountProof(
+            account.nonce, big(account.balance), account.code_hash, account.storage_root,
+            prove(read, state_root, keccak256(address)), tuple(proven),
+        )  # fmt: skip
 
     def summary(self, state_root: bytes) -> Summary:
         """See `Engine.summary`."""

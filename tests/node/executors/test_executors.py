@@ -108,7 +108,7 @@ async def everything(executor):
         await executor.user_transactions(root), await executor.outgoing(1, 0, 9), await executor.header("latest"),
         await executor.block(root), await executor.transaction(logged), await executor.receipt(logged),
         await executor.block_receipts(1), await executor.block_logs(root), await executor.account("earliest", address(0)),
-        await executor.code(1, LOGGER), await executor.storage(1, LOGGER, 2**255), outgoing, await executor.outgoing_receipt(outgoing.id),
+        await executor.code(1, LOGGER), await executor.storage(1, LOGGER, 2**255), await executor.proof(1, LOGGER, [2**255]), outgoing, await executor.outgoing_receipt(outgoing.id),
         await executor.logs(LogFilter(0, "latest", addresses=(LOGGER,), topics=(None,))), await executor.call("latest", request(LOGGER)),
         await executor.estimate_gas("latest", request(LOGGER)), await executor.fee_history(2, "latest", [50.0]),
         await executor.page(1, None, 3), undone, await executor.block(77), await executor.outgoing_in(root) == (outgoing,),

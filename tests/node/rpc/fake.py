@@ -19,6 +19,7 @@ from primitives.votes import EMPTY_SIGNATURE, Certificate, Instance, Vote, VoteK
 from shard.transactions import decode_transaction
 from shard.views import (
     AccessOutcome,
+    AccountProof,
     AccountView,
     BalancePage,
     BlockView,
@@ -28,6 +29,7 @@ from shard.views import (
     LogView,
     OutgoingReceipt,
     ReceiptView,
+    SlotProof,
     TransactionView,
     big,
 )
@@ -198,6 +200,11 @@ class FakeShard:
     async def create_access_list(self, request, selector) -> AccessOutcome | None:
         await self._ask(request)
         return None if self._find(selector) is None else AccessOutcome(((CONTRACT, (bytes(32),)),), self.outcome)
+
+    async def proof(self, address, slots, selector) -> AccountProof | None:
+        await self._ask(slots)
+        proven = tuple(SlotProof(b"\x07", (b"\xc1\x01",)) for _ in slots)
+        return None if self._find(selector) is None else AccountProof(3, big(9), bytes(32), EMPTY_TRIE_ROOT, (b"\xc2\x01\x02",), proven)
 
     async def estimate_gas(self, request, selector) -> Estimate | None:
         await self._ask(request)
