@@ -8,6 +8,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from primitives.blocks import SHARDS_MAX
+from primitives.callbacks import OUTCOME_HEAD_BYTES
 from primitives.receipts import RECEIPT_DATA_BYTES_MAX, RECEIPT_FIXED_BYTES
 from primitives.votes import BLOCK_BYTES_MAX
 
@@ -77,6 +78,8 @@ class Parameters(BaseModel):
     outbox_bytes_per_block_max: Annotated[int, Field(ge=1024, le=BLOCK_BYTES_MAX)] = 200_000
     data_max: Annotated[int, Field(ge=0, le=RECEIPT_DATA_BYTES_MAX)] = RECEIPT_DATA_BYTES_MAX
     """Bytes of a call receipt's data."""
+    callback_data_max: Annotated[int, Field(ge=0, le=RECEIPT_DATA_BYTES_MAX - OUTCOME_HEAD_BYTES)] = 1024
+    """Bytes of return data that a result carries; longer ones are cut."""
     channel_backlog_max: Annotated[int, Field(ge=2, le=1_000_000)] = 10_000
     """Undelivered receipts after which a channel closes; it opens below half."""
     crosslink_gap_max: Annotated[int, Field(ge=1, le=2**32)] = 1_000_000

@@ -35,6 +35,14 @@ class ReceiptKind(IntEnum):
     """Unused fee returned as a credit to the source."""
     CALL_REFUND_THERE = 2
     """Unused fee paid to `refund_to` at the destination."""
+    CALL_WITH_CALLBACK = 3
+    """As CALL; instead of a credit its outcome returns, with whatever wei comes back: a RESULT, always."""
+    RESULT = 4
+    """`amount` for `refund_to`, and the outcome of a call for the callback of `to`; `gas_limit` names the callback's gas."""
+
+
+CALL_KINDS = frozenset((ReceiptKind.CALL, ReceiptKind.CALL_REFUND_THERE, ReceiptKind.CALL_WITH_CALLBACK))
+"""Calls of a contract, as the sender's alias."""
 
 
 @dataclass(frozen=True, slots=True)

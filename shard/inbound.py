@@ -13,11 +13,19 @@ from types import MappingProxyType
 from primitives.blocks import INBOUND_PER_BLOCK_MAX
 from primitives.errors import BlockReason, InvalidBlock
 from primitives.parameters import Parameters
-from primitives.receipts import RECEIPT_DATA_BYTES_MAX, RECEIPT_FIXED_BYTES, ChannelTotals, CrossShardReceipt, ReceiptKind
+from primitives.receipts import (
+    CALL_KINDS,
+    RECEIPT_DATA_BYTES_MAX,
+    RECEIPT_FIXED_BYTES,
+    ChannelTotals,
+    CrossShardReceipt,
+    ReceiptKind,
+)
 
 CREDIT_GAS = 21_000
-"""Gas counted for a credit, an unknown kind, or a call that does not run."""
-
+"""Gas counted for a credit, an unknown kind, or a call or callback that does not run."""
+PRICE_FLOOR_QUOTIENT = 8
+"""A call or callback that offers less than this part of the base fee a gas does not run."""
 
 PRECOMPILE_GAS_FACTORS: Mapping[int, int] = MappingProxyType(
     {0x07: 3, 0x08: 6, 0x09: 10, 0x0A: 64, 0x0C: 4, 0x0D: 2, 0x0E: 8, 0x0F: 16, 0x11: 6}
@@ -29,8 +37,8 @@ Inbound calls are obligatory and carry no time limit, so that their gas has to b
 
 
 def is_call(receipt: CrossShardReceipt) -> bool:
-    """Whether the receipt may run code."""
-    return receipt.kind in (ReceiptKind.CALL, ReceiptKind.CALL_REFUND_THERE)
+    """Whether the receipt may run code: a call, or a result, whose callback has no more gas than the receipt names."""
+    return receipt.kind in CALL_KINDS or receipt.kind == ReceiptKind.RESULT
 
 
 def counted_gas(receipt: CrossShardReceipt, receipt_gas_max: int) -> int:

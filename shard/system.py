@@ -8,6 +8,7 @@ from eth_abi import decode as abi_decode
 from eth_abi import encode as abi_encode
 
 from primitives.blocks import ChannelTerms
+from primitives.callbacks import Outcome, callback_gas_of
 from primitives.genesis import GenesisAccount
 from primitives.parameters import Parameters
 from primitives.receipts import ChannelTotals, CrossShardReceipt, ReceiptKind, Summary
@@ -116,12 +117,26 @@ def sent_value(read: ReadWord, shard_count: int) -> int:
     return sum(read(OUTBOX, OUTBOX_CONTRACT.slots["totals"] + chain) >> _COUNT_BITS for chain in range(shard_count + 1))
 
 
+def result_call(shard: int, to: bytes, callback_gas: int, refund_to: bytes, data: bytes) -> bytes:
+    """Call data of `Outbox.result`."""
+    return OUTBOX_CONTRACT.encode_call("result", shard, to, callback_gas, refund_to, data)
+
+
 def refund_receipt(read: ReadWord, shard: int, receipt: CrossShardReceipt, amount: int) -> CrossShardReceipt:
     """The credit that takes `amount` wei of a delivered receipt back to its source."""
     nonce = read_channel(read, OUTBOX, receipt.source).count
     return CrossShardReceipt(
         source=shard, destination=receipt.source, nonce=nonce, kind=ReceiptKind.CREDIT, sender=OUTBOX, to=receipt.refund_to,
         amount=amount, gas_limit=0, fee=0, refund_to=b"\0" * 20, data=b"",
+    )  # fmt: skip
+
+
+def result_receipt(read: ReadWord, shard: int, receipt: CrossShardReceipt, amount: int, outcome: Outcome) -> CrossShardReceipt:
+    """What tells the sender of a delivered call with a callback how it went, and takes `amount` wei back."""
+    nonce = read_channel(read, OUTBOX, receipt.source).count
+    return CrossShardReceipt(
+        source=shard, destination=receipt.source, nonce=nonce, kind=ReceiptKind.RESULT, sender=OUTBOX, to=receipt.sender,
+        amount=amount, gas_limit=callback_gas_of(receipt), fee=0, refund_to=receipt.refund_to, data=outcome.encode(),
     )  # fmt: skip
 
 

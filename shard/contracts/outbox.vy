@@ -3,8 +3,9 @@
 """
 @title Outbox, 0x...5a01: the only way a cross-shard receipt leaves a shard (PROTOCOL 6).
 @notice It calls nobody, so it needs no lock. Value stays here until the executor burns, at block end, exactly what the
-        totals grew by; ether forced in stays.
-@dev The executor reads this storage and writes refunds into it natively: the order of the variables is protocol.
+        totals grew by; what was paid for callbacks stays until they are due, ether forced in for ever.
+@dev The executor reads this storage, and writes refunds, results and the ends of callbacks into it natively: the order of
+     the variables is protocol.
      There are no immutables, because a genesis account is bare runtime code.
 """
 
@@ -12,13 +13,22 @@ SYSTEM: constant(address) = 0xffffFFFfFFffffffffffffffFfFFFfffFFFfFFfE
 CHANNELS: constant(uint256) = 64
 # Longer data than this reverts without a reason, so it lies above every value the parameter data_max may have.
 DATA_CEILING: constant(uint256) = 4128
+CALLBACK_DATA_CEILING: constant(uint256) = 4120
+# What a call with a callback carries before its data: the callback's gas, which its result has to name.
+CALLBACK_HEAD_BYTES: constant(uint256) = 8
+# Counted for delivering a result; the rest of a callback's gas is for its code.
+CALLBACK_GAS_MIN: constant(uint256) = 21000
+CALLBACK_PRICE_BITS: constant(uint256) = 96
 # Counted towards the bytes of a block for every receipt, besides its data.
 FIXED_BYTES: constant(uint256) = 384
 CREDIT: constant(uint8) = 0
 CALL: constant(uint8) = 1
 CALL_REFUND_THERE: constant(uint8) = 2
+CALL_WITH_CALLBACK: constant(uint8) = 3
+RESULT: constant(uint8) = 4
 MASK32: constant(uint256) = 2**32 - 1
 MASK64: constant(uint256) = 2**64 - 1
+MASK160: constant(uint256) = 2**160 - 1
 CLOSED: constant(uint256) = 1 << 255
 
 event Sent:
@@ -34,6 +44,9 @@ event Sent:
     refund_to: address
     data: Bytes[DATA_CEILING]
 
+event CallbackFailed:
+    id: indexed(bytes32)
+
 # Set in genesis.
 network: uint256                        # chains | own number << 32 | chain_id_base << 64
 limits: uint256                         # receipts a block | bytes a block << 64 | data bytes << 128 | gas << 192
@@ -46,6 +59,9 @@ accumulators: bytes32[CHANNELS]
 terms: uint256[CHANNELS]                # base fee there; top bit: the channel is closed
 burned: uint256
 fees: uint256
+# By id of a call whose result is awaited: sender | destination << 160 | callback gas << 192, refund_to | wei a gas << 160.
+# The call's amount and fee have left; gas x price is in escrow here. Where a callback has failed: 0, and what its result was.
+callbacks: HashMap[bytes32, uint256[2]]
 
 
 @external
@@ -67,12 +83,7 @@ def send(shard: uint32, to: address, amount: uint256, gasLimit: uint64, refundTo
     @return The receipt's id: the hash of the transaction that will deliver it.
     """
     base_fee: uint256 = self._admit(shard, len(data))
-    limits: uint256 = self.limits
-    if len(data) > (limits >> 128) & MASK64:
-        raw_revert(concat(method_id("DataTooLong(uint256)"), convert(len(data), bytes32)))
-    # 40 gas a byte is the dearest calldata of EIP-7623: what passes here can always pay its intrinsic gas.
-    if convert(gasLimit, uint256) < 21000 + 40 * len(data) or convert(gasLimit, uint256) > limits >> 192:
-        raw_revert(concat(method_id("GasLimitOutOfRange(uint64)"), convert(gasLimit, bytes32)))
+    self._check_call(len(data), len(data), gasLimit)
     least: uint256 = 2 * convert(gasLimit, uint256) * base_fee
     if msg.value < amount or msg.value - amount < least:
         raw_revert(concat(method_id("FeeShort(uint256)"), convert(least, bytes32)))
@@ -94,6 +105,42 @@ def send(shard: uint32, to: address, amount: uint256, gasLimit: uint64, refundTo
 
 
 @external
+@payable
+def sendWithCallback(
+    shard: uint32, to: address, gasLimit: uint64, callbackGas: uint64, refundTo: address, data: Bytes[CALLBACK_DATA_CEILING]
+) -> bytes32:
+    """
+    @notice Calls a contract of another shard, whose outcome comes back as a call of `onCrossShardResult(bytes32 id, bool success,
+            bytes returnData)` on the caller, from Inbox and with `callbackGas`. Of what is attached, `quoteWithCallback` pays
+            for both, and the rest is the amount that goes along. What is not used, and what comes back, goes to `refundTo` here.
+    @return The receipt's id: the hash of the transaction that will deliver it.
+    """
+    base_fee: uint256 = self._admit(shard, CALLBACK_HEAD_BYTES + len(data))
+    self._check_call(len(data), CALLBACK_HEAD_BYTES + len(data), gasLimit)
+    if convert(callbackGas, uint256) < CALLBACK_GAS_MIN or convert(callbackGas, uint256) > self.limits >> 192:
+        raw_revert(concat(method_id("CallbackGasOutOfRange(uint64)"), convert(callbackGas, bytes32)))
+    price: uint256 = 2 * block.basefee
+    assert price >> CALLBACK_PRICE_BITS == 0
+    fee: uint256 = 2 * convert(gasLimit, uint256) * base_fee
+    least: uint256 = fee + convert(callbackGas, uint256) * price
+    if msg.value < least:
+        raw_revert(concat(method_id("FeeShort(uint256)"), convert(least, bytes32)))
+    amount: uint256 = msg.value - least
+    carried: Bytes[DATA_CEILING] = concat(convert(callbackGas, bytes8), data)
+    nonce: uint64 = self._next_nonce(shard)
+    id: bytes32 = keccak256(concat(0x7d, abi_encode(
+        self._chain_id(shard), self._own_number(), nonce, CALL_WITH_CALLBACK, msg.sender, to, amount, gasLimit, fee, refundTo, carried)))
+    self._record(shard, id, amount + fee)
+    self.callbacks[id] = [
+        convert(msg.sender, uint256) + (convert(shard, uint256) << 160) + (convert(callbackGas, uint256) << 192),
+        convert(refundTo, uint256) + (price << 160),
+    ]
+    log Sent(id=id, destination=shard, nonce=nonce, kind=CALL_WITH_CALLBACK, sender=msg.sender, to=to, amount=amount,
+             gas_limit=gasLimit, fee=fee, refund_to=refundTo, data=carried)
+    return id
+
+
+@external
 @view
 def quote(shard: uint32, gasLimit: uint64) -> uint256:
     """
@@ -101,6 +148,78 @@ def quote(shard: uint32, gasLimit: uint64) -> uint256:
     """
     self._known(shard)
     return 2 * convert(gasLimit, uint256) * (self.terms[shard] & ~CLOSED)
+
+
+@external
+@view
+def quoteWithCallback(shard: uint32, gasLimit: uint64, callbackGas: uint64) -> uint256:
+    """
+    @notice What `sendWithCallback` takes in wei for a call and its callback, in this block.
+    """
+    self._known(shard)
+    return 2 * convert(gasLimit, uint256) * (self.terms[shard] & ~CLOSED) + 2 * convert(callbackGas, uint256) * block.basefee
+
+
+@external
+@view
+def awaitedCallback(id: bytes32) -> (address, uint32, uint64, uint256, address):
+    """
+    @notice A callback that is still to come, by the id of its call: who is called, the shard that the result comes from, gas,
+            wei in escrow, and where the rest goes. All zero where none is awaited.
+    """
+    words: uint256[2] = self.callbacks[id]
+    if words[0] == 0:
+        return empty(address), 0, 0, 0, empty(address)
+    gas_limit: uint256 = words[0] >> 192
+    return (convert(words[0] & MASK160, address), convert((words[0] >> 160) & MASK32, uint32), convert(gas_limit, uint64),
+            gas_limit * (words[1] >> 160), convert(words[1] & MASK160, address))
+
+
+@external
+@view
+def failedCallback(id: bytes32) -> bytes32:
+    """
+    @notice keccak256(id, success as one byte, returnData) of a result whose callback failed or was not run; zero for any other.
+    """
+    words: uint256[2] = self.callbacks[id]
+    if words[0] != 0:
+        return empty(bytes32)
+    return convert(words[1], bytes32)
+
+
+@external
+@payable
+def result(shard: uint32, to: address, callbackGas: uint64, refundTo: address, data: Bytes[DATA_CEILING]) -> bytes32:
+    """
+    @notice The result of a call with a callback, with all the wei that goes home: neither caps nor closed channels stop it.
+    """
+    assert msg.sender == SYSTEM
+    nonce: uint64 = self._next_nonce(shard)
+    id: bytes32 = keccak256(concat(0x7d, abi_encode(
+        self._chain_id(shard), self._own_number(), nonce, RESULT, self, to, msg.value, callbackGas, empty(uint256), refundTo, data)))
+    self._record(shard, id, msg.value)
+    log Sent(id=id, destination=shard, nonce=nonce, kind=RESULT, sender=self, to=to, amount=msg.value,
+             gas_limit=callbackGas, fee=0, refund_to=refundTo, data=data)
+    return id
+
+
+@external
+def close(id: bytes32):
+    """
+    @notice A result has come: its callback is no longer awaited. The executor takes the escrow out.
+    """
+    assert msg.sender == SYSTEM
+    self.callbacks[id] = empty(uint256[2])
+
+
+@external
+def fail(id: bytes32, result: bytes32):
+    """
+    @notice The callback of a closed id failed or was not run; `result` is what its result hashes to.
+    """
+    assert msg.sender == SYSTEM
+    self.callbacks[id][1] = convert(result, uint256)
+    log CallbackFailed(id=id)
 
 
 @external
@@ -157,6 +276,18 @@ def _admit(shard: uint32, size: uint256) -> uint256:
         raw_revert(method_id("OutboxFull()"))
     self.this_block = used
     return terms
+
+
+@internal
+@view
+def _check_call(size: uint256, carried: uint256, gasLimit: uint64):
+    """The bounds of a call with `size` bytes of data, in a receipt that carries `carried` bytes."""
+    limits: uint256 = self.limits
+    if carried > (limits >> 128) & MASK64:
+        raw_revert(concat(method_id("DataTooLong(uint256)"), convert(size, bytes32)))
+    # 40 gas a byte is the dearest calldata of EIP-7623: what passes here can always pay its intrinsic gas.
+    if convert(gasLimit, uint256) < 21000 + 40 * size or convert(gasLimit, uint256) > limits >> 192:
+        raw_revert(concat(method_id("GasLimitOutOfRange(uint64)"), convert(gasLimit, bytes32)))
 
 
 @internal

@@ -112,6 +112,7 @@ def test_counted_gas():
     assert counted_gas(message(1, 0, 9, 10**6), 200_000) == 21_000
     assert counted_gas(message(1, 0, 1, 10**6), 200_000) == 200_000
     assert counted_gas(message(1, 0, 2, 5), 200_000) == 21_000
+    assert [counted_gas(message(1, 0, kind, 30_000), 200_000) for kind in range(6)] == [21_000, 30_000, 30_000, 30_000, 30_000, 21_000]
 
 
 channels_strategy = st.builds(

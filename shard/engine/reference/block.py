@@ -60,12 +60,11 @@ class ReferenceBlock:
         totals = self._incoming.get(source) or system.read_channel(self._accounts.get_storage, INBOX, source)
         assert receipt.nonce == totals.count, "receipts of a source come in order"
         self._incoming[source] = totals.add([receipt], base)
-        is_credit = receipt.kind == ReceiptKind.CREDIT
         return self._record(
             raw=receipt.transaction_bytes(base),
             transaction_hash=receipt.identity(base),
             kind=RECEIPT_TRANSACTION_TYPE,
-            sender=receipt.sender if is_credit else alias_of(source, receipt.sender),
+            sender=_delivered_by(receipt),
             to=receipt.to,
             ran=messages.Ran(delivered.success, delivered.gas_used, delivered.logs, b"", ""),
             price=delivered.price,
@@ -169,3 +168,8 @@ class ReferenceBlock:
         )
 
 
+def _delivered_by(receipt: CrossShardReceipt) -> bytes:
+    """Who a delivery comes from: the sender of a credit, Inbox for a callback, the alias for whatever else calls."""
+    if receipt.kind == ReceiptKind.CREDIT:
+        return receipt.sender
+    return INBOX if receipt.kind == ReceiptKind.RESULT else alias_of(receipt.source, receipt.sender)

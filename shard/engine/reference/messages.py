@@ -31,6 +31,17 @@ AUTHORIZATION_REFUND_GAS = 12_500
 
 
 @dataclass(frozen=True, slots=True)
+class Delivered:
+    """What delivering a cross-shard receipt did."""
+
+    success: bool
+    gas_used: int
+    price: int
+    """Wei a gas that was burned."""
+    logs: tuple[Log, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Ran:
     """What a message did, its state changes made or undone."""
 
@@ -42,6 +53,13 @@ class Ran:
     error: str
     """Name of the EVM's error; empty on success."""
     contract_address: bytes | None = None
+
+
+def mint(state: ShardState, to: bytes, amount: int) -> None:
+    """Adds wei to an account; no code runs."""
+    # Writing a zero would leave an empty account.
+    if amount:
+        state.accounts.set_balance(to, state.accounts.get_balance(to) + amount)
 
 
 def created_address(sender: bytes, nonce: int) -> Address:

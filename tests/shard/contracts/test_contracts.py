@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from eth_abi import decode
 
 from primitives.blocks import ChannelTerms
 from primitives.hashing import keccak256
@@ -96,6 +97,15 @@ def test_the_longest_data_passes_and_one_byte_more_has_a_reason(shard):
         ("send", (1, BOB, 0, 21_039, BOB, b"\0"), FEE, "GasLimitOutOfRange(uint64)", 21_039),
         ("send", (1, BOB, 0, 1_000_001, BOB, b""), 10**18, "GasLimitOutOfRange(uint64)", 1_000_001),
         ("quote", (0, GAS), 0, "UnknownShard(uint32)", 0),
+        ("quoteWithCallback", (0, GAS, GAS), 0, "UnknownShard(uint32)", 0),
+        ("sendWithCallback", (0, BOB, GAS, GAS, BOB, b""), 2 * FEE, "UnknownShard(uint32)", 0),
+        ("sendWithCallback", (3, BOB, GAS, GAS, BOB, b""), 2 * FEE, "ChannelClosed(uint32)", 3),
+        ("sendWithCallback", (1, BOB, GAS, GAS, BOB, b""), 2 * FEE - 1, "FeeShort(uint256)", 2 * FEE),
+        ("sendWithCallback", (1, BOB, 21_039, GAS, BOB, b"\0"), FEE, "GasLimitOutOfRange(uint64)", 21_039),
+        ("sendWithCallback", (1, BOB, 1_000_001, GAS, BOB, b""), 10**18, "GasLimitOutOfRange(uint64)", 1_000_001),
+        ("sendWithCallback", (1, BOB, GAS, 20_999, BOB, b""), FEE, "CallbackGasOutOfRange(uint64)", 20_999),
+        ("sendWithCallback", (1, BOB, GAS, 1_000_001, BOB, b""), 10**18, "CallbackGasOutOfRange(uint64)", 1_000_001),
+        ("sendWithCallback", (1, BOB, 200_000, GAS, BOB, bytes(4089)), 10**18, "DataTooLong(uint256)", 4089),
     ],
 )
 def test_typed_reverts(shard, method, arguments, value, error, figure):
@@ -168,6 +178,36 @@ def test_terms_of_the_referenced_beacon_block_close_open_and_price_a_channel(sha
     assert number(ask(shard, OUTBOX_CONTRACT, "quote", 1, GAS).output) == 2 * GAS * 6
 
 
+def test_a_callback_is_quoted_at_this_shards_base_fee_and_what_is_beyond_is_the_amount(shard):
+    shard.base_fee = 3 * GWEI // 2
+    quote = number(ask(shard, OUTBOX_CONTRACT, "quoteWithCallback", 2, GAS, 50_000).output)
+    assert quote == FEE + 2 * 50_000 * shard.base_fee
+    block = shard.begin()
+    outcome = shard.outbox(block, "sendWithCallback", 2, BOB, GAS, 50_000, CONTRACT, b"\1" * 4088, value=quote + 9)
+    assert outcome.status == 0, "that much data needs more gas"
+    outcome = shard.outbox(block, "sendWithCallback", 2, BOB, GAS, 50_000, CONTRACT, b"\1", value=quote + 9)
+    result = shard.finish(block)
+    data = (50_000).to_bytes(8, "big") + b"\1"
+    receipt = receipt_of(shard, outcome)
+    assert receipt == CrossShardReceipt(0, 2, 0, ReceiptKind.CALL_WITH_CALLBACK, address(0), BOB, 9, GAS, FEE, CONTRACT, data)
+    assert (result.sent, shard.balance(OUTBOX)) == (9 + FEE, quote - FEE)
+    told = ask(shard, OUTBOX_CONTRACT, "awaitedCallback", outcome.logs[0].topics[1]).output
+    assert decode(("address", "uint32", "uint64", "uint256", "address"), told) == (
+        "0x" + address(0).hex(), 2, 50_000, quote - FEE, "0x" + CONTRACT.hex(),
+    )  # fmt: skip
+    assert not any(ask(shard, OUTBOX_CONTRACT, "awaitedCallback", b"\1" * 32).output)
+    assert not any(ask(shard, OUTBOX_CONTRACT, "failedCallback", outcome.logs[0].topics[1]).output)
+    shard.audit()
+
+
+def test_the_longest_data_beside_a_callback(shard):
+    block = shard.begin()
+    gas = 21_000 + 40 * 4088
+    value = 2 * (gas + 21_000) * GWEI
+    outcome = shard.outbox(block, "sendWithCallback", 1, BOB, gas, 21_000, BOB, b"\1" * 4088, value=value)
+    assert len(receipt_of(shard, outcome).data) == 4096
+
+
 def test_ether_forced_in_stays(shard):
     block = shard.begin()
     assert shard.send(block, 0, FORCER, 9).status == 1
@@ -181,6 +221,9 @@ def test_ether_forced_in_stays(shard):
     ("contract", "method", "arguments"),
     [
         (OUTBOX_CONTRACT, "refund", (1, BOB)),
+        (OUTBOX_CONTRACT, "result", (1, BOB, GAS, BOB, b"\1")),
+        (OUTBOX_CONTRACT, "close", (b"\1" * 32,)),
+        (OUTBOX_CONTRACT, "fail", (b"\1" * 32, b"\2" * 32)),
         (OUTBOX_CONTRACT, "begin", ([1], [2])),
         (OUTBOX_CONTRACT, "end", (1, 1)),
         (INBOX_CONTRACT, "advance", ([1], [1], [b"\1" * 32])),
