@@ -35,7 +35,10 @@ SERVED_PER_PEER_MAX = 8
 PEERS_TRIED_MAX = 3
 ANSWER_SECONDS_MAX = 10.0
 """For one peer to answer; a simulated call may take it five, and `SERVED_BATCH_SECONDS_MAX` those before it."""
-SLOW = frozenset({"eth_call", "eth_createAccessList", "eth_estimateGas", "eth_feeHistory", "eth_getLogs", "eth_getProof"})
+SLOW = frozenset({
+    "debug_traceBlockByHash", "debug_traceBlockByNumber", "debug_traceCall", "debug_traceTransaction", "eth_call", "eth_createAccessList",
+    "eth_estimateGas", "eth_feeHistory", "eth_getLogs", "eth_getProof",
+})  # fmt: skip
 """Methods that may take a peer long; one that did not answer in time is the last that works on them."""
 MESSAGE_CHARACTERS_MAX = 4096
 """Of an error that is passed on; the rest is cut off."""

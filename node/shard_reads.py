@@ -27,6 +27,7 @@ from shard.views import (
     LogView,
     OutgoingReceipt,
     ReceiptView,
+    TraceConfig,
     TransactionView,
     small,
 )
@@ -144,6 +145,18 @@ class ShardReads:
     async def estimate_gas(self, request: CallRequest, selector: BlockSelector) -> Estimate | None:
         """See `ShardBackend`."""
         return await self._link.estimate_gas(self._resolve(selector), request)
+
+    async def trace_call(self, request: CallRequest, selector: BlockSelector, config: TraceConfig) -> bytes | None:
+        """See `ShardBackend`."""
+        return await self._link.trace_call(self._resolve(selector), request, config)
+
+    async def trace_transaction(self, hash: bytes, config: TraceConfig) -> bytes | None:
+        """See `ShardBackend`."""
+        return await self._link.trace_transaction(hash, config)
+
+    async def trace_block(self, selector: BlockSelector, config: TraceConfig) -> bytes | None:
+        """See `ShardBackend`."""
+        return await self._link.trace_block(self._resolve(selector), config)
 
     async def fee_history(self, count: int, newest: int, percentiles: Sequence[float]) -> tuple[FeeHistoryBlock, ...]:
         """See `ShardBackend`."""

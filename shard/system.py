@@ -72,6 +72,12 @@ def changed_terms(read: ReadWord, terms: Sequence[ChannelTerms], shard: int) -> 
     return OUTBOX_CONTRACT.encode_call("begin", list(changed), list(changed.values())) if changed else None
 
 
+def read_terms(read: ReadWord, shard_count: int) -> tuple[ChannelTerms, ...]:
+    """The terms that a state holds: those its block began with, as far as they were other than its parent's."""
+    words = (read(OUTBOX, OUTBOX_CONTRACT.slots["terms"] + destination) for destination in range(shard_count + 1))
+    return tuple(ChannelTerms(word & (2**128 - 1), int(bool(word & CLOSED))) for word in words)
+
+
 def advance_call(totals: Mapping[int, ChannelTotals]) -> bytes:
     """Call data of `Inbox.advance` for the new totals of the sources something was taken in from."""
     sources = sorted(totals)

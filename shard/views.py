@@ -164,6 +164,24 @@ class CallOutcome(msgspec.Struct, frozen=True):
     """Empty on success; `execution reverted` or the EVM's reason otherwise."""
 
 
+class TraceConfig(msgspec.Struct, frozen=True):
+    """What is to be told of a transaction while it runs again."""
+
+    tracer: str = ""
+    """`callTracer`, `prestateTracer`, Otterscan's `flat`, `internal` and `error`; empty: every step."""
+    only_top_call: bool = False
+    with_log: bool = False
+    diff_mode: bool = False
+    disable_code: bool = False
+    disable_storage: bool = False
+    """Of steps and of `prestateTracer`."""
+    disable_stack: bool = False
+    enable_memory: bool = False
+    enable_return_data: bool = False
+    limit: int = 0
+    """Steps told; 0: all."""
+
+
 class FeeHistoryBlock(msgspec.Struct, frozen=True):
     """One block's part in eth_feeHistory."""
 

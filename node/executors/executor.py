@@ -37,6 +37,7 @@ from shard.views import (
     LogView,
     OutgoingReceipt,
     ReceiptView,
+    TraceConfig,
     TransactionView,
     big,
 )
@@ -221,6 +222,21 @@ class Executor(ABC):
         """See `Simulator.estimate_gas`; raises InvalidTransaction."""
         estimate: Estimate = await self._ask("estimate_gas", to_selector(selector), request)
         return estimate
+
+    async def trace_call(self, selector: BlockSelector, request: CallRequest, config: TraceConfig) -> bytes:
+        """See `Tracing.call`; raises InvalidTransaction."""
+        trace: bytes = await self._ask("trace_call", to_selector(selector), request, config)
+        return trace
+
+    async def trace_transaction(self, transaction_hash: bytes, config: TraceConfig) -> bytes | None:
+        """See `Tracing.transaction`."""
+        trace: bytes | None = await self._ask("trace_transaction", transaction_hash, config)
+        return trace
+
+    async def trace_block(self, selector: BlockSelector, config: TraceConfig) -> bytes | None:
+        """See `Tracing.block`."""
+        traces: bytes | None = await self._ask("trace_block", to_selector(selector), config)
+        return traces
 
     async def fee_history(self, count: int, newest: BlockSelector, percentiles: Sequence[float]) -> tuple[FeeHistoryBlock, ...]:
         """See `Simulator.fee_history`."""

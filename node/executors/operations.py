@@ -28,6 +28,7 @@ from shard.views import (
     LogView,
     OutgoingReceipt,
     ReceiptView,
+    TraceConfig,
     TransactionView,
 )
 
@@ -118,6 +119,9 @@ OPERATIONS = {
     "call": Operation(Lane.CALL, tuple[Selector, CallRequest], CallOutcome),
     "create_access_list": Operation(Lane.CALL, tuple[Selector, CallRequest], AccessOutcome),
     "estimate_gas": Operation(Lane.CALL, tuple[Selector, CallRequest], Estimate),
+    "trace_call": Operation(Lane.CALL, tuple[Selector, CallRequest, TraceConfig], bytes),
+    "trace_transaction": Operation(Lane.CALL, tuple[bytes, TraceConfig], bytes | None),
+    "trace_block": Operation(Lane.CALL, tuple[Selector, TraceConfig], bytes | None),
     "fee_history": Operation(Lane.CALL, tuple[int, Selector, tuple[float, ...]], tuple[FeeHistoryBlock, ...]),
     "page": Operation(Lane.READ, tuple[Selector, bytes | None, int], BalancePage),
 }

@@ -18,6 +18,7 @@ from shard.executor.executor import ShardExecutor
 from shard.executor.reads import ShardReader
 from shard.executor.schema import StateReader
 from shard.executor.simulation import Simulator
+from shard.executor.tracing import Tracing
 from shard.results import BlockResult, Built
 from shard.views import (
     AccessOutcome,
@@ -31,6 +32,7 @@ from shard.views import (
     FeeHistoryBlock,
     LogFilter,
     LogView,
+    TraceConfig,
     small,
 )
 
@@ -50,6 +52,7 @@ class Service:
         self._executor = ShardExecutor(database, genesis, shard, engine, time.monotonic)
         self._reader = ShardReader(self._executor)
         self._simulator = Simulator(self._executor, self._reader)
+        self._tracing = Tracing(self._executor, self._reader, self._simulator)
         self._auditor = Auditor(self._executor, self._reader)
         self._gate = Gate(call_deadline_ms, time.monotonic)
         executor, reader = self._executor, self._reader
@@ -85,6 +88,9 @@ class Service:
             "call": self._call,
             "create_access_list": self._create_access_list,
             "estimate_gas": self._estimate_gas,
+            "trace_call": self._trace_call,
+            "trace_transaction": self._trace_transaction,
+            "trace_block": self._trace_block,
             "fee_history": self._fee_history,
             "page": self._page,
         }
@@ -171,6 +177,15 @@ class Service:
 
     def _estimate_gas(self, selector: Selector, request: CallRequest) -> Estimate:
         return self._simulator.estimate_gas(from_selector(selector), request, self._gate.meter())
+
+    def _trace_call(self, selector: Selector, request: CallRequest, config: TraceConfig) -> bytes:
+        return self._tracing.call(from_selector(selector), request, config, self._gate.meter())
+
+    def _trace_transaction(self, transaction_hash: bytes, config: TraceConfig) -> bytes | None:
+        return self._tracing.transaction(transaction_hash, config, self._gate.meter())
+
+    def _trace_block(self, selector: Selector, config: TraceConfig) -> bytes | None:
+        return self._tracing.block(from_selector(selector), config, self._gate.meter())
 
     def _fee_history(self, count: int, newest: Selector, percentiles: tuple[float, ...]) -> tuple[FeeHistoryBlock, ...]:
         return self._simulator.fee_history(count, from_selector(newest), percentiles, self._gate.meter())

@@ -29,6 +29,7 @@ from shard.views import (
     LogView,
     OutgoingReceipt,
     ReceiptView,
+    TraceConfig,
     TransactionView,
 )
 
@@ -276,6 +277,33 @@ class ShardBackend(Protocol):
 
         Raises:
             InvalidTransaction: as for `call`.
+            Interrupted: as for `call`.
+        """
+        ...
+
+    async def trace_call(self, request: CallRequest, selector: BlockSelector, config: TraceConfig) -> bytes | None:
+        """The trace of a simulated call as JSON.
+
+        Raises:
+            InvalidTransaction, Interrupted: as for `call`.
+            InvalidQuery: OVER_LIMIT.
+        """
+        ...
+
+    async def trace_transaction(self, hash: bytes, config: TraceConfig) -> bytes | None:
+        """The trace of a transaction of a finalized block as JSON.
+
+        Raises:
+            InvalidQuery: OVER_LIMIT.
+            Interrupted: as for `call`.
+        """
+        ...
+
+    async def trace_block(self, selector: BlockSelector, config: TraceConfig) -> bytes | None:
+        """The traces of all transactions of a finalized block as JSON.
+
+        Raises:
+            InvalidQuery: BAD_RANGE (block 0), OVER_LIMIT.
             Interrupted: as for `call`.
         """
         ...

@@ -6,15 +6,15 @@ competing blocks never collide, may be stored at any time, and every state root 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from primitives.blocks import ShardReference
+from primitives.blocks import ChannelTerms, ShardReference
 from primitives.genesis import GenesisAccount
 from primitives.receipts import CrossShardReceipt, Summary
 from shard.transactions import Transaction
-from shard.views import AccessOutcome, AccountProof, CallOutcome, CallRequest
+from shard.views import AccessOutcome, AccountProof, CallOutcome, CallRequest, TraceConfig
 
 Meter = Callable[[], None]
 """Called at every jump, call, hash, storage access and other dear step; raises `Interrupted` to stop the work."""
@@ -183,6 +183,41 @@ class Engine(Protocol):
         Raises:
             InvalidTransaction, Interrupted: as for `call`.
         """
+
+    def trace_call(self, state_root: bytes, context: BlockContext, request: CallRequest, config: TraceConfig, meter: Meter) -> bytes:
+        """As `call`; the trace as JSON (docs/json-rpc.md, Traces).
+
+        Raises:
+            InvalidTransaction, Interrupted: as for `call`.
+            InvalidQuery: OVER_LIMIT: the trace is too large.
+        """
+
+    def trace_block(
+        self,
+        parent_state_root: bytes,
+        context: BlockContext,
+        items: Sequence[CrossShardReceipt | tuple[Transaction, bytes]],
+        wanted: Container[int],
+        config: TraceConfig,
+        meter: Meter,
+    ) -> tuple[bytes, ...]:
+        """Runs a valid block, or its beginning, again; the traces, as JSON, of those of its items that are wanted.
+
+        Args:
+            parent_state_root: of its parent.
+            context: its own.
+            items: its inbound receipts, then its user transactions, each with its sender.
+            wanted: places in `items`.
+            config: of each trace.
+            meter: as for `call`.
+
+        Raises:
+            InvalidQuery: OVER_LIMIT: the traces together are too large.
+            Interrupted: raised by `meter`.
+        """
+
+    def terms(self, state_root: bytes) -> tuple[ChannelTerms, ...]:
+        """The terms of the channels by destination, as the block that left this state had them."""
 
     def account(self, state_root: bytes, address: bytes) -> AccountState:
         """An account; one that does not exist reads as empty."""

@@ -40,7 +40,7 @@ class Simulator:
             InvalidTransaction: what `Engine.call` says.
             Interrupted: raised by `meter`.
         """
-        header, context = self._context(selector)
+        header, context = self.context(selector)
         return self._executor.engine.call(header.state_root, context, request, meter)
 
     def estimate_gas(self, selector: BlockSelector, request: CallRequest, meter: Meter) -> Estimate:
@@ -51,7 +51,7 @@ class Simulator:
             InvalidTransaction: what `Engine.call` says of the call with all the gas it may have.
             Interrupted: raised by `meter`.
         """
-        header, context = self._context(selector)
+        header, context = self.context(selector)
         allowed = min(request.gas or header.gas_limit, header.gas_limit)
         if small(request.gas_price):
             allowed = min(allowed, self._affordable(header, request))
@@ -82,7 +82,7 @@ class Simulator:
             InvalidTransaction: what `Engine.call` says.
             Interrupted: raised by `meter`, which alone bounds the number of runs.
         """
-        header, context = self._context(selector)
+        header, context = self.context(selector)
         while True:
             found = self._executor.engine.access_list(header.state_root, context, request, meter)
             if found.access_list == request.access_list:
@@ -112,7 +112,12 @@ class Simulator:
                 found.append(self._fees(block, percentiles))
         return tuple(found)
 
-    def _context(self, selector: BlockSelector) -> tuple[ShardHeader, BlockContext]:
+    def context(self, selector: BlockSelector) -> tuple[ShardHeader, BlockContext]:
+        """A canonical block's header, and what a call on top of it is told of its block: the same, as geth has it.
+
+        Raises:
+            InvalidQuery: UNKNOWN_BLOCK.
+        """
         block = self._reader.resolve(selector)
         if block is None:
             raise InvalidQuery(QueryReason.UNKNOWN_BLOCK, "header not found")

@@ -16,6 +16,7 @@ from node.rpc.methods import (
     proofs,
     state,
     subscriptions,
+    traces,
     transactions,
 )
 from node.rpc.methods.context import Context, Method
@@ -35,7 +36,7 @@ EVERYWHERE: dict[str, Method] = (
 )
 """At every address, the beacon chain's too."""
 SHARD: dict[str, Method] = (
-    EVERYWHERE | state.METHODS | blocks.METHODS | transactions.METHODS | execution.METHODS | pool.METHODS | debug.METHODS | proofs.METHODS
-    | filters.METHODS | subscriptions.SHARD
+    EVERYWHERE | state.METHODS | blocks.METHODS | transactions.METHODS | execution.METHODS | pool.METHODS | debug.METHODS
+    | proofs.METHODS | traces.METHODS | filters.METHODS | subscriptions.SHARD
 )
 """At the address of a shard."""

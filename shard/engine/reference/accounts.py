@@ -195,7 +195,10 @@ class Accounts:
 
     def get_code(self, address: bytes) -> bytes:
         """The code; empty for an account without any."""
-        code_hash = self.get_code_hash(address)
+        return self.code_of(self.get_code_hash(address))
+
+    def code_of(self, code_hash: bytes) -> bytes:
+        """Code by its keccak, which some account has or had."""
         if code_hash == EMPTY_CODE_HASH:
             return b""
         code = self._codes.get(code_hash)

@@ -14,21 +14,22 @@ from shard.views import AccessOutcome, AccountOverride, CallOutcome, CallRequest
 
 def simulate(state: ShardState, request: CallRequest, meter: Meter | None) -> CallOutcome:
     """Runs a request on a state nobody else uses; see `Engine.call`."""
-    _override(state, request.overrides, meter)
-    return _run(state, request, meter)
+    override(state, request.overrides, meter)
+    return run(state, request, meter)
 
 
 def simulate_accesses(state: ShardState, accesses: Accesses, request: CallRequest, meter: Meter | None) -> AccessOutcome:
     """As `simulate`, on a state that uses `accesses`; see `Engine.access_list`."""
-    _override(state, request.overrides, meter)
+    override(state, request.overrides, meter)
     target = request.to or messages.created_address(request.sender, accesses.get_nonce(request.sender))
-    outcome = _run(state, request, meter)
+    outcome = run(state, request, meter)
     # a list makes nothing warmer than it is by itself (EIP-2929, EIP-3651)
     warm = {request.sender, target, state.context.coinbase, *state.computation_class.get_precompiles()}
     return AccessOutcome(accesses.listed(warm), outcome)
 
 
-def _run(state: ShardState, request: CallRequest, meter: Meter | None) -> CallOutcome:
+def run(state: ShardState, request: CallRequest, meter: Meter | None) -> CallOutcome:
+    """Runs a request whose overrides hold already; see `simulate`."""
     transaction = _transaction_of(state, request)
     accounts, sender = state.accounts, request.sender
     price = transaction.max_fee_per_gas
@@ -53,19 +54,20 @@ def _run(state: ShardState, request: CallRequest, meter: Meter | None) -> CallOu
     return CallOutcome(success=ran.success, output=ran.output, gas_used=ran.gas_used, error=error)
 
 
-def _override(state: ShardState, overrides: tuple[AccountOverride, ...], meter: Meter | None) -> None:
+def override(state: ShardState, overrides: tuple[AccountOverride, ...], meter: Meter | None) -> None:
+    """Makes accounts what a caller has them be."""
     accounts = state.accounts
-    for override in overrides:
-        address = override.address
-        if override.balance is not None:
-            accounts.set_balance(address, small(override.balance))
-        if override.nonce is not None:
-            accounts.set_nonce(address, override.nonce)
-        if override.code is not None:
-            accounts.set_code(address, override.code)
-        if override.is_whole_storage:
+    for given in overrides:
+        address = given.address
+        if given.balance is not None:
+            accounts.set_balance(address, small(given.balance))
+        if given.nonce is not None:
+            accounts.set_nonce(address, given.nonce)
+        if given.code is not None:
+            accounts.set_code(address, given.code)
+        if given.is_whole_storage:
             accounts.delete_storage(address)
-        for slot, word in override.words:
+        for slot, word in given.words:
             if meter is not None:
                 meter()
             accounts.set_storage(address, small(slot), small(word))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 
+from primitives.blocks import ChannelTerms
 from primitives.genesis import GenesisAccount
 from primitives.hashing import keccak256
 from primitives.headers import EMPTY_TRIE_ROOT
 from primitives.parameters import Parameters
-from primitives.receipts import Summary
+from primitives.receipts import CrossShardReceipt, Summary
 from shard import system
 from shard.engine.interface import AccountState, BlockContext, GenesisState, Meter, NodeReader
 from shard.engine.proofs import prove
@@ -17,8 +18,11 @@ from shard.engine.reference.accounts import EMPTY_CODE_HASH, Accounts, decode_ac
 from shard.engine.reference.block import ReferenceBlock
 from shard.engine.reference.calls import simulate, simulate_accesses
 from shard.engine.reference.state import ShardState
+from shard.engine.reference.tracing.replay import trace_items, trace_request
+from shard.engine.reference.tracing.state import TracedState
 from shard.engine.trie import MissingNodeError, Trie
-from shard.views import AccessOutcome, AccountProof, CallOutcome, CallRequest, SlotProof, big
+from shard.transactions import Transaction
+from shard.views import AccessOutcome, AccountProof, CallOutcome, CallRequest, SlotProof, TraceConfig, big
 
 
 class ReferenceEngine:
@@ -67,6 +71,31 @@ class ReferenceEngine:
         state, accesses = self._state(state_root, context), Accesses(self._reader, state_root)
         state.use_accounts(accesses)
         return simulate_accesses(state, accesses, request, meter)
+
+    def trace_call(self, state_root: bytes, context: BlockContext, request: CallRequest, config: TraceConfig, meter: Meter) -> bytes:
+        """See `Engine.trace_call`."""
+        return trace_request(self._traced(state_root, context, meter), request, config, meter)
+
+    def trace_block(
+        self,
+        parent_state_root: bytes,
+        context: BlockContext,
+        items: Sequence[CrossShardReceipt | tuple[Transaction, bytes]],
+        wanted: Container[int],
+        config: TraceConfig,
+        meter: Meter,
+    ) -> tuple[bytes, ...]:
+        """See `Engine.trace_block`."""
+        state = self._traced(parent_state_root, context, meter)
+        block = ReferenceBlock(state, self._parameters, self._shard)
+        return tuple(trace_items(block, state, items, wanted, config, meter))
+
+    def _traced(self, state_root: bytes, context: BlockContext, meter: Meter) -> TracedState:
+        return TracedState(self._reader, context, self._parameters.chain_id(self._shard), state_root, meter)
+
+    def terms(self, state_root: bytes) -> tuple[ChannelTerms, ...]:
+        """See `Engine.terms`."""
+        return system.read_terms(Accounts(self._reader, state_root).get_storage, self._parameters.shard_count)
 
     def account(self, state_root: bytes, address: bytes) -> AccountState:
         """See `Engine.account`."""

@@ -114,3 +114,8 @@ INBOUND_PRECOMPILES = {
     for address, precompile in PRECOMPILES.items()
 }
 """In calls from another shard."""
+METERED_INBOUND_PRECOMPILES = {
+    address: _dearer(PRECOMPILE_GAS_FACTORS.get(int.from_bytes(address, "big"), 1), precompile)
+    for address, precompile in METERED_PRECOMPILES.items()
+}
+"""In calls from another shard that are only looked at again."""

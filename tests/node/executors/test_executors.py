@@ -30,7 +30,7 @@ from primitives.errors import (
 )
 from primitives.hashing import keccak256
 from shard.database import LevelDatabase, MemoryDatabase
-from shard.views import CallRequest, LogFilter, big, small
+from shard.views import CallRequest, LogFilter, TraceConfig, big, small
 from tests.shard.executor.support import (
     COINBASE,
     LOGGER,
@@ -112,6 +112,8 @@ async def everything(executor):
         outgoing, await executor.outgoing_receipt(outgoing.id),
         await executor.logs(LogFilter(0, "latest", addresses=(LOGGER,), topics=(None,))), await executor.call("latest", request(LOGGER)),
         await executor.estimate_gas("latest", request(LOGGER)), await executor.fee_history(2, "latest", [50.0]),
+        await executor.trace_transaction(logged, TraceConfig()), await executor.trace_block(1, TraceConfig("callTracer")),
+        await executor.trace_call("latest", request(LOGGER), TraceConfig("prestateTracer")),
         await executor.page(1, None, 3), undone, await executor.block(77), await executor.outgoing_in(root) == (outgoing,),
         await executor.accounts([(i % 2, address(i)) for i in range(40)] + [(77, address(0)), (root, address(1))]),
     ]  # fmt: skip

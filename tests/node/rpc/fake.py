@@ -206,6 +206,19 @@ class FakeShard:
         proven = tuple(SlotProof(b"\x07", (b"\xc1\x01",)) for _ in slots)
         return None if self._find(selector) is None else AccountProof(3, big(9), bytes(32), EMPTY_TRIE_ROOT, (b"\xc2\x01\x02",), proven)
 
+    async def trace_call(self, request, selector, config) -> bytes | None:
+        self.traced_request = request
+        await self._ask(config)
+        return None if self._find(selector) is None else b'{"traced":"call"}'
+
+    async def trace_transaction(self, hash, config) -> bytes | None:
+        await self._ask(config)
+        return b'{"traced":"0x%b"}' % hash.hex().encode() if hash in self.receipts else None
+
+    async def trace_block(self, selector, config) -> bytes | None:
+        await self._ask(config)
+        return None if self._find(selector) is None else b"[]"
+
     async def estimate_gas(self, request, selector) -> Estimate | None:
         await self._ask(request)
         return None if self._find(selector) is None else self.estimate

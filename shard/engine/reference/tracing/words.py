@@ -1,0 +1,36 @@
+"""The EVM's errors in geth's words (docs/json-rpc.md, Traces)."""
+
+from __future__ import annotations
+
+from eth_abi import decode as abi_decode
+from eth_abi.exceptions import DecodingError
+
+_WORDS = {
+    "Revert": "execution reverted",
+    "OutOfGas": "out of gas",
+    "InvalidInstruction": "invalid opcode",
+    "InvalidJumpDestination": "invalid jump destination",
+    "InsufficientStack": "stack underflow",
+    "FullStack": "stack limit reached 1024 (1023)",
+    "WriteProtection": "write protection",
+    "ContractCreationCollision": "contract address collision",
+    "OutOfBoundsRead": "return data out of bounds",
+    "ReservedBytesInCode": "invalid code: must not begin with 0xef",
+}
+_ERROR_SELECTOR = bytes.fromhex("08c379a0")
+
+
+def words_of(error: object) -> str:
+    """An error of the EVM; the name of its class where geth has no words for it."""
+    name = type(error).__name__
+    return _WORDS.get(name, name)
+
+
+def reason_of(output: bytes) -> str | None:
+    """The text of Solidity's `Error(string)`."""
+    if output[:4] != _ERROR_SELECTOR:
+        return None
+    try:
+        return str(abi_decode(("string",), output[4:])[0])
+    except (DecodingError, UnicodeDecodeError, OverflowError):
+        return None
