@@ -19,10 +19,12 @@ from benchmarks.measures import MEASURES
 from benchmarks.partition import measure_partition
 from benchmarks.simulation import measure_simulation
 from benchmarks.statistics import Figure
+from benchmarks.tracing import measure_tracing
 from node.cli.main import run_to_end
 
 WITHOUT_NETWORK: dict[str, Callable[[], list[Figure]]] = {
     "inbound-worst": measure_inbound_worst, "partition": measure_partition, "simulation": measure_simulation,
+    "tracing": measure_tracing,
 }  # fmt: skip
 """What needs no network, or makes its own."""
 

@@ -145,6 +145,8 @@ class InboundFramesComputation(FramesComputation):
 def _stepping(code: int, original: Run) -> Run:
     def step(computation: ComputationAPI) -> Any:
         tracer = tracer_of(computation.state)
+        if tracer.is_full:
+            return original(computation)
         place = tracer.before(computation, code)
         try:
             original(computation)
@@ -155,6 +157,7 @@ def _stepping(code: int, original: Run) -> Run:
             tracer.failed(computation, code, place, error)
             raise
         tracer.after(computation, code, place)
+        return None
 
     return step
 

@@ -69,7 +69,9 @@ class StepsTracer:
         self._open: list[_Running] = []
         self._storage: dict[bytes, dict[str, str]] = {}
         self._output = b""
-        self._limit = config.limit or 2**63
+        self._limit = config.limit
+        self.is_full = False
+        """Whether nothing more is told; steps that began before still are."""
 
     def enter(self, message: MessageAPI, parent: ComputationAPI | None) -> None:
         """See `Tracer`."""
@@ -102,7 +104,7 @@ class StepsTracer:
     def before(self, computation: ComputationAPI, code: int) -> tuple[int, str, str] | None:
         """A step begins; where it is to be told, and what is known of it so far."""
         inside: Any = computation
-        if len(self._steps) >= self._limit or not inside.code._length_cache:
+        if not inside.code._length_cache:
             return None
         frame, config = self._open[-1], self._config
         frame.gas, frame.left = inside._gas_meter.gas_remaining, -1
@@ -130,6 +132,7 @@ class StepsTracer:
         held = ",".join(parts)
         self._budget.take(_PLAIN + len(held))
         self._steps.append("")
+        self.is_full = len(self._steps) == self._limit
         return len(self._steps) - 1, f'{{"pc":{frame.counter},"op":"{_NAMES[code]}","gas":{frame.gas}', held
 
     def after(self, computation: ComputationAPI, code: int, place: tuple[int, str, str] | None) -> None:
