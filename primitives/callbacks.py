@@ -40,9 +40,9 @@ class Outcome:
         return keccak256(self.encode())
 
 
-def callback_gas_of(receipt: CrossShardReceipt) -> int:
-    """Gas of the callback that a kind 3 receipt asks for; 0 where a corrupted source left it out."""
-    head = receipt.data[:CALLBACK_GAS_BYTES]
+def callback_gas_in(data: bytes) -> int:
+    """Gas of the callback that a kind 3 receipt with this data asks for; 0 where a corrupted source left it out."""
+    head = data[:CALLBACK_GAS_BYTES]
     return int.from_bytes(head, "big") if len(head) == CALLBACK_GAS_BYTES else 0
 
 

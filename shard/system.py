@@ -8,7 +8,7 @@ from eth_abi import decode as abi_decode
 from eth_abi import encode as abi_encode
 
 from primitives.blocks import ChannelTerms
-from primitives.callbacks import Outcome, callback_gas_of
+from primitives.callbacks import Outcome, callback_gas_in
 from primitives.genesis import GenesisAccount
 from primitives.parameters import Parameters
 from primitives.receipts import ChannelTotals, CrossShardReceipt, ReceiptKind, Summary
@@ -142,7 +142,7 @@ def result_receipt(read: ReadWord, shard: int, receipt: CrossShardReceipt, amoun
     nonce = read_channel(read, OUTBOX, receipt.source).count
     return CrossShardReceipt(
         source=shard, destination=receipt.source, nonce=nonce, kind=ReceiptKind.RESULT, sender=OUTBOX, to=receipt.sender,
-        amount=amount, gas_limit=callback_gas_of(receipt), fee=0, refund_to=receipt.refund_to, data=outcome.encode(),
+        amount=amount, gas_limit=callback_gas_in(receipt.data), fee=0, refund_to=receipt.refund_to, data=outcome.encode(),
     )  # fmt: skip
 
 

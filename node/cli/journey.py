@@ -16,6 +16,8 @@ from node.cluster.client import CallRefused, Client
 from primitives.errors import UserError
 
 POLL_SECONDS = 0.1
+WITH_CALLBACK, RESULT = "0x3", "0x4"
+"""Kinds of messages."""
 TIP_WEI = 10**9
 """Wei a gas offered to the proposer."""
 BASE_FEE_MULTIPLE = 2
@@ -109,6 +111,10 @@ class Journey:
             yield from self._refund(life)
         delivered = life["delivery"]["transactionHash"]
         yield self._is_final(transaction_hash, delivered, self._wanted.to_shard)
+        if life["kind"] == WITH_CALLBACK:
+            told = yield from self._way_home(life)
+            if told is None or told["delivery"]["status"] != "0x1":
+                raise NotDone(f"the call succeeded on shard {self._wanted.to_shard}, but its callback failed on shard {self._wanted.shard}")
 
     def _delivery(self, name: str, shard: int) -> Generator[Step, None, dict[str, Any]]:
         """From a final block of the source to the delivery of what `name`, a transaction or receipt, sent to `shard`; its life."""
@@ -126,12 +132,11 @@ class Journey:
         receipt = self._client.batch([("eth_getTransactionReceipt", (delivered,))], f"/shard/{shard}")[0]
         gas, price = int(receipt["gasUsed"], 16), int(receipt["effectiveGasPrice"], 16)
         details |= {"gas_used": gas, "gas_price": price}
-        if life["delivery"]["status"] == "0x1":
-            told = f"the call succeeded on {where} in block {number}, {gas} gas for {show_coins(gas * price)} coins: {delivered}"
-            yield Step("called", told, details)
-        else:
-            told = f"the call failed on {where} in block {number}, {gas} gas for {show_coins(gas * price)} coins: {delivered}"
-            yield Step("failed", told, details)
+        called, failed = ("callback", "callback failed") if life["kind"] == RESULT else ("called", "failed")
+        has_succeeded = life["delivery"]["status"] == "0x1"
+        what = f"the {'callback' if life['kind'] == RESULT else 'call'} {'succeeded' if has_succeeded else 'failed'}"
+        told = f"{what} on {where} in block {number}, {gas} gas for {show_coins(gas * price)} coins: {delivered}"
+        yield Step(called if has_succeeded else failed, told, details)
         return life
 
     def _refund(self, life: dict[str, Any]) -> Iterator[Step]:
@@ -140,19 +145,27 @@ class Journey:
         Raises:
             NotDone: always.
         """
+        source, there = self._wanted.shard, f"shard {self._wanted.to_shard}"
+        refund = yield from self._way_home(life)
+        if refund is None:
+            raise NotDone(f"the call failed on {there}: it had no value, and its whole fee was used up")
+        coins, to = show_coins(int(refund["amount"], 16)), refund["refundTo" if refund["kind"] == RESULT else "to"]
+        raise NotDone(f"the call failed on {there}: {coins} coins returned to {to_checksum_address(to)} on shard {source}")
+
+    def _way_home(self, life: dict[str, Any]) -> Generator[Step, None, dict[str, Any] | None]:
+        """Follows what a delivered call sent home; its life, or None where it sent nothing."""
         from shard.contracts import OUTBOX, OUTBOX_CONTRACT
 
-        source, there = self._wanted.shard, f"shard {self._wanted.to_shard}"
         path = f"/shard/{self._wanted.to_shard}"
         receipt = self._client.batch([("eth_getTransactionReceipt", (life["delivery"]["transactionHash"],))], path)[0]
         sent = "0x" + OUTBOX_CONTRACT.topics["Sent"].hex()
         ids = [log["topics"][1] for log in receipt["logs"] if log["address"] == "0x" + OUTBOX.hex() and log["topics"][0] == sent]
         if not ids:
-            raise NotDone(f"the call failed on {there}: it had no value, and its whole fee was used up")
-        refund = yield from self._delivery(ids[0], source)
-        yield self._is_final(ids[0], refund["delivery"]["transactionHash"], source)
-        coins = show_coins(int(refund["amount"], 16))
-        raise NotDone(f"the call failed on {there}: {coins} coins returned to {to_checksum_address(refund['to'])} on shard {source}")
+            return None
+        # What the network itself sends is the last of all.
+        home = yield from self._delivery(ids[-1], self._wanted.shard)
+        yield self._is_final(ids[-1], home["delivery"]["transactionHash"], self._wanted.shard)
+        return home
 
     def _is_final(self, name: str, delivered: str, shard: int) -> Step:
         def ask() -> Any:

@@ -7,8 +7,14 @@ from dataclasses import dataclass
 from node.cluster.client import Client
 from primitives.errors import UserError
 
+LEAST_GAS = 21_000
+"""Of a call without data, and of a callback."""
 FEE_MULTIPLE = 2
 """Of Outbox's quote: what a call offers, so that a base fee that grows does not stop it; what is not used comes back."""
+CALLBACK_QUOTE_PERCENT = 125
+"""Of the quote with a callback: what is attached for it, as the base fee may grow until the block; the receiver gets what is over."""
+CALLBACK_HEAD_BYTES = 8
+"""Of the data of a call with a callback."""
 _CLOSED = 1 << 255
 
 
@@ -21,6 +27,8 @@ class Call:
     refund_to: str
     """Who gets what is left: of the fee, or of everything where the call fails."""
     data: bytes
+    callback_gas: int | None = None
+    """Gas to tell the sender of the outcome with; None: it is not told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +49,7 @@ def transfer(shard: int, to: str, value: int) -> Ordinary:
 
 
 def call(client: Client, path: str, shard: int, to: str, value: int, wanted: Call) -> Ordinary:
-    """Calls an account of another shard with `value` wei and a fee of `FEE_MULTIPLE` quotes.
+    """Calls an account of another shard with `value` wei and a fee of `FEE_MULTIPLE` quotes, or what pays for it and a callback.
 
     Raises:
         UserError: Outbox would refuse it.
@@ -49,7 +57,9 @@ def call(client: Client, path: str, shard: int, to: str, value: int, wanted: Cal
     from shard.contracts import OUTBOX_CONTRACT
 
     outbox = "0x" + OUTBOX_CONTRACT.address.hex()
-    quote = {"to": outbox, "data": "0x" + OUTBOX_CONTRACT.encode_call("quote", shard, wanted.gas).hex()}
+    has_callback = wanted.callback_gas is not None
+    asked = ("quoteWithCallback", shard, wanted.gas, wanted.callback_gas) if has_callback else ("quote", shard, wanted.gas)
+    quote = {"to": outbox, "data": "0x" + OUTBOX_CONTRACT.encode_call(*asked).hex()}
     limits, terms, quoted = client.batch(
         [
             ("eth_getStorageAt", (outbox, hex(OUTBOX_CONTRACT.slots["limits"]), "latest")),
@@ -59,6 +69,10 @@ def call(client: Client, path: str, shard: int, to: str, value: int, wanted: Cal
         path,
     )
     _check(int(limits, 16), int(terms, 16), shard, wanted)
+    if has_callback:
+        attached = value + int(quoted, 16) * CALLBACK_QUOTE_PERCENT // 100
+        details = (shard, to, wanted.gas, wanted.callback_gas, wanted.refund_to, wanted.data)
+        return Ordinary(OUTBOX_CONTRACT.address, attached, OUTBOX_CONTRACT.encode_call("sendWithCallback", *details))
     fee = FEE_MULTIPLE * int(quoted, 16)
     arguments = (shard, to, value, wanted.gas, wanted.refund_to, wanted.data)
     return Ordinary(OUTBOX_CONTRACT.address, value + fee, OUTBOX_CONTRACT.encode_call("send", *arguments))
@@ -66,9 +80,13 @@ def call(client: Client, path: str, shard: int, to: str, value: int, wanted: Cal
 
 def _check(limits: int, terms: int, shard: int, wanted: Call) -> None:
     most_data, most_gas, size = limits >> 128 & 2**64 - 1, limits >> 192, len(wanted.data)
+    if wanted.callback_gas is not None:
+        most_data -= CALLBACK_HEAD_BYTES
+        if not LEAST_GAS <= wanted.callback_gas <= most_gas:
+            raise UserError(f"--callback-gas: {wanted.callback_gas} is out of range: a callback may have {LEAST_GAS} to {most_gas}")
     if size > most_data:
         raise UserError(f"--data: {size} bytes are too many for a call on another shard, at most {most_data}")
-    least_gas = 21_000 + 40 * size
+    least_gas = LEAST_GAS + 40 * size
     if not least_gas <= wanted.gas <= most_gas:
         raise UserError(f"--gas: {wanted.gas} is out of range: this call may have {least_gas} to {most_gas}")
     if terms & _CLOSED:

@@ -42,6 +42,7 @@ class DataType(click.ParamType[bytes]):
 @click.option("--data", type=DataType(), default=b"", help="Call data, in hexadecimal.")
 @click.option("--gas", type=click.IntRange(0, 2**63 - 1), help="Gas limit of a call on another shard.")
 @click.option("--refund-to", type=ADDRESS, help="Who gets what is left of a call on another shard; without it, the sender.")
+@click.option("--callback-gas", type=click.IntRange(0, 2**63 - 1), help="Gas to tell the sender of the call's outcome with.")
 @click.option("--nonce", type=click.IntRange(0, 2**64 - 2), help="In the place of a transaction that waits; without it, the next one.")
 @wait_option
 @timeout_option
@@ -51,29 +52,34 @@ class DataType(click.ParamType[bytes]):
 @as_json
 def send(
     key: str, to: str, value: int, shard: int, to_shard: int | None, data: bytes, gas: int | None, refund_to: str | None,
-    nonce: int | None, wait: str, timeout: float, data_dir: Path, node: int, rpc: str | None, as_json: bool,
+    callback_gas: int | None, nonce: int | None, wait: str, timeout: float, data_dir: Path, node: int, rpc: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Send a transaction and print each step of its life.
 
     With --to-shard and --gas it calls TO on that shard; a fee of twice what is needed is attached, and what is left comes back.
+    With --callback-gas the outcome comes back to the sender, too: that is for senders with code, and TO gets what of the fee was too much.
     """
     target = shard if to_shard is None else to_shard
-    if target == shard and (gas is not None or refund_to is not None):
-        hint = "'--gas'" if gas is not None else "'--refund-to'"
+    of_calls = {"--gas": gas, "--refund-to": refund_to, "--callback-gas": callback_gas}
+    named = [option for option, given in of_calls.items() if given is not None]
+    if target == shard and named:
+        hint = f"'{named[0]}'"
         raise click.BadParameter("belongs to a call on another shard: name it with --to-shard, or leave this out", param_hint=hint)
-    call = _call_of(key, value, data, gas, refund_to) if target != shard else None
+    call = _call_of(key, value, data, gas, refund_to, callback_gas) if target != shard else None
     client = open_client(data_dir, node, rpc)
     follow(client, Wanted(key, to, value, shard, target, data, wait, call, nonce), timeout, as_json)
 
 
-def _call_of(key: str, value: int, data: bytes, gas: int | None, refund_to: str | None) -> Call | None:
+def _call_of(key: str, value: int, data: bytes, gas: int | None, refund_to: str | None, callback_gas: int | None) -> Call | None:
     """The call on another shard that the options ask for; None for a transfer."""
     from eth_account import Account
 
     if gas is not None:
-        return Call(gas, refund_to or str(Account.from_key(key).address).lower(), data)
+        return Call(gas, refund_to or str(Account.from_key(key).address).lower(), data, callback_gas)
     if data:
         raise click.BadParameter("a call on another shard needs a gas limit: add --gas, like --gas 200000", param_hint="'--data'")
+    if callback_gas is not None:
+        raise click.BadParameter("a transfer has no outcome to tell: add --gas for a call, or leave it out", param_hint="'--callback-gas'")
     if refund_to is not None:
         raise click.BadParameter("nothing of a transfer can be left: add --gas for a call, or leave it out", param_hint="'--refund-to'")
     if value == 0:

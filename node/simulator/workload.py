@@ -16,6 +16,7 @@ from shard.contracts import OUTBOX, OUTBOX_CONTRACT
 _FUNDS = 10**20
 _GAS, _MAX_FEE, _TIP = 200_000, 20 * 10**9, 10**9
 _CALL_GAS = 100_000
+_CALLBACK_GAS = 30_000
 _FEE_MULTIPLE = 4
 """Of the gas limit at the first base fee: what a call offers; Outbox asks for 2."""
 FORWARDER, REFUSER = b"\xf0" * 20, b"\xf1" * 20
@@ -69,11 +70,24 @@ def draw(rng: Random, user: User, parameters: Parameters) -> tuple[int, bytes, A
         raw = _sign(user, parameters, shard, OUTBOX, value, OUTBOX_CONTRACT.encode_call("transfer", to_shard, to))
         return shard, raw, Arrival(to_shard, to, value, value)
     fee = _FEE_MULTIPLE * _CALL_GAS * parameters.base_fee_initial
+    # Told by what is drawn anyway, so that a seed goes on replaying the network it always did.
+    if to[0] % 2:
+        return shard, _with_callback(user, parameters, (shard, to_shard), to, value, form == "call"), Arrival(
+            to_shard if form == "call" else shard, to, value, value + fee + _FEE_MULTIPLE * _CALLBACK_GAS * parameters.base_fee_initial
+        )
     if form == "call":
         call = OUTBOX_CONTRACT.encode_call("send", to_shard, FORWARDER, value, _CALL_GAS, user.address, to.rjust(32, b"\0"))
         return shard, _sign(user, parameters, shard, OUTBOX, value + fee, call), Arrival(to_shard, to, value, value)
     call = OUTBOX_CONTRACT.encode_call("send", to_shard, REFUSER, value, _CALL_GAS, to, b"")
     return shard, _sign(user, parameters, shard, OUTBOX, value + fee, call), Arrival(shard, to, value, value + fee)
+
+
+def _with_callback(user: User, parameters: Parameters, way: tuple[int, int], to: bytes, value: int, succeeds: bool) -> bytes:
+    """A call whose outcome comes back; what is attached beyond its exact price goes along with the value."""
+    attached = value + _FEE_MULTIPLE * (_CALL_GAS + _CALLBACK_GAS) * parameters.base_fee_initial
+    receiver, refund_to, data = (FORWARDER, user.address, to.rjust(32, b"\0")) if succeeds else (REFUSER, to, b"")
+    call = OUTBOX_CONTRACT.encode_call("sendWithCallback", way[1], receiver, _CALL_GAS, _CALLBACK_GAS, refund_to, data)
+    return _sign(user, parameters, way[0], OUTBOX, attached, call)
 
 
 def _sign(user: User, parameters: Parameters, shard: int, destination: bytes, value: int, data: bytes) -> bytes:

@@ -16,8 +16,9 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 CONTRACTS = ("outbox", "inbox")
-EXAMPLES = HERE.parents[1] / "docs" / "examples" / "swap"
-EXAMPLE_CONTRACTS = ("pool", "token")
+EXAMPLES = HERE.parents[1] / "docs" / "examples"
+EXAMPLE_CONTRACTS = (("swap", "pool"), ("swap", "token"), ("callback", "orders"))
+"""Folder and name of each."""
 _TYPED_REVERT = re.compile(r'method_id\("(\w+)\(([\w,]*)\)"\)')
 
 
@@ -36,9 +37,10 @@ def compile_contract(compiler: str, name: str) -> str:
     })  # fmt: skip
 
 
-def compile_example(compiler: str, name: str) -> str:
+def compile_example(compiler: str, folder: str, name: str) -> str:
     """The artefact of a contract that users deploy: creation code and interface."""
-    return _artefact(compiler, EXAMPLES, name, {"bytecode": _vyper(compiler, EXAMPLES, name, "bytecode")})
+    place = EXAMPLES / folder
+    return _artefact(compiler, place, name, {"bytecode": _vyper(compiler, place, name, "bytecode")})
 
 
 def _vyper(compiler: str, folder: Path, name: str, form: str) -> str:
@@ -74,7 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     stale = []
     compiled = [(HERE / f"{name}.json", compile_contract(compiler, name)) for name in CONTRACTS]
-    compiled += [(EXAMPLES / f"{name}.json", compile_example(compiler, name)) for name in EXAMPLE_CONTRACTS]
+    compiled += [(EXAMPLES / folder / f"{name}.json", compile_example(compiler, folder, name)) for folder, name in EXAMPLE_CONTRACTS]
     for path, text in compiled:
         if not check:
             path.write_text(text)

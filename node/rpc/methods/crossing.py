@@ -11,7 +11,9 @@ from node.rpc.errors import SERVER, RpcError, invalid_params
 from node.rpc.forms import data, parse_address, parse_data, parse_hash, parse_quantity, quantity
 from node.rpc.limits import CROSSINGS_PER_TRANSACTION_MAX
 from node.rpc.methods.beacon import ref
+from node.rpc.methods.callbacks import callback_of
 from node.rpc.methods.context import Context, Method
+from primitives.callbacks import CALLBACK_GAS_BYTES
 from primitives.receipts import BUNDLE_RECEIPTS_MAX, CrossShardReceipt
 from shard.contracts import CLOSED, OUTBOX, OUTBOX_CONTRACT
 from shard.engine.interface import Log
@@ -95,6 +97,7 @@ async def _life(context: Context, receipt: OutgoingReceipt, sent_at: str | None)
         "bundle": None if crossing.bundle_timestamp is None else {"timestamp": hex(crossing.bundle_timestamp)},
         "delivery": delivery,
         "returned": returned,
+        "callback": callback_of(receipt, delivery, returned),
     }
 
 
@@ -200,6 +203,12 @@ async def _base_fee(context: Context, source: int, destination: int) -> int:
     return terms
 
 
+def _own_base_fee(context: Context, source: int) -> int:
+    """Of the source's next block, wei a gas; as of the newest crosslink where the source is not hosted."""
+    shard = context.backend.shard(source)
+    return context.backend.beacon_head().crosslinks[source].base_fee if shard is None else shard.heads().next_base_fee
+
+
 def _call(context: Context, source: int, payload: bytes, value: int) -> Json:
     if value >= 2**256:
         raise invalid_params("invalid argument 3: amount and fee together exceed 256 bits")
@@ -216,20 +225,27 @@ async def build_transfer(context: Context, arguments: list[object]) -> object:
 
 
 async def build_call(context: Context, arguments: list[object]) -> object:
-    """shard_buildCall: the call, to be sent on the source, that calls a contract of another shard."""
+    """shard_buildCall: the call, to be sent on the source, that calls a contract of another shard, with or without a callback."""
     source, destination = _channel(context, arguments)
     to, amount = parse_address(arguments[2], "argument 2"), parse_quantity(arguments[3], "argument 3")
     payload, gas = parse_data(arguments[4], "argument 4"), parse_quantity(arguments[5], "argument 5", 64)
     refund_to = parse_address(arguments[6], "argument 6")
+    callback_gas = None if arguments[7] is None else parse_quantity(arguments[7], "argument 7", 64)
     parameters = context.backend.genesis.parameters
-    if len(payload) > parameters.data_max:
-        raise invalid_params(f"invalid argument 4: {len(payload)} bytes, a message carries at most {parameters.data_max}")
+    data_max = parameters.data_max - (0 if callback_gas is None else CALLBACK_GAS_BYTES)
+    if len(payload) > data_max:
+        raise invalid_params(f"invalid argument 4: {len(payload)} bytes, a message carries at most {data_max}")
     least = TRANSACTION_GAS + _DATA_BYTE_GAS * len(payload)
     if not least <= gas <= parameters.receipt_gas_max:
         raise invalid_params(f"invalid argument 5: with this data, a gas limit from {least} to {parameters.receipt_gas_max}")
+    if callback_gas is not None and not TRANSACTION_GAS <= callback_gas <= parameters.receipt_gas_max:
+        raise invalid_params(f"invalid argument 7: a callback has a gas limit from {TRANSACTION_GAS} to {parameters.receipt_gas_max}")
     quote = FEE_FACTOR * gas * await _base_fee(context, source, destination)
-    fee = quote + quote * FEE_MARGIN_PERCENT // 100
     sent = OUTBOX_CONTRACT.encode_call("send", destination, to, amount, gas, refund_to, payload)
+    if callback_gas is not None:
+        quote += FEE_FACTOR * callback_gas * _own_base_fee(context, source)
+        sent = OUTBOX_CONTRACT.encode_call("sendWithCallback", destination, to, gas, callback_gas, refund_to, payload)
+    fee = quote + quote * FEE_MARGIN_PERCENT // 100
     return _call(context, source, sent, amount + fee) | {"fee": hex(fee), "quote": hex(quote)}
 
 
@@ -237,5 +253,5 @@ METHODS = {
     "shard_getCrossShardTransaction": Method(get_cross_shard_transaction, 1),
     "shard_getPendingReceipts": Method(get_pending_receipts, 2, 1),
     "shard_buildTransfer": Method(build_transfer, 4),
-    "shard_buildCall": Method(build_call, 7),
+    "shard_buildCall": Method(build_call, 7, 1),
 }

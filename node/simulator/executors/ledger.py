@@ -1,23 +1,28 @@
-"""The stand-in's state and what blocks do to it: transfers, receipts, calls to two kinds of contract, fees and refunds.
+"""The stand-in's state and what blocks do to it: transfers, receipts, calls to two kinds of contract, fees, refunds and results.
 
-No EVM runs. A contract is one that forwards what it is called with or one that refuses it; gas is a fixed price; all else, the
-totals of channels and what is burned, is counted as Outbox, Inbox and the real executor do.
+No EVM runs. A contract is one that forwards what it is called with or one that refuses it, a callback is taken by an account
+without code; gas is a fixed price; all else, the totals of channels and what is burned, is counted as Outbox, Inbox and the real
+executor do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from eth_abi import decode as abi_decode
 
 from node.simulator.workload import FORWARDER, REFUSER
 from primitives.blocks import ShardReference
+from primitives.callbacks import CALLBACK_GAS_BYTES, Outcome, call_data_of, callback_gas_in
 from primitives.errors import InvalidTransaction, TransactionReason
 from primitives.hashing import sha256
 from primitives.parameters import Parameters
-from primitives.receipts import CrossShardReceipt, ReceiptKind, Summary
+from primitives.receipts import CALL_KINDS, CrossShardReceipt, ReceiptKind, Summary
+from shard.callbacks import Awaited
 from shard.contracts import OUTBOX, OUTBOX_CONTRACT
+from shard.inbound import counted_gas
 from shard.transactions import Transaction
 
 TRANSFER_GAS, OUTBOX_GAS, CALL_GAS, CREDIT_GAS = 21_000, 80_000, 50_000, 21_000
@@ -34,11 +39,13 @@ class State:
     """(nonce, wei) by address."""
     summary: Summary
     root: bytes
+    awaited: Mapping[bytes, Awaited]
+    """Callbacks to come, by the id of their call."""
 
 
 def genesis_state(accounts: Mapping[bytes, tuple[int, int]], summary: Summary) -> State:
     """The state before block 1."""
-    return State(accounts, summary, _root(b"genesis", accounts, summary))
+    return State(accounts, summary, _root(b"genesis", accounts, summary), {})
 
 
 def _root(before: bytes, changed: Mapping[bytes, tuple[int, int]], summary: Summary) -> bytes:
@@ -62,6 +69,10 @@ class Ledger:
     changed: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     sent: list[CrossShardReceipt] = field(default_factory=list)
     taken: list[CrossShardReceipt] = field(default_factory=list)
+    awaited: dict[bytes, Awaited] = field(default_factory=dict)
+    """Callbacks promised in this block."""
+    closed: set[bytes] = field(default_factory=set)
+    """Ids of the calls whose result came in this block."""
     burned: int = 0
     gas_used: int = 0
 
@@ -80,7 +91,10 @@ class Ledger:
     def deliver(self, receipt: CrossShardReceipt) -> None:
         """See `BlockExecution.deliver`."""
         self.taken.append(receipt)
-        if receipt.kind not in (ReceiptKind.CALL, ReceiptKind.CALL_REFUND_THERE):
+        if receipt.kind == ReceiptKind.RESULT:
+            self.settle(receipt)
+            return
+        if receipt.kind not in CALL_KINDS:
             self.gas_used += CREDIT_GAS
             self.pay(receipt.to, receipt.amount + receipt.fee)
             return
@@ -95,25 +109,44 @@ class Ledger:
         if receipt.to == REFUSER:
             self.refund(receipt, receipt.amount + receipt.fee - cost)
             return
-        self.pay(receipt.data[12:32] if receipt.to == FORWARDER else receipt.to, receipt.amount)
+        self.pay(call_data_of(receipt)[12:32] if receipt.to == FORWARDER else receipt.to, receipt.amount)
         if receipt.kind == ReceiptKind.CALL_REFUND_THERE:
             self.pay(receipt.refund_to, receipt.fee - cost)
         else:
-            self.refund(receipt, receipt.fee - cost)
+            self.refund(receipt, receipt.fee - cost, success=True)
 
-    def refund(self, receipt: CrossShardReceipt, wei: int) -> None:
-        """Sends what is left of a receipt back to its source; nothing where nothing is."""
-        if wei:
+    def settle(self, receipt: CrossShardReceipt) -> None:
+        """Credits a result, and pays for the callback that its call was promised."""
+        self.gas_used += CREDIT_GAS
+        outcome = Outcome.decode(receipt.data, self.parameters.callback_data_max)
+        awaited = self.before.awaited.get(outcome.call_id) if outcome is not None else None
+        if outcome is None or awaited is None or awaited.destination != receipt.source or outcome.call_id in self.closed:
+            self.pay(receipt.refund_to, receipt.amount + receipt.fee)
+            return
+        self.closed.add(outcome.call_id)
+        runs = CALL_PRICE_SHARE * awaited.price >= self.base_fee and awaited.gas <= counted_gas(receipt, self.parameters.receipt_gas_max)
+        cost = min(self.base_fee, awaited.price) * CREDIT_GAS if runs else 0
+        self.burned += cost
+        self.pay(OUTBOX, -awaited.escrow)
+        self.pay(awaited.refund_to, receipt.amount + receipt.fee + awaited.escrow - cost)
+
+    def refund(self, receipt: CrossShardReceipt, wei: int, *, success: bool = False) -> None:
+        """Sends what is left of a receipt back to its source: the outcome too where that is awaited, and else nothing where nothing is."""
+        if receipt.kind == ReceiptKind.CALL_WITH_CALLBACK:
+            data = Outcome(receipt.identity(self.parameters.chain_id_base), success, b"").encode()
+            gas_limit = callback_gas_in(receipt.data)
+            self._send(receipt.source, ReceiptKind.RESULT, OUTBOX, receipt.sender, wei, gas_limit, 0, receipt.refund_to, data)
+        elif wei:
             self._send(receipt.source, ReceiptKind.CREDIT, OUTBOX, receipt.refund_to, wei)
 
     def _send(
         self, destination: int, kind: ReceiptKind, sender: bytes, to: bytes, amount: int,
         gas_limit: int = 0, fee: int = 0, refund_to: bytes = NOBODY, data: bytes = b"",
-    ) -> None:  # fmt: skip
+    ) -> CrossShardReceipt:  # fmt: skip
         nonce = self.before.summary.outgoing[destination].count + sum(sent.destination == destination for sent in self.sent)
-        self.sent.append(
-            CrossShardReceipt(self.shard, destination, nonce, kind, sender, to, amount, gas_limit, fee, refund_to, data)
-        )
+        receipt = CrossShardReceipt(self.shard, destination, nonce, kind, sender, to, amount, gas_limit, fee, refund_to, data)
+        self.sent.append(receipt)
+        return receipt
 
     # -- user transactions
 
@@ -145,9 +178,9 @@ class Ledger:
             self.pay(sender, -transaction.value)
 
     def _leave(self, transaction: Transaction, sender: bytes) -> bool:
-        """Outbox.transfer and Outbox.send; False where they revert."""
+        """Outbox.transfer, Outbox.send and Outbox.sendWithCallback; False where they revert."""
         selector, arguments = transaction.data[:4], transaction.data[4:]
-        name = "transfer" if selector == OUTBOX_CONTRACT.methods["transfer"][0] else "send"
+        name = next(name for name in ("transfer", "send", "sendWithCallback") if selector == OUTBOX_CONTRACT.methods[name][0])
         values = abi_decode(OUTBOX_CONTRACT.methods[name][1], arguments)
         destination, to = values[0], bytes.fromhex(values[1][2:])
         if not 0 <= destination < self.parameters.shard_count or destination == self.shard or self.reference.terms[destination].closed:
@@ -155,11 +188,26 @@ class Ledger:
         if name == "transfer":
             self._send(destination, ReceiptKind.CREDIT, sender, to, transaction.value)
             return True
+        if name == "sendWithCallback":
+            return self._promise(destination, sender, to, values[2:], transaction.value)
         amount, gas_limit, refund_to, data = values[2], values[3], bytes.fromhex(values[4][2:]), values[5]
         fee = transaction.value - amount
         if fee < gas_limit * 2 * self.reference.terms[destination].base_fee:
             return False
         self._send(destination, ReceiptKind.CALL_REFUND_THERE, sender, to, amount, gas_limit, fee, refund_to, data)
+        return True
+
+    def _promise(self, destination: int, sender: bytes, to: bytes, values: Sequence[Any], attached: int) -> bool:
+        gas_limit, callback_gas, refund_to, data = values[0], values[1], bytes.fromhex(values[2][2:]), values[3]
+        fee = gas_limit * 2 * self.reference.terms[destination].base_fee
+        awaited = Awaited(sender, destination, callback_gas, 2 * self.base_fee, refund_to)
+        amount = attached - fee - awaited.escrow
+        if amount < 0:
+            return False
+        data = callback_gas.to_bytes(CALLBACK_GAS_BYTES, "big") + data
+        receipt = self._send(destination, ReceiptKind.CALL_WITH_CALLBACK, sender, to, amount, gas_limit, fee, refund_to, data)
+        self.awaited[receipt.identity(self.parameters.chain_id_base)] = awaited
+        self.pay(OUTBOX, awaited.escrow)
         return True
 
     # -- the end
@@ -175,4 +223,5 @@ class Ledger:
         for receipt in self.taken:
             incoming[receipt.source] = incoming[receipt.source].add([receipt], base)
         summary = replace(old, burned=old.burned + self.burned, outgoing=tuple(outgoing), incoming=tuple(incoming))
-        return State({**self.before.accounts, **self.changed}, summary, _root(self.before.root, self.changed, summary))
+        awaited = {call: known for call, known in self.before.awaited.items() if call not in self.closed} | self.awaited
+        return State({**self.before.accounts, **self.changed}, summary, _root(self.before.root, self.changed, summary), awaited)

@@ -1,5 +1,6 @@
 """Calls across shards on a live network: the example, the command line, and what RPC tells of a delivery."""
 
+import json
 import subprocess
 import sys
 from typing import Any
@@ -10,9 +11,10 @@ from eth_abi import encode
 from node.cli.options import show_coins
 from node.cluster.accounts import COIN
 from node.cluster.client import Client
+from primitives.hashing import keccak256
 from primitives.receipts import alias_of
 from shard import system
-from shard.contracts import OUTBOX_CONTRACT
+from shard.contracts import INBOX, OUTBOX_CONTRACT
 from shard.engine.interface import Log
 from tests.e2e.accounts import GWEI, KEEPER_INIT, known_account, new_account, next_nonce, sign
 from tests.e2e.harness import ROOT, Cluster, balance, lines_of, wait_for
@@ -142,6 +144,67 @@ def test_a_failed_call_comes_back_to_the_wei(cluster: Cluster, deployed: dict[st
     assert error == {"error": f"the call failed on shard 1: {returned_words}"}
     for client in (source, destination):
         client.close()
+
+
+CALLBACK_STEPS = [*CALL_STEPS, "crosslinked", "callback", "finalized"]
+ORDERS = json.loads((ROOT / "docs" / "examples" / "callback" / "orders.json").read_text())
+
+
+def test_a_call_with_a_callback_from_the_command_line(cluster: Cluster, deployed: dict[str, str]) -> None:
+    other, data = new_account().address, "0x" + encode(("uint256",), (5,)).hex()
+    options = ("send", "--from", "8", "--to", deployed["keeper"], "--to-shard", "1", "--gas", str(GAS), "--data", data)
+    options += ("--refund-to", other)
+    refused = cluster.command(*options, "--callback-gas", "20000")
+    assert "--callback-gas: 20000 is out of range: a callback may have 21000 to 1000000" in refused.stderr
+    told = cluster.command(*options, "--callback-gas", "30000", "--wait", "finalized", "--json")
+    assert told.returncode == 0, told.stdout + told.stderr
+    steps = lines_of(told)
+    assert [step["step"] for step in steps] == CALLBACK_STEPS
+    source = cluster.client(1, 0)
+    ran = source.call("eth_getTransactionByHash", steps[7]["hash"])
+    assert (ran["type"], ran["kind"], ran["from"]) == ("0x7d", "0x4", "0x" + INBOX.hex())
+    life = source.call("shard_getCrossShardTransaction", steps[0]["hash"])["receipts"][0]
+    expected = {"gas": hex(30_000), "callSucceeded": True, "outcome": "success", "transactionHash": steps[7]["hash"]}
+    assert expected.items() <= life["callback"].items()
+    assert life["callback"]["block"]["number"] == ran["blockNumber"]
+    assert balance(source, other) == int(life["returned"]["amount"], 16) + escrow_left(source, life, ran)
+    source.close()
+
+
+def escrow_left(client: Client, life: dict[str, Any], ran: dict[str, Any]) -> int:
+    """Wei of what was paid for a callback that its gas did not take."""
+    sent = client.call("eth_getBlockByHash", life["sent"]["block"]["hash"], False)
+    receipt = client.call("eth_getTransactionReceipt", ran["hash"])
+    paid = 2 * int(life["callback"]["gas"], 16) * int(sent["baseFeePerGas"], 16)
+    return paid - int(receipt["gasUsed"], 16) * int(receipt["effectiveGasPrice"], 16)
+
+
+def test_a_contract_is_told_how_its_call_went(cluster: Cluster, deployed: dict[str, str]) -> None:
+    source, account = cluster.client(2, 0), known_account(5)
+    nonce = next_nonce(source, account)
+    raw = sign(account, 735_700, nonce, data=ORDERS["bytecode"], gas=2_000_000)
+    contract = receipt_of(source, source.call("eth_sendRawTransaction", raw))["contractAddress"]
+    kinds = ("uint32", "address", "uint64", "bytes")
+    for offset, (shop, state) in enumerate((("keeper", 2), ("reverter", 4)), 1):
+        data = keccak256(f"order({','.join(kinds)})".encode())[:4] + encode(kinds, (1, deployed[shop], GAS, bytes(31) + b"\7"))
+        raw = sign(account, 735_700, nonce + offset, to=contract, data="0x" + data.hex(), value=COIN // 100, gas=400_000)
+        sent = receipt_of(source, source.call("eth_sendRawTransaction", raw))
+        assert sent["status"] == "0x1"
+        message = sent["logs"][0]["topics"][1]
+
+        def told(message: str = message) -> Any:
+            life = source.call("shard_getCrossShardTransaction", message)["receipts"][0]
+            return life if life["callback"]["outcome"] is not None else None
+
+        life = wait_for("the callback", told, 60)
+        assert (life["kind"], life["callback"]["outcome"], life["callback"]["callSucceeded"]) == ("0x3", "success", state == 2)
+        asked = keccak256(b"states(bytes32)")[:4] + bytes.fromhex(message[2:])
+        assert int(source.call("eth_call", {"to": contract, "data": "0x" + asked.hex()}, "latest"), 16) == state
+        log = source.call("eth_getTransactionReceipt", life["callback"]["transactionHash"])["logs"][0]
+        assert (log["address"], log["topics"][1]) == (contract, message)
+        assert source.call("eth_getLogs", {"address": contract, "topics": [None, message], "fromBlock": "0x0"}) == [log]
+    assert int(source.call("eth_getBalance", OUTBOX, "latest"), 16) == 0
+    source.close()
 
 
 @pytest.mark.timeout(300)

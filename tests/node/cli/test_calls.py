@@ -49,8 +49,8 @@ def calling(lives: dict[str, Any], logs: list[Any] | None = None, limits: int = 
     )  # fmt: skip
 
 
-def call(gas: int = GAS, data: bytes = b"\x01\x02", refund_to: str = ME) -> Any:
-    return wanted(to_shard=1, value=7, call=Call(gas, refund_to, data))
+def call(gas: int = GAS, data: bytes = b"\x01\x02", refund_to: str = ME, callback_gas: int | None = None) -> Any:
+    return wanted(to_shard=1, value=7, call=Call(gas, refund_to, data, callback_gas))
 
 
 def test_a_call_is_sent_with_twice_the_quote_and_its_success_told() -> None:
@@ -86,6 +86,46 @@ def test_a_failed_call_is_followed_until_its_refund_is_back() -> None:
     ]
 
 
+SENT_HOME = {"address": "0x" + OUTBOX.hex(), "topics": ["0x" + OUTBOX_CONTRACT.topics["Sent"].hex(), REFUND_ID]}
+
+
+def test_a_call_with_a_callback_is_followed_until_its_sender_was_told() -> None:
+    lives = {HASH: life("0x3", "0x1", DELIVERED), REFUND_ID: life("0x4", "0x1", REFUNDED)}
+    # A callee that has sent a message of its own; what comes back is the last.
+    onward = SENT_HOME | {"topics": [SENT_HOME["topics"][0], "0x" + "0d" * 32]}
+    fake = calling(lives, [onward, SENT_HOME])
+    steps = list(Journey(fake, call(callback_gas=50_000), 60.0).steps())
+    assert [step.name for step in steps] == [
+        "sent", "included", "safe", "crosslinked", "called", "finalized", "crosslinked", "callback", "finalized",
+    ]  # fmt: skip
+    assert steps[7].sentence == f"the callback succeeded on shard 0 in block 6, 21000 gas for 0.000021 coins: {REFUNDED}"
+    fields, _ = sent(fake)
+    assert (bytes(fields["to"]), fields["value"]) == (OUTBOX, 7 + QUOTE * 5 // 4)
+    selector, kinds = OUTBOX_CONTRACT.methods["sendWithCallback"]
+    data = bytes(fields["data"])
+    assert data[:4] == selector
+    assert decode(kinds, data[4:]) == (1, TO, GAS, 50_000, ME, b"\x01\x02")
+    quoted = next(arguments[0] for method, arguments, _ in fake.asked if method == "eth_call")
+    assert quoted["data"] == "0x" + OUTBOX_CONTRACT.encode_call("quoteWithCallback", 1, GAS, 50_000).hex()
+
+
+def test_a_callback_that_failed_ends_in_words() -> None:
+    lives = {HASH: life("0x3", "0x1", DELIVERED), REFUND_ID: life("0x4", "0x0", REFUNDED)}
+    steps, told = Journey(calling(lives, [SENT_HOME]), call(callback_gas=50_000), 60.0).steps(), []
+    with pytest.raises(NotDone, match=r"^the call succeeded on shard 1, but its callback failed on shard 0$"):
+        told.extend(step.name for step in steps)
+    assert told[-2:] == ["callback failed", "finalized"]
+
+
+def test_a_failed_call_with_a_callback_tells_where_the_rest_went() -> None:
+    lives = {HASH: life("0x3", "0x0", DELIVERED), REFUND_ID: life("0x4", "0x1", REFUNDED, COIN, refundTo="0x" + "77" * 20)}
+    steps, told = Journey(calling(lives, [SENT_HOME]), call(callback_gas=50_000), 60.0).steps(), []
+    with pytest.raises(NotDone) as failed:
+        told.extend(step.name for step in steps)
+    assert str(failed.value) == f"the call failed on shard 1: 1 coins returned to 0x{'77' * 20} on shard 0"
+    assert told[4:] == ["failed", "crosslinked", "callback", "finalized"]
+
+
 def test_a_failed_call_that_leaves_nothing() -> None:
     with pytest.raises(NotDone, match="it had no value, and its whole fee was used up"):
         names(calling({HASH: life("0x1", "0x0", DELIVERED)}), call())
@@ -97,6 +137,9 @@ def test_a_failed_call_that_leaves_nothing() -> None:
         (call(gas=21_079), {}, "--gas: 21079 is out of range: this call may have 21080 to 1000000"),
         (call(gas=1_000_001), {}, "--gas: 1000001 is out of range: this call may have 21080 to 1000000"),
         (call(data=bytes(4097)), {}, "--data: 4097 bytes are too many for a call on another shard, at most 4096"),
+        (call(data=bytes(4089), callback_gas=50_000), {}, "--data: 4089 bytes are too many for a call on another shard, at most 4088"),
+        (call(callback_gas=20_999), {}, "--callback-gas: 20999 is out of range: a callback may have 21000 to 1000000"),
+        (call(callback_gas=1_000_001), {}, "--callback-gas: 1000001 is out of range: a callback may have 21000 to 1000000"),
         (call(), {"terms": CLOSED | 7}, "shard 1 has more messages waiting than it may"),
     ],
 )
@@ -119,6 +162,8 @@ def test_what_outbox_would_refuse_is_not_sent(asked: Any, changes: dict[str, int
         (("--to-shard", 0, "--refund-to", 1), "--refund-to", "belongs to a call on another shard"),
         (("--to-shard", 1, "--value", 1, "--refund-to", 1), "--refund-to", "nothing of a transfer can be left"),
         (("--to-shard", 1, "--gas", 100_000, "--refund-to", "bob"), "--refund-to", "is not an address"),
+        (("--callback-gas", 50_000), "--callback-gas", "belongs to a call on another shard"),
+        (("--to-shard", 1, "--value", 1, "--callback-gas", 50_000), "--callback-gas", "a transfer has no outcome to tell"),
         (("--to-shard", 1), "--value", "nothing would arrive on the other shard"),
     ],
 )
@@ -135,6 +180,8 @@ def test_the_sender_gets_the_rest_unless_somebody_else_is_named(monkeypatch: pyt
     monkeypatch.setattr("node.cli.send.follow", lambda client, what, *rest: asked.append(what))
     for more in ((), ("--refund-to", 2)):
         assert run("send", "--from", 0, "--to", 1, "--to-shard", 1, "--gas", GAS, "--data", "0x0102", *more) == 0
+    assert run("send", "--from", 0, "--to", 1, "--to-shard", 1, "--gas", GAS, "--callback-gas", 50_000) == 0
+    assert asked.pop().call == Call(GAS, ME, b"", 50_000)
     assert [what.call for what in asked] == [
         Call(GAS, ME, b"\x01\x02"), Call(GAS, TEST_ACCOUNTS[2].address.lower(), b"\x01\x02"),
     ]  # fmt: skip

@@ -7,6 +7,7 @@ import pytest
 from eth_abi import decode as abi_decode
 
 from node.rpc import limits
+from primitives.callbacks import Outcome
 from primitives.receipts import CrossShardReceipt, ReceiptKind
 from shard.contracts import CLOSED, OUTBOX, OUTBOX_CONTRACT
 from shard.system import sent_log
@@ -99,6 +100,38 @@ async def test_what_a_call_sent_home_has_a_life_of_its_own(client, status, outco
     assert returned == await life_of(client, REFUND_ID)
 
 
+CALL = replace(RECEIPT, kind=ReceiptKind.CALL_WITH_CALLBACK, data=(50_000).to_bytes(8, "big") + b"\1")
+RESULT = replace(
+    REFUND, kind=ReceiptKind.RESULT, to=RECEIPT.sender, gas_limit=50_000, refund_to=b"\x77" * 20,
+    data=Outcome(RECEIPT_ID, False, b"\7" * 4).encode(),
+)  # fmt: skip
+RESULT_ID = RESULT.identity(CHAIN_ID)
+
+
+@pytest.mark.parametrize(("status", "outcome"), [(0, "failed"), (1, "success")])
+async def test_the_callback_is_the_last_step_of_a_call(client, status, outcome):
+    source = client.node.shards[1]
+    assert (await life_of(client))["callback"] is None
+    source.outgoing[RECEIPT_ID] = sent(CALL, RECEIPT_ID, source)
+    unknown = {"callSucceeded": None, "returnData": None, "outcome": None, "block": None, "transactionHash": None}
+    assert (await life_of(client))["callback"] == {"gas": hex(50_000)} | unknown
+    deliver_with(client, 0, sent_log(RESULT, CHAIN_ID))
+    client.shard.outgoing[RESULT_ID] = sent(RESULT, RESULT_ID, client.shard, 5, RECEIPT_ID)
+    told = {"gas": hex(50_000), "callSucceeded": False, "returnData": "0x07070707", "outcome": None, "block": None, "transactionHash": None}
+    assert (await life_of(client))["callback"] == told
+    source.receipts[RESULT_ID] = msgspec.structs.replace(source.receipts[RECEIPT_ID], status=status)
+    life = await life_of(client)
+    delivery = life["returned"]["delivery"]
+    assert life["callback"] == told | {"outcome": outcome, "block": delivery["block"], "transactionHash": delivery["transactionHash"]}
+    assert (life["outcome"], life["callback"]) == ("refunded", life["returned"]["callback"])
+
+
+async def test_a_result_that_tells_nothing_has_no_callback(client):
+    source = client.node.shards[1]
+    source.outgoing[RECEIPT_ID] = sent(replace(RESULT, data=b"\1"), RECEIPT_ID, source)
+    assert (await life_of(client))["callback"] is None
+
+
 async def test_messages_that_the_callee_sent_are_not_what_came_back(client):
     own = replace(REFUND, sender=b"\xcc" * 20)
     deliver_with(client, 1, sent_log(own, CHAIN_ID))
@@ -157,6 +190,21 @@ async def test_a_call_is_built_with_its_fee(client, is_hosted):
     assert abi_decode(kinds, payload[4:]) == (1, TO, 100, 100_000, TO, b"\x12\x34")
 
 
+@pytest.mark.parametrize("is_hosted", [True, False])
+async def test_a_call_with_a_callback_is_built(client, is_hosted):
+    client.shard.word = big(BASE_FEE).rjust(32, b"\0")
+    if not is_hosted:
+        client.node.shards[0] = None
+    built = await client.result("shard_buildCall", "0x0", "0x1", TO, "0x64", "0x1234", "0x186a0", TO, "0xc350", path="/beacon")
+    own = BASE_FEE + 5 if is_hosted else BASE_FEE
+    quote = 2 * 100_000 * BASE_FEE + 2 * 50_000 * own
+    assert (built["quote"], built["fee"], built["value"]) == (hex(quote), hex(quote * 5 // 4), hex(quote * 5 // 4 + 100))
+    selector, kinds = OUTBOX_CONTRACT.methods["sendWithCallback"]
+    payload = bytes.fromhex(built["data"][2:])
+    assert payload[:4] == selector
+    assert abi_decode(kinds, payload[4:]) == (1, TO, 100_000, 50_000, TO, b"\x12\x34")
+
+
 async def test_a_closed_channel_takes_nothing(client):
     client.shard.word = (CLOSED | BASE_FEE).to_bytes(32, "big")
     expected = (-32000, "the channel from shard 0 to shard 1 is closed until its backlog is delivered")
@@ -175,6 +223,14 @@ BAD = {
     ),
     "gas above": ("shard_buildCall", ["0x0", "0x1", TO, "0x0", "0x", "0x7fffffff", TO], "invalid argument 5: with this data, a gas"),
     "data": ("shard_buildCall", ["0x0", "0x1", TO, "0x0", LONG, "0x7fffff", TO], "invalid argument 4: 4097 bytes, a message carries"),
+    "callback gas": (
+        "shard_buildCall", ["0x0", "0x1", TO, "0x0", "0x", "0x5208", TO, "0x5207"],
+        f"invalid argument 7: a callback has a gas limit from 21000 to {GENESIS.parameters.receipt_gas_max}",
+    ),
+    "data beside a callback": (
+        "shard_buildCall", ["0x0", "0x1", TO, "0x0", LONG[:-2], "0x7fffff", TO, "0x5208"],
+        "invalid argument 4: 4096 bytes, a message carries at most 4088",
+    ),
     "value": (
         "shard_buildCall", ["0x0", "0x1", TO, hex(2**256 - 1), "0x", "0x5208", TO],
         "invalid argument 3: amount and fee together exceed 256 bits",

@@ -1,11 +1,14 @@
 """Calls with a callback, there and back over two shards: in every way both can end, and that no wei comes or goes."""
 
+import json
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 from eth_abi import decode, encode
 
-from primitives.callbacks import Outcome, callback_gas_of
+from primitives.callbacks import Outcome, callback_gas_in
+from primitives.hashing import keccak256
 from primitives.receipts import CrossShardReceipt, ReceiptKind, alias_of
 from shard import callbacks, system
 from shard.contracts import INBOX, OUTBOX, OUTBOX_CONTRACT
@@ -240,7 +243,7 @@ def test_a_callback_may_call_on_with_a_callback_of_its_own(crossing):
     receipt, back, outcome, result = crossing.there_and_back(sender=AGAIN)
     assert outcome.status == 1
     again = system.receipt_of_log(outcome.logs[0], 0)
-    assert (again.nonce, again.sender, callback_gas_of(again)) == (1, AGAIN, 25_000)
+    assert (again.nonce, again.sender, callback_gas_in(again.data)) == (1, AGAIN, 25_000)
     assert again.amount == back.amount - 2 * (30_000 + 25_000) * GWEI
     assert result.sent == again.amount + again.fee
     assert crossing.source.balance(OUTBOX) == awaited(crossing.source, again).escrow == 2 * 25_000 * GWEI
@@ -372,3 +375,73 @@ def test_a_callback_is_closed_as_the_contract_would(crossing, sender):
 def test_the_callbacks_interface_is_what_contracts_implement():
     said = Outcome(b"\7" * 32, True, b"\1\2")
     assert callbacks.callback_data(said)[4:] == encode(("bytes32", "bool", "bytes"), (b"\7" * 32, True, b"\1\2"))
+
+
+# -- the example of docs/cross-shard.md
+
+ORDERS = json.loads((Path(__file__).parents[3] / "docs" / "examples" / "callback" / "orders.json").read_text())
+ORDERED, TAKEN, REFUSED = 1, 2, 4
+
+
+def orders(method, *arguments):
+    kinds = next([each["type"] for each in entry["inputs"]] for entry in ORDERS["abi"] if entry.get("name") == method)
+    return keccak256(f"{method}({','.join(kinds)})".encode())[:4] + encode(kinds, arguments)
+
+
+class Ordering:
+    """The contract on the source, and an order of account 1."""
+
+    def __init__(self, crossing, shop):
+        self.crossing, self.source = crossing, crossing.source
+        block = self.source.begin()
+        deployed = self.source.send(block, 0, None, 0, bytes.fromhex(ORDERS["bytecode"][2:]))
+        self.source.finish(block)
+        assert deployed.status == 1
+        self.contract = deployed.contract_address
+        block = self.source.begin()
+        value = AMOUNT + FEE + 2 * 100_000 * GWEI
+        sent = self.source.send(block, 1, self.contract, value, orders("order", 1, shop, GAS, b"\7" * 32))
+        self.source.finish(block)
+        self.receipt = system.receipt_of_log(sent.logs[0], 0)
+        assert (sent.status, self.state, self.receipt.amount) == (1, ORDERED, AMOUNT)
+
+    @property
+    def state(self):
+        return int.from_bytes(self.ask(orders("states", identity(self.receipt))).output, "big")
+
+    def ask(self, data):
+        request = CallRequest(address(2), self.contract, None, b"", b"", data)
+        return self.source.engine.call(self.source.root, self.source.context(), request)
+
+
+@pytest.mark.parametrize(("shop", "state", "answer"), [(ANSWERING, TAKEN, None), (REFUSING, REFUSED, (42).to_bytes(32, "big"))])
+def test_an_order_is_taken_or_refused(crossing, shop, state, answer):
+    ordering = Ordering(crossing, shop)
+    _, back = crossing.answer(ordering.receipt)
+    outcome, _ = crossing.deliver(crossing.source, back)
+    assert (outcome.status, ordering.state) == (1, state)
+    told, said = decode(("uint256", "bytes"), outcome.logs[0].data)
+    assert (told, outcome.logs[0].topics[1]) == (state, identity(ordering.receipt))
+    assert answer in (None, said)
+    assert not ordering.ask(orders("settleLate", identity(ordering.receipt), True, b"")).success
+
+
+def test_nobody_but_inbox_tells_an_order_its_outcome(crossing):
+    ordering = Ordering(crossing, REFUSING)
+    for method in ("onCrossShardResult", "settleLate"):
+        assert not ordering.ask(orders(method, identity(ordering.receipt), True, b"")).success
+
+
+def test_an_order_whose_callback_failed_is_settled_late(crossing):
+    ordering = Ordering(crossing, REFUSING)
+    _, back = crossing.answer(ordering.receipt)
+    crossing.source.base_fee = 17 * GWEI
+    assert crossing.deliver(crossing.source, back)[0].status == 0
+    crossing.source.base_fee = GWEI
+    assert ordering.state == ORDERED
+    said = Outcome.decode(back.data, 1024)
+    assert not ordering.ask(orders("settleLate", said.call_id, True, said.returned)).success
+    block = crossing.source.begin()
+    settled = crossing.source.send(block, 2, ordering.contract, 0, orders("settleLate", said.call_id, said.success, said.returned))
+    crossing.source.finish(block)
+    assert (settled.status, ordering.state) == (1, REFUSED)

@@ -4,7 +4,7 @@ import { bytesOf, visible } from "./format.js";
 
 export const OUTBOX = "0x0000000000000000000000000000000000005a01";
 export const SENT_TOPIC = "0xd3515fae33a66c6cd35cb5a753f16f9215ed22bdfab8f1f454759d4f4214feb0";
-const KINDS = ["Credit", "Call", "Call"];
+const KINDS = ["Credit", "Call", "Call", "Call with a callback", "Result"];
 
 export const kindName = (kind) => KINDS[kind] ?? `Kind ${kind}`;
 

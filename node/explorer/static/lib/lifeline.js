@@ -7,6 +7,7 @@ import { BEACON_HUE, blockLink, hueOf, timeAgo, transactionLink } from "./parts.
 
 const STEP_PIXELS_MIN = 112;
 const MARGINS = 188;
+const CALLBACK_FAILED = { name: "Callback failed", sentence: "What came back is credited all the same." };
 
 function step(name, chain, event, what, sentence) {
   return { name, chain, what, sentence, done: Boolean(event), bad: false, number: event ? int(event.block.number) : null,
@@ -16,13 +17,16 @@ function step(name, chain, event, what, sentence) {
 /** The steps of one message; those of what a call sent home follow its own. */
 export function stepsOf(life) {
   const [source, destination] = [int(life.source), int(life.destination)];
-  const steps = passage(life, source, destination, int(life.kind) === 0 ? "Credited" : "Called");
+  const steps = passage(life, source, destination, int(life.kind) === 0 ? "Credited" : int(life.kind) === 4 ? "Callback" : "Called");
   const hasFailed = life.delivery && life.delivery.status !== "0x1";
-  if (hasFailed) Object.assign(steps[4], { bad: true, name: "Call failed", sentence: "It reverted on the destination; its value and unused fee go back." });
+  const isResult = int(life.kind) === 4;
+  if (hasFailed) Object.assign(steps[4], { bad: true, ...(isResult ? CALLBACK_FAILED : { name: "Call failed", sentence: "It reverted on the destination; its value and unused fee go back." }) });
   if (life.returned) {
     const [word, sentence] = hasFailed ? ["Refund", "What was not used is back."] : ["Rest", "The fee that was left is back."];
     const [, , crosslinked, , credited] = passage(life.returned, int(life.returned.source), int(life.returned.destination), hasFailed ? "Refunded" : "Rest returned");
-    steps.push({ ...crosslinked, name: `${word} crosslinked`, sentence: "The beacon chain recorded the block that sent it home." }, { ...credited, sentence });
+    const told = { name: "Callback", sentence: "The sender was told, and what came back is credited." };
+    const callback = int(life.kind) !== 3 ? {} : life.callback?.outcome === "failed" ? { bad: true, ...CALLBACK_FAILED } : told;
+    steps.push({ ...crosslinked, name: `${word} crosslinked`, sentence: "The beacon chain recorded the block that sent it home." }, { ...credited, sentence, ...callback });
   }
   return steps;
 }

@@ -6,13 +6,21 @@ import { kindName } from "../lib/decode.js";
 import { addressLink, amount, blockLink, bytes, chainName, copyButton, facts, heading, hop, messageLink, panel, pill, tight, transactionLink } from "../lib/parts.js";
 import { lifeline } from "../lib/lifeline.js";
 
-const UNUSED = [null, "goes home as a message of its own", "is paid on the destination; only a refund goes home"];
+const UNUSED = [null, "goes home as a message of its own", "is paid on the destination; only a refund goes home", "goes home with the result", null];
 
 function stateOf(life) {
+  if (life.callback?.outcome === "failed") return ["bad", "Callback failed"];
   if (life.outcome === "failed") return ["bad", "Failed"];
   if (life.outcome === "refunded") return life.returned?.delivery ? ["bad", "Refunded"] : ["wait", "Refund on its way"];
   if (life.delivery) return ["good", "Delivered"];
   return life.crosslink ? ["wait", "On its way"] : ["wait", "Sent"];
+}
+
+function callbackOf(life) {
+  const home = int(life.kind) === 3 ? int(life.source) : int(life.destination);
+  const { gas, callSucceeded, outcome, block } = life.callback;
+  const told = callSucceeded === null ? "the call is not answered yet" : callSucceeded ? "tells that the call succeeded" : "tells that the call failed";
+  return [`${count(int(gas))} gas, ${told}`, outcome ? [outcome === "success" ? ", ran in block " : ", failed in block ", blockLink(home, int(block.number))] : ""];
 }
 
 export function messageTable(messages, nothing) {
@@ -45,13 +53,15 @@ export async function messageView(app, id) {
     const [tone, word] = stateOf(life);
     state.set(word, () => pill(tone, word));
     picture.set(JSON.stringify([life, app.width()]), () => lifeline(life, app.width()));
-    body.set(life.id, () => facts([
+    body.set(JSON.stringify([life.id, life.callback]), () => facts([
       ["Kind", kindName(int(life.kind))], ["Way", [chainName(int(life.source)), " → ", chainName(int(life.destination))]],
       ["Amount", amount(life.amount)], ["Sender", addressLink(life.sender, true)], ["Receiver", addressLink(life.to, true)],
       ["Sent by", transactionLink(int(life.source), life.sent.transactionHash, true)],
       ["Place in its channel", count(int(life.nonce))],
       ["Gas", int(life.kind) === 0 ? null : count(int(life.gasLimit))], ["Fee paid in advance", int(life.kind) === 0 ? null : amount(life.fee)],
-      ["Unused fee", UNUSED[int(life.kind)]], ["Refund to", int(life.kind) === 0 ? null : addressLink(life.refundTo, true)], ["Data", life.data === "0x" ? null : bytes(life.data)]]));
+      ["Unused fee", UNUSED[int(life.kind)]], ["Refund to", int(life.kind) === 0 ? null : addressLink(life.refundTo, true)], ["Data", life.data === "0x" ? null : bytes(life.data)],
+      ["Callback", life.callback ? callbackOf(life) : null],
+      ["The call returned", life.callback?.returnData && life.callback.returnData !== "0x" ? bytes(life.callback.returnData) : null]]));
   };
   return { title: "Message", element, update };
 }
