@@ -17,6 +17,7 @@ from node.executors.executor import Executor
 from node.executors.link import ExecutorLink
 from node.feed import Feed
 from node.loop import clocks
+from node.receipt_proofs import ReceiptProofs
 from node.rpc.backend import BeaconHead, BlockRef, Crossing, CrosslinkView, SupplyTerms
 from node.shard_reads import ShardReads, Submit
 from node.store import NodeStore
@@ -35,6 +36,7 @@ class NodeBackend:
         self._now, self._vigil = now, Vigil(core, now())
         self._core, self._links, self._store, self._peers, self._feed = core, links, store, peers, feed
         self._beacon, self._channels = BeaconReads(core.beacon, store.read), ChannelReads(core, links)
+        self._proofs = ReceiptProofs(core, links, store)
         self._shards = {shard: ShardReads(chain, links[shard], submit) for shard, chain in core.shards.items()}
 
     @property
@@ -115,6 +117,11 @@ class NodeBackend:
         destination = self._core.shards.get(receipt.destination)
         arrived = None if destination is None else destination.inbound.arrived_at(receipt.source, receipt.nonce)
         return Crossing(None if root is None else BlockRef(height, root), timestamp, arrived)
+
+    async def receipt_proof(self, receipt: OutgoingReceipt) -> bytes | None:
+        """See `NetworkBackend`."""
+        proof = await self._proofs.prove(receipt)
+        return None if proof is None else proof.encode()
 
     def is_ready(self) -> bool:
         """See `NetworkBackend`: every followed chain has something final, no peer is known to be far ahead, it is not cut off."""

@@ -12,6 +12,7 @@
     │   ├── InvalidConsensusMessage
     │   ├── InvalidBlock          a beacon or shard block, or a crosslink in it
     │   ├── InvalidReceipts       a bundle of cross-shard receipts
+    │   ├── InvalidProof          a proof that a cross-shard receipt is final
     │   ├── InvalidTransaction    a user transaction
     │   └── InvalidQuery          a question about blocks or logs
     ├── Interrupted               work of ours stopped by a named limit (time, size)
@@ -216,6 +217,24 @@ class ReceiptsReason(Reason):
 
 class InvalidReceipts(Rejection):
     """A bundle that is not taken in; see `ReceiptsReason`."""
+
+
+class ProofReason(Reason):
+    """Why a proof that a cross-shard receipt is final proves nothing, or cannot be made (docs/decisions/0012)."""
+
+    MALFORMED = ("malformed", Fault.PEER)
+    NOT_RECORDED = ("not_recorded", Fault.PEER)
+    DOES_NOT_FOLD = ("does_not_fold", Fault.PEER)
+    BAD_BRANCH = ("bad_branch", Fault.PEER)
+    BROKEN_CHAIN = ("broken_chain", Fault.PEER)
+    BAD_CERTIFICATE = ("bad_certificate", Fault.PEER)
+    BAD_HANDOVER = ("bad_handover", Fault.PEER)
+    TOO_LARGE = ("too_large", Fault.SELF)
+    """More than a proof may hold, when one is made."""
+
+
+class InvalidProof(Rejection):
+    """A proof that proves nothing, or would be too large; see `ProofReason`."""
 
 
 class TransactionReason(Reason):

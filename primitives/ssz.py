@@ -91,6 +91,13 @@ class Container:
         """What encodes, decodes and hashes this container."""
         return compile_sedes(cls.sedes())
 
+    @classmethod
+    @functools.cache
+    def field_codecs(cls) -> dict[str, Codec]:
+        """What encodes, decodes and hashes each field, in order."""
+        kind = cls.sedes()
+        return {name: compile_sedes(field) for name, field in zip(kind.names, kind.field_sedes, strict=True)}
+
     def encode(self) -> bytes:
         """SSZ encoding.
 

@@ -232,6 +232,17 @@ class BalancePage(msgspec.Struct, frozen=True):
     """Keccak of the last account's address, from which the next page goes on; None: there is no next page."""
 
 
+class OutgoingPath(msgspec.Struct, frozen=True):
+    """A cross-shard receipt that left this shard, and what followed it in its channel up to some count."""
+
+    receipt: bytes
+    """SSZ of CrossShardReceipt."""
+    accumulator_before: bytes
+    """Of the channel, before the receipt."""
+    following: tuple[bytes, ...]
+    """Ids of the receipts after it, in order."""
+
+
 class OutgoingReceipt(msgspec.Struct, frozen=True):
     """Where a cross-shard receipt left this shard."""
 

@@ -29,6 +29,7 @@ _COMMANDS = {
     "faucet": ("node.cli.faucet", "Give coins of the faucet to an address."),
     "balance": ("node.cli.balance", "Show an account on all shards."),
     "audit": ("node.cli.audit", "Add up every account of every shard, and the whole supply."),
+    "verify-receipt": ("node.cli.verify_receipt", "Check a proof that a cross-shard receipt is final, offline."),
     "chaos": ("node.cli.chaos", "Break a local network on purpose for a while."),
     "simulate": ("node.cli.simulate", "Run a deterministic network of simulated nodes."),
     "bench": ("node.cli.bench", "Run a benchmark."),
@@ -42,7 +43,7 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command = getattr(importlib.import_module(_COMMANDS[cmd_name][0]), cmd_name)
+        command = getattr(importlib.import_module(_COMMANDS[cmd_name][0]), cmd_name.replace("-", "_"))
         assert isinstance(command, click.Command)
         return command
 

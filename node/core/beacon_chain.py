@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from consensus.beacon.building import crosslink_is_work, prepare_block
 from consensus.beacon.committees import epoch_set, instance_of, is_boundary
+from consensus.beacon.lineage import prove_set
 from consensus.beacon.reference import shard_reference
 from consensus.beacon.state import BeaconState
 from consensus.beacon.transition import process_block
@@ -27,6 +28,7 @@ from node.core.records import (
     crosslink_key,
     head_key,
     reference_key,
+    set_proof_key,
 )
 from node.core.tree import Held, Status
 from primitives.blocks import BeaconBlock, Crosslink, Evidence, ShardReference
@@ -171,6 +173,7 @@ class BeaconChain(Chain[BeaconState]):
         instance = instance_of(state, self.number)
         if instance != self.instance:
             self.instances.announce(Opening(epoch_set(state, instance.epoch), state.height, path[-1].info.root))
+            self.context.persist(set_proof_key(self.number, instance.epoch), prove_set(state, instance.epoch).encode())
         self.evidence.settle(state)
         self.listener(state, openings)
 

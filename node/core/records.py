@@ -72,6 +72,11 @@ def reference_key(shard: int, beacon_root: bytes) -> bytes:
     return _key(b"r", shard, beacon_root)
 
 
+def set_proof_key(chain: int, epoch: int) -> bytes:
+    """`SetProof` of the members of the chain's instance `epoch`, under the boundary block it starts from."""
+    return _key(b"p", chain, epoch.to_bytes(8, "big"))
+
+
 def evidence_key(validator: int | None = None) -> bytes:
     """`Evidence` against a validator that is not final on the beacon chain yet; without one, the start of all."""
     return b"v" if validator is None else b"v" + validator.to_bytes(4, "big")

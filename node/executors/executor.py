@@ -35,6 +35,7 @@ from shard.views import (
     FeeHistoryBlock,
     LogFilter,
     LogView,
+    OutgoingPath,
     OutgoingReceipt,
     ReceiptView,
     TraceConfig,
@@ -201,8 +202,13 @@ class Executor(ABC):
         found: tuple[OutgoingReceipt, ...] = await self._ask("outgoing_in", block_hash)
         return found
 
+    async def outgoing_path(self, receipt_id: bytes, count: int) -> OutgoingPath | None:
+        """See `ShardReader.outgoing_path`; this and all below but `page` may raise Interrupted: call_deadline_ms."""
+        found: OutgoingPath | None = await self._ask("outgoing_path", receipt_id, count)
+        return found
+
     async def logs(self, wanted: LogFilter) -> tuple[LogView, ...]:
-        """See `ShardReader.logs`; this and all below but `page` may raise Interrupted: call_deadline_ms."""
+        """See `ShardReader.logs`."""
         found: tuple[LogView, ...] = await self._ask(
             "logs", to_selector(wanted.first), to_selector(wanted.last), wanted.block_hash, wanted.addresses, wanted.topics
         )

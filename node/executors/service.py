@@ -32,6 +32,7 @@ from shard.views import (
     FeeHistoryBlock,
     LogFilter,
     LogView,
+    OutgoingPath,
     TraceConfig,
     small,
 )
@@ -83,6 +84,7 @@ class Service:
             "outgoing_receipt": reader.outgoing_receipt,
             "outgoing_of": reader.outgoing_of,
             "outgoing_in": reader.outgoing_in,
+            "outgoing_path": self._outgoing_path,
             "proof": self._proof,
             "logs": self._logs,
             "call": self._call,
@@ -168,6 +170,9 @@ class Service:
     ) -> tuple[LogView, ...]:
         wanted = LogFilter(from_selector(first), from_selector(last), block_hash, addresses, topics)
         return self._reader.logs(wanted, self._gate.meter())
+
+    def _outgoing_path(self, receipt_id: bytes, count: int) -> OutgoingPath | None:
+        return self._reader.outgoing_path(receipt_id, count, self._gate.meter())
 
     def _call(self, selector: Selector, request: CallRequest) -> CallOutcome:
         return self._simulator.call(from_selector(selector), request, self._gate.meter())

@@ -401,6 +401,15 @@ class NetworkBackend(Protocol):
         """Every term of the supply invariant."""
         ...
 
+    async def receipt_proof(self, receipt: OutgoingReceipt) -> bytes | None:
+        """SSZ of the proof that a receipt of a hosted shard is final; None while it is not crosslinked in a final beacon block.
+
+        Raises:
+            InvalidProof: TOO_LARGE.
+            Interrupted: looking up the ids took too long.
+        """
+        ...
+
     async def crossing(self, receipt: OutgoingReceipt) -> Crossing:
         """How far a cross-shard receipt has come."""
         ...

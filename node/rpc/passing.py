@@ -14,7 +14,7 @@ from node.rpc.methods.registry import EVERYWHERE, SHARD
 
 _OF_A_SHARD = frozenset({"shard_getAccountsPage"})
 """Methods of every address that ask the shard of theirs."""
-_FOR_PEERS = frozenset({"shard_getCrossShardTransaction"})
+_FOR_PEERS = frozenset({"shard_getCrossShardTransaction", "shard_getReceiptProof"})
 """Methods of every address that a peer is answered too, from what is here."""
 STAY = frozenset({"eth_chainId", *filters.METHODS, *subscriptions.SHARD}) | (frozenset(EVERYWHERE) - _OF_A_SHARD)
 """Answered, or refused, where they are asked: what every node knows, and what lives with a connection or in one node."""

@@ -18,6 +18,7 @@ from shard.views import (
     BlockView,
     LogFilter,
     LogView,
+    OutgoingPath,
     OutgoingReceipt,
     ReceiptView,
     TransactionView,
@@ -182,6 +183,33 @@ class ShardReader:
         """Cross-shard receipts that a canonical block sent, in order; none for a block not known here."""
         block = self.resolve(block_hash)
         return () if block is None else tuple(_outgoing_view(sent) for sent in self._store.block_outgoing(block.result.hash))
+
+    def outgoing_path(self, receipt_id: bytes, count: int, meter: Meter) -> OutgoingPath | None:
+        """A cross-shard receipt that left this shard, and the ids after it in its channel, up to the channel's first `count` receipts.
+
+        None for a receipt that is not known, or while there are fewer canonical receipts than that.
+
+        Raises:
+            Interrupted: raised by `meter`, which is called at every block looked at.
+        """
+        sent = self._store.locate_outgoing(receipt_id)
+        if sent is None:
+            return None
+        receipt = sent.decoded()
+        following: list[bytes] = []
+        height, missing = sent.block_number, count - receipt.nonce - 1
+        while len(following) < missing:
+            meter()
+            block = self.resolve(height)
+            if block is None:
+                return None
+            if receipt.destination in block.sent:
+                for one in self._store.block_outgoing(block.result.hash):
+                    other = one.decoded()
+                    if other.destination == receipt.destination and other.nonce > receipt.nonce:
+                        following.append(one.id)
+            height += 1
+        return OutgoingPath(sent.receipt, sent.accumulator_before, tuple(following[:max(missing, 0)]))
 
     def _locate(self, transaction_hash: bytes) -> tuple[StoredBlock, int, StoredTransaction] | None:
         place = self._store.locate(transaction_hash)

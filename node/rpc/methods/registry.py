@@ -14,6 +14,7 @@ from node.rpc.methods import (
     network,
     pool,
     proofs,
+    receipt_proofs,
     state,
     subscriptions,
     traces,
@@ -31,8 +32,8 @@ async def modules(context: Context, arguments: list[object]) -> object:
 
 
 EVERYWHERE: dict[str, Method] = (
-    {"rpc_modules": Method(modules)} | general.METHODS | network.METHODS | crossing.METHODS | beacon.METHODS | dev.METHODS
-    | subscriptions.EVERYWHERE
+    {"rpc_modules": Method(modules)} | general.METHODS | network.METHODS | crossing.METHODS | receipt_proofs.METHODS | beacon.METHODS
+    | dev.METHODS | subscriptions.EVERYWHERE
 )
 """At every address, the beacon chain's too."""
 SHARD: dict[str, Method] = (

@@ -1,7 +1,9 @@
 """What tools read besides a wallet's first questions, of four real processes."""
 
+import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +20,7 @@ from primitives.hashing import keccak256
 from shard.contracts import OUTBOX
 from shard.engine.trie import list_root
 from tests.e2e.accounts import GWEI, KEEPER_INIT, known_account, new_account, next_nonce, sign
-from tests.e2e.harness import Cluster, try_call, wait_for
+from tests.e2e.harness import Cluster, run_command, try_call, wait_for
 
 REVERTER_INIT = "0x62" + "5f5ffd" + "5f526003601df3"
 """Deploys a contract that reverts."""
@@ -135,6 +137,25 @@ def test_a_message_is_followed_from_the_call_that_sends_it_to_its_delivery(clust
         assert (transaction["type"], transaction["to"]) == ("0x7d", receiver.address.lower())
     finally:
         other.close()
+
+
+def test_a_message_is_proven_to_who_has_the_genesis_file_and_nothing_else(cluster: Cluster, client: Client, tmp_path: Path) -> None:
+    built = client.call("shard_buildTransfer", "0x0", "0x1", new_account().address, hex(GWEI))
+    sent = mined(client, known_account(6), to=built["to"], data=built["data"], value=int(built["value"], 16), gas=300_000)
+    life = wait_for("the message", lambda: client.call("shard_getCrossShardTransaction", sent["transactionHash"]))["receipts"][0]
+    other = cluster.client(3, 1)
+    try:
+        proof = wait_for("a proof", lambda: other.call("shard_getReceiptProof", life["id"]))
+    finally:
+        other.close()
+    file, genesis = tmp_path / "proof.json", str(cluster.layout.genesis)
+    file.write_text(json.dumps(proof))
+    told = run_command("verify-receipt", str(file), "--genesis", genesis, "--json")
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert json.loads(told.stdout)["id"] == life["id"]
+    forged = proof["proof"][:-1] + f"{int(proof['proof'][-1], 16) ^ 1:x}"
+    file.write_text(json.dumps(proof | {"proof": forged}))
+    assert run_command("verify-receipt", str(file), "--genesis", genesis).returncode == 1
 
 
 def test_a_call_that_reverts_brings_its_value_home(cluster: Cluster, client: Client) -> None:

@@ -114,7 +114,9 @@ async def everything(executor):
         await executor.estimate_gas("latest", request(LOGGER)), await executor.fee_history(2, "latest", [50.0]),
         await executor.trace_transaction(logged, TraceConfig()), await executor.trace_block(1, TraceConfig("callTracer")),
         await executor.trace_call("latest", request(LOGGER), TraceConfig("prestateTracer")),
-        await executor.page(1, None, 3), undone, await executor.block(77), await executor.outgoing_in(root) == (outgoing,),
+        await executor.page(1, None, 3), undone, await executor.block(77),
+        await executor.outgoing_path(outgoing.id, 1), await executor.outgoing_path(outgoing.id, 9),
+        await executor.outgoing_in(root) == (outgoing,),
         await executor.accounts([(i % 2, address(i)) for i in range(40)] + [(77, address(0)), (root, address(1))]),
     ]  # fmt: skip
     await executor.prune_outgoing(1, 1)

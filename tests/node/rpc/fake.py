@@ -369,6 +369,7 @@ class FakeNode:
         self.problems: list[str] = []
         self.beacon = FakeBeacon()
         self.channels = FakeChannels()
+        self.proof: bytes | Exception | None = b"\x01\x02"
         self.crossed = Crossing(BlockRef(3, b"\x0c" * 32), GENESIS_TIME + 7, GENESIS_TIME + 6)
 
     def shard(self, shard) -> FakeShard | None:
@@ -387,6 +388,11 @@ class FakeNode:
     def supply(self) -> SupplyTerms:
         crosslinks = (BlockRef(5, b"\x05" * 32), BlockRef(6, b"\x06" * 32))
         return SupplyTerms(BlockRef(12, b"\x0b" * 32), crosslinks, (60, 39), ((0, 1, 1),), 10, 0, 0, 0, 112, 0, 2)
+
+    async def receipt_proof(self, receipt) -> bytes | None:
+        if isinstance(self.proof, Exception):
+            raise self.proof
+        return self.proof
 
     async def crossing(self, receipt) -> Crossing:
         return self.crossed

@@ -4,6 +4,7 @@ import pytest
 
 from primitives.errors import Interrupted, InvalidQuery, InvalidTransaction, QueryReason, TransactionReason
 from primitives.hashing import keccak256
+from primitives.receipts import CrossShardReceipt, Summary
 from shard.executor import reads
 from shard.executor.audit import Auditor
 from shard.executor.reads import ShardReader
@@ -166,6 +167,33 @@ def test_outgoing_receipts_by_id_and_by_transaction(chain):
     assert (sent.sender, sent.destination, small(sent.amount), sent.block_number) == (sender, 1, 77, 3)
     assert chain.reader.outgoing_of(keccak256(BLOCKS[0][0][0])) == ()
     assert chain.reader.outgoing_receipt(bytes(32)) is None
+
+
+def test_the_ids_that_follow_a_receipt_in_its_channel():
+    executor = make_executor(GENESIS)
+    for view, (sender, count) in enumerate(((0, 2), (1, 0), (2, 3)), 1):
+        built = build(executor, [outbox_transfer(GENESIS, sender, nonce, 77) for nonce in range(count)], view=view)
+        executor.finalize(built.result.hash)
+    reader, totals = ShardReader(executor), Summary.decode(built.result.summary)
+    ids = [sent.id for height in (1, 2, 3) for sent in reader.outgoing_in(reader.block(height).hash)]
+    assert len(ids) == 5
+    for nonce, identity in enumerate(ids):
+        for count in range(nonce + 1, 6):
+            path = reader.outgoing_path(identity, count, no_meter)
+            assert CrossShardReceipt.decode(path.receipt).nonce == nonce
+            assert path.following == tuple(ids[nonce + 1 : count])
+            accumulator = path.accumulator_before
+            for one in (identity, *path.following):
+                accumulator = keccak256(accumulator + one)
+            assert count < 5 or accumulator == totals.outgoing[1].accumulator
+    assert reader.outgoing_path(ids[0], 6, no_meter) is None, "there are only five"
+    assert reader.outgoing_path(bytes(32), 1, no_meter) is None
+    with pytest.raises(Interrupted):
+        reader.outgoing_path(ids[0], 5, interrupted)
+
+
+def interrupted():
+    raise Interrupted("call_deadline_ms")
 
 
 def request(to, **fields):
