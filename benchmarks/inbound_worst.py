@@ -17,9 +17,11 @@ from py_ecc import optimized_bn128 as bn128
 
 from benchmarks.statistics import Figure
 from primitives.blocks import ChannelTerms, ShardReference
+from primitives.callbacks import CALLBACK_GAS_BYTES, Outcome
 from primitives.genesis import GenesisAccount
 from primitives.parameters import Parameters
-from primitives.receipts import EMPTY_CHANNEL, RECEIPT_DATA_BYTES_MAX, RECEIPT_FIXED_BYTES, CrossShardReceipt, ReceiptKind
+from primitives.receipts import EMPTY_CHANNEL, RECEIPT_DATA_BYTES_MAX, RECEIPT_FIXED_BYTES, CrossShardReceipt, ReceiptKind, alias_of
+from shard.contracts import OUTBOX, OUTBOX_CONTRACT
 from shard.engine.interface import BlockContext
 from shard.engine.reference import ReferenceEngine
 from shard.engine.reference.code import without_pushes
@@ -332,8 +334,29 @@ def filling(count: int, kind: int, first: int = 0, size: int = 0) -> list[CrossS
     ]
 
 
-def deliver(receipts: Sequence[CrossShardReceipt], contracts: dict[bytes, bytes], parameters: Parameters) -> tuple[int, float]:
-    """Gas that the receipts use, and seconds of processor time their block takes."""
+def with_callback(count: int, parameters: Parameters) -> tuple[list[CrossShardReceipt], list[CrossShardReceipt]]:
+    """Receipts that make accounts call shard 1 with a callback, and the results of these calls, with all the data they may have."""
+    gas, sender = 21_000, b"\xb0" * 20
+    alias, price, fee = alias_of(1, sender), 2 * gas * PRICE, 2 * gas * PRICE
+    call = OUTBOX_CONTRACT.encode_call("sendWithCallback", 1, TARGET, gas, gas, sender, b"")
+    asking = [
+        CrossShardReceipt(1, 0, i, ReceiptKind.CALL, sender, OUTBOX, price + fee, 300_000, 600_000 * PRICE, sender, call)
+        for i in range(count)
+    ]
+    results = []
+    for i in range(count):
+        asked = CrossShardReceipt(
+            0, 1, 2 * i, ReceiptKind.CALL_WITH_CALLBACK, alias, TARGET, 0, gas, fee, sender, gas.to_bytes(CALLBACK_GAS_BYTES, "big")
+        )
+        told = Outcome(asked.identity(parameters.chain_id_base), True, b"\1" * parameters.callback_data_max)
+        results.append(CrossShardReceipt(1, 0, count + i, ReceiptKind.RESULT, OUTBOX, alias, 1, gas, 0, sender, told.encode()))
+    return asking, results
+
+
+def deliver(
+    receipts: Sequence[CrossShardReceipt], contracts: dict[bytes, bytes], parameters: Parameters, before: Sequence[CrossShardReceipt] = ()
+) -> tuple[int, float]:
+    """Gas that the receipts use, and seconds of processor time their block takes; a block with those of `before` precedes it."""
     nodes: dict[bytes, bytes] = {}
     engine = ReferenceEngine(parameters, 0, nodes)
     genesis = engine.genesis([GenesisAccount(address=a, nonce=1, balance=10**18, code=code) for a, code in contracts.items()])
@@ -341,10 +364,18 @@ def deliver(receipts: Sequence[CrossShardReceipt], contracts: dict[bytes, bytes]
     channels = parameters.shard_count + 1
     reference = ShardReference(b"\1" * 32, 1, 0, b"\2" * 32, (ChannelTerms(PRICE, 0),) * channels, (EMPTY_CHANNEL,) * channels)
     context = BlockContext(1000, 1000, bytes(20), parameters.gas_limit, PRICE, b"\3" * 32, reference, lambda number: b"\4" * 32)
+    root = genesis.state_root
+    if before:
+        first = engine.begin(root, context)
+        for receipt in before:
+            first.deliver(receipt)
+        done = first.finish()
+        nodes.update(done.writes)
+        root = done.state_root
     gc.collect()
     without_pushes.cache_clear()
     began = time.process_time()
-    block = engine.begin(genesis.state_root, context)
+    block = engine.begin(root, context)
     for receipt in receipts:
         block.deliver(receipt)
     return block.finish().gas_used, time.process_time() - began
@@ -375,4 +406,10 @@ def measure_inbound_worst() -> list[Figure]:
     blocks += [(f"{len(small)} calls that do not run", small, {}), (f"{len(large)} unknown kinds with 4 KiB", large, {})]
     for name, receipts, contracts in blocks:
         figures.append(Figure("inbound-worst", f"a block: {name}", deliver(receipts, contracts, rules)[1], "s", BLOCK_SECONDS_MAX))
+    asking, results = with_callback(rules.inbound_call_gas_max // CREDIT_GAS, rules)
+    for name, receipts, before in (
+        (f"{len(results)} results with 1 KiB", results, asking),
+        (f"{len(results)} calls with a callback that do not run", filling(len(results), ReceiptKind.CALL_WITH_CALLBACK), ()),
+    ):
+        figures.append(Figure("inbound-worst", f"a block: {name}", deliver(receipts, {}, rules, before)[1], "s", BLOCK_SECONDS_MAX))
     return figures

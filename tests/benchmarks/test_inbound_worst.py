@@ -2,10 +2,12 @@
 
 import pytest
 
-from benchmarks.inbound_worst import CODE_BYTES_MAX, FAMILIES, TARGET, Program
+from benchmarks.inbound_worst import CODE_BYTES_MAX, FAMILIES, TARGET, Program, with_callback
+from primitives.parameters import Parameters
+from shard.contracts import OUTBOX
 from shard.engine.interface import BlockContext
 from shard.views import CallOutcome, CallRequest
-from tests.shard.engine.support import Shard, address
+from tests.shard.engine.support import GWEI, Shard, address
 
 PROGRAMS = [program for programs in FAMILIES.values() for program in programs()]
 INPUT_BYTES_MAX = 400
@@ -19,6 +21,19 @@ def run(program: Program, to: bytes, data: bytes, gas: int) -> CallOutcome:
     context: BlockContext = shard.context()
     request = CallRequest(sender=address(0), to=to, gas=gas, gas_price=b"", value=b"", data=data)
     return shard.engine.call(shard.root, context, request)
+
+
+def test_results_are_those_of_calls_that_wait_for_them() -> None:
+    rules = Parameters()
+    asking, results = with_callback(3, rules)
+    shard = Shard(shard_count=rules.shard_count)
+    block = shard.begin()
+    assert [block.deliver(receipt).status for receipt in asking] == [1, 1, 1]
+    shard.finish(block)
+    block = shard.begin()
+    assert [(outcome.status, outcome.effective_gas_price) for outcome in map(block.deliver, results)] == [(1, GWEI)] * 3
+    assert shard.finish(block).gas_used == 3 * 21_000
+    assert shard.balance(OUTBOX) == 0
 
 
 def test_names_differ_and_code_is_no_longer_than_a_contract_may_be() -> None:

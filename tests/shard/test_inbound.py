@@ -115,6 +115,13 @@ def test_counted_gas():
     assert [counted_gas(message(1, 0, kind, 30_000), 200_000) for kind in range(6)] == [21_000, 30_000, 30_000, 30_000, 30_000, 21_000]
 
 
+@pytest.mark.parametrize(("kind", "fits"), [(0, True), (1, False), (2, False), (3, False), (4, False), (5, True)])
+def test_whatever_may_run_code_counts_as_a_call(kind, fits):
+    room = Room(200_000, 400_000, 100_000, 4_480)
+    assert room.take(message(1, 0, kind, 150_000)) == fits
+    assert room.call_gas == 100_000
+
+
 channels_strategy = st.builds(
     lambda gases, taken, held: Channels(
         {s: g for s, g in gases.items() if s != SHARD},

@@ -71,10 +71,10 @@ class Chain:
         self.executor.finalize(built.result.hash)
         return [transaction.hash for transaction in self.executor.store.transactions(built.result.hash)]
 
-    def add_deliveries(self, sent, *transactions):
+    def add_deliveries(self, sent, *transactions, view=1):
         """As `add`, with messages of shard 1."""
         channel = EMPTY_CHANNEL.add(sent, self.genesis.parameters.chain_id_base)
-        return self.add(*transactions, available={1: sent}, inbound=(EMPTY_CHANNEL, channel, EMPTY_CHANNEL))
+        return self.add(*transactions, view=view, available={1: sent}, inbound=(EMPTY_CHANNEL, channel, EMPTY_CHANNEL))
 
     def trace(self, name, tracer="callTracer", **options):
         return json.loads(self.tracing.transaction(name, TraceConfig(tracer=tracer, **options), no_meter))

@@ -4,8 +4,11 @@ import json
 
 import pytest
 
+from primitives.callbacks import Outcome
 from primitives.errors import Interrupted, InvalidQuery, QueryReason
 from primitives.receipts import ReceiptKind, alias_of
+from shard.callbacks import callback_data
+from shard.contracts import INBOX, OUTBOX, OUTBOX_CONTRACT
 from shard.engine.reference.messages import created_address
 from shard.engine.reference.tracing import tracer
 from shard.views import TraceConfig
@@ -162,3 +165,23 @@ def test_endless_work_asks_the_meter(chain):
 
     with pytest.raises(Interrupted):
         chain.tracing.call("latest", request(LOOP), TraceConfig(), meter)
+
+
+def test_calls_with_a_callback_and_their_results():
+    """The frame is what ran: without the gas before a call's data, and with the outcome as the sender was called with it."""
+    chain = Chain()
+    call = OUTBOX_CONTRACT.encode_call("sendWithCallback", 1, LOGGING, 50_000, 40_000, address(0), b"")
+    chain.add(*(transfer(chain.genesis, i, 0, OUTBOX, 10**15, 400_000, call) for i in range(2)))
+    asked = chain.executor.outgoing(1, 0, 2).receipts
+    told = [Outcome(receipt.identity(chain.genesis.parameters.chain_id_base), True, b"\7") for receipt in asked]
+    sent = (
+        message(0, ReceiptKind.CALL_WITH_CALLBACK, data=(7).to_bytes(8, "big") + b"\1\2"),
+        message(1, ReceiptKind.RESULT, to=address(0), gas=40_000, fee=0, data=told[0].encode()),
+        message(2, ReceiptKind.RESULT, to=address(0), gas=30_000, fee=0, data=told[1].encode()),
+    )
+    called, callback, unpaid = (chain.trace(name) for name in chain.add_deliveries(sent, view=2))
+    assert (called["from"], called["input"]) == (hexed(alias_of(1, address(3))), "0x0102")
+    assert (callback["from"], callback["to"], callback["input"]) == (hexed(INBOX), hexed(address(0)), hexed(callback_data(told[0])))
+    assert (callback["gas"], callback["gasUsed"], callback["value"]) == (hex(40_000), hex(21_000), "0x0")
+    assert "error" not in callback
+    assert unpaid["error"].startswith("callback not run")

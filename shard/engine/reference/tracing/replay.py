@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
 
+from primitives.callbacks import call_data_of
 from primitives.receipts import CrossShardReceipt, ReceiptKind
 from shard.engine.interface import Meter, TransactionOutcome
 from shard.engine.reference import calls
@@ -70,8 +71,9 @@ def _traced_receipt(receipt: CrossShardReceipt, outcome: TransactionOutcome) -> 
     is_credit = receipt.kind == ReceiptKind.CREDIT
     value = receipt.amount + receipt.fee if is_credit else receipt.amount
     gas = CREDIT_GAS if is_credit else receipt.gas_limit
-    error = "" if outcome.status else "call not run: it offers too little for its gas, or is not one that runs"
-    return Traced(outcome.sender, outcome.to, value, receipt.data, gas, outcome.gas_used, bool(outcome.status), error)
+    what = "callback" if receipt.kind == ReceiptKind.RESULT else "call"
+    error = "" if outcome.status else f"{what} not run: it offers too little for its gas, or is not one that runs"
+    return Traced(outcome.sender, outcome.to, value, call_data_of(receipt), gas, outcome.gas_used, bool(outcome.status), error)
 
 
 def trace_request(state: TracedState, request: CallRequest, config: TraceConfig, meter: Meter) -> bytes:
