@@ -27,6 +27,7 @@ from node.simulator.world import World, play
 from primitives.parameters import Parameters
 from primitives.receipts import ReceiptKind
 from primitives.votes import VoteKind
+from shard.contracts import OUTBOX
 from shard.inbound import choose_inbound
 
 SEEDS_MAX = 200
@@ -166,11 +167,20 @@ def xored(state: Any, block: Any, *rest: Any, **named: Any) -> Any:
 plain_apply = transition.apply_block
 
 
-def spends_what_it_lacks(self: Any, destination: int, kind: Any, sender: bytes, to: bytes, amount: int, *rest: Any) -> None:
-    plain_send(self, destination, kind, sender, to, amount * 10**6 if kind == ReceiptKind.CREDIT else amount, *rest)
+def spends_what_it_lacks(self: Any, destination: int, kind: Any, sender: bytes, to: bytes, amount: int, *rest: Any) -> Any:
+    return plain_send(self, destination, kind, sender, to, amount * 10**6 if kind == ReceiptKind.CREDIT else amount, *rest)
 
 
 plain_send = ledger.Ledger._send
+
+
+def settles_and_keeps(self: Any, receipt: Any) -> None:
+    before = self.account(OUTBOX)[1]
+    plain_settle(self, receipt)
+    self.pay(OUTBOX, before - self.account(OUTBOX)[1])
+
+
+plain_settle = ledger.Ledger.settle
 
 
 def book_below_nothing(state: Any, shard: int, new: Any) -> Any:
@@ -262,7 +272,10 @@ MUTATIONS: dict[str, Mutation] = {
         "receipts fold to what their source's chain committed to", replaced(channels.InboundChannel, "offer", take_in_unfolded),
         Scenario(shards=2, faults="light", persona="bundle-withholder"),
     ),
-    "refund forgotten": Mutation("a failed call is paid back", replaced(ledger.Ledger, "refund", lambda *_: None), CROSSING),
+    "refund forgotten": Mutation("a failed call is paid back", replaced(ledger.Ledger, "refund", lambda *_, **__: None), CROSSING),
+    "escrow kept": Mutation(
+        "what is paid for a callback is spent once", replaced(ledger.Ledger, "settle", settles_and_keeps), CROSSING
+    ),
     "base fee not burned": Mutation("what leaves accounts is counted", replaced(ledger.Ledger, "finish", no_burn), CALM),
     "containment off": Mutation(
         "no shard spends more than it holds (with a shard that does)",

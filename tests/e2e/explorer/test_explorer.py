@@ -107,6 +107,16 @@ def test_a_call_that_failed_is_drawn_with_its_refund(page: Page, cluster: Cluste
     assert page.evaluate("document.querySelectorAll('.life-way.bad').length") == 1
 
 
+def test_a_callback_is_the_last_step_of_its_call(page: Page, cluster: Cluster, home: str) -> None:
+    contract = send(cluster, 3, 1, data="0x" + init_code().hex(), gas=500_000)["contractAddress"]
+    call = OUTBOX_CONTRACT.encode_call("sendWithCallback", 1, contract, 100_000, 30_000, known_account(3).address, b"\x01")
+    receipt = send(cluster, 3, 0, to=OUTBOX, value=COIN // 10, data="0x" + call.hex(), gas=400_000)
+    assert receipt["status"] == "0x1"
+    page.open(f"{home}#/message/{receipt['logs'][0]['topics'][1]}")
+    page.wait_text("Call with a callback", "Call failed", "Callback", "30,000 gas, tells that the call failed, ran in block")
+    page.wait("document.querySelectorAll('.life-list li.todo, .life-list li.next').length === 0")
+
+
 def test_hostile_texts_are_shown_and_do_nothing(page: Page, cluster: Cluster, home: str) -> None:
     contract = send(cluster, 4, data="0x" + init_code().hex(), gas=500_000)["contractAddress"]
     failed = send(cluster, 4, to=contract, data="0x01", gas=100_000)
