@@ -12,6 +12,7 @@ from node.rpc.backend import BlockRef, Heads, PoolCounts, PooledTransaction, Poo
 from primitives.headers import ShardHeader
 from primitives.types import Address
 from shard.pool import PoolTransaction
+from shard.simulations import BlockToSimulate, SimulatedBlock
 from shard.views import (
     AccessOutcome,
     AccountProof,
@@ -145,6 +146,12 @@ class ShardReads:
     async def estimate_gas(self, request: CallRequest, selector: BlockSelector) -> Estimate | None:
         """See `ShardBackend`."""
         return await self._link.estimate_gas(self._resolve(selector), request)
+
+    async def simulate(
+        self, blocks: Sequence[BlockToSimulate], selector: BlockSelector, validation: bool, transfers: bool
+    ) -> tuple[SimulatedBlock, ...]:
+        """See `ShardBackend`."""
+        return await self._link.simulate(self._resolve(selector), blocks, validation, transfers)
 
     async def trace_call(self, request: CallRequest, selector: BlockSelector, config: TraceConfig) -> bytes | None:
         """See `ShardBackend`."""

@@ -22,6 +22,7 @@ from primitives.headers import ShardHeader
 from primitives.receipts import Bundle, CrossShardReceipt
 from shard.executor.context import BuildContext
 from shard.results import BlockResult, Built, FinalizedBlock, HeadInfo
+from shard.simulations import BlockToSimulate, SimulatedBlock
 from shard.views import (
     AccessOutcome,
     AccountProof,
@@ -228,6 +229,13 @@ class Executor(ABC):
         """See `Simulator.estimate_gas`; raises InvalidTransaction."""
         estimate: Estimate = await self._ask("estimate_gas", to_selector(selector), request)
         return estimate
+
+    async def simulate(
+        self, selector: BlockSelector, blocks: Sequence[BlockToSimulate], validation: bool, transfers: bool
+    ) -> tuple[SimulatedBlock, ...]:
+        """See `Simulations.simulate`; raises InvalidTransaction."""
+        found: tuple[SimulatedBlock, ...] = await self._ask("simulate", to_selector(selector), tuple(blocks), validation, transfers)
+        return found
 
     async def trace_call(self, selector: BlockSelector, request: CallRequest, config: TraceConfig) -> bytes:
         """See `Tracing.call`; raises InvalidTransaction."""

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from shard.results import BlockResult, Built, FinalizedBlock, HeadInfo
+from shard.simulations import BlockToSimulate, SimulatedBlock
 from shard.views import (
     AccessOutcome,
     AccountProof,
@@ -121,6 +122,7 @@ OPERATIONS = {
     "call": Operation(Lane.CALL, tuple[Selector, CallRequest], CallOutcome),
     "create_access_list": Operation(Lane.CALL, tuple[Selector, CallRequest], AccessOutcome),
     "estimate_gas": Operation(Lane.CALL, tuple[Selector, CallRequest], Estimate),
+    "simulate": Operation(Lane.CALL, tuple[Selector, tuple[BlockToSimulate, ...], bool, bool], tuple[SimulatedBlock, ...]),
     "trace_call": Operation(Lane.CALL, tuple[Selector, CallRequest, TraceConfig], bytes),
     "trace_transaction": Operation(Lane.CALL, tuple[bytes, TraceConfig], bytes | None),
     "trace_block": Operation(Lane.CALL, tuple[Selector, TraceConfig], bytes | None),

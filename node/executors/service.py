@@ -17,9 +17,11 @@ from shard.executor.context import BuildContext
 from shard.executor.executor import ShardExecutor
 from shard.executor.reads import ShardReader
 from shard.executor.schema import StateReader
+from shard.executor.simulating import Simulations
 from shard.executor.simulation import Simulator
 from shard.executor.tracing import Tracing
 from shard.results import BlockResult, Built
+from shard.simulations import BlockToSimulate, SimulatedBlock
 from shard.views import (
     AccessOutcome,
     AccountProof,
@@ -53,6 +55,7 @@ class Service:
         self._executor = ShardExecutor(database, genesis, shard, engine, time.monotonic)
         self._reader = ShardReader(self._executor)
         self._simulator = Simulator(self._executor, self._reader)
+        self._simulations = Simulations(self._executor, self._reader)
         self._tracing = Tracing(self._executor, self._reader, self._simulator)
         self._auditor = Auditor(self._executor, self._reader)
         self._gate = Gate(call_deadline_ms, time.monotonic)
@@ -90,6 +93,7 @@ class Service:
             "call": self._call,
             "create_access_list": self._create_access_list,
             "estimate_gas": self._estimate_gas,
+            "simulate": self._simulate,
             "trace_call": self._trace_call,
             "trace_transaction": self._trace_transaction,
             "trace_block": self._trace_block,
@@ -182,6 +186,11 @@ class Service:
 
     def _estimate_gas(self, selector: Selector, request: CallRequest) -> Estimate:
         return self._simulator.estimate_gas(from_selector(selector), request, self._gate.meter())
+
+    def _simulate(
+        self, selector: Selector, blocks: tuple[BlockToSimulate, ...], validation: bool, transfers: bool
+    ) -> tuple[SimulatedBlock, ...]:
+        return self._simulations.simulate(from_selector(selector), blocks, validation, transfers, self._gate.meter())
 
     def _trace_call(self, selector: Selector, request: CallRequest, config: TraceConfig) -> bytes:
         return self._tracing.call(from_selector(selector), request, config, self._gate.meter())

@@ -14,6 +14,7 @@ from typing import Protocol
 from node.rpc.beacon_backend import BeaconBackend, ChannelBackend
 from primitives.genesis import Genesis
 from primitives.headers import ShardHeader
+from shard.simulations import BlockToSimulate, SimulatedBlock
 from shard.views import (
     AccessOutcome,
     AccountProof,
@@ -277,6 +278,18 @@ class ShardBackend(Protocol):
 
         Raises:
             InvalidTransaction: as for `call`.
+            Interrupted: as for `call`.
+        """
+        ...
+
+    async def simulate(
+        self, blocks: Sequence[BlockToSimulate], selector: BlockSelector, validation: bool, transfers: bool
+    ) -> tuple[SimulatedBlock, ...]:
+        """Blocks of calls on top of a block that is known.
+
+        Raises:
+            InvalidTransaction: a call is no transaction that could be in its block.
+            InvalidQuery: UNKNOWN_BLOCK, OVER_LIMIT.
             Interrupted: as for `call`.
         """
         ...

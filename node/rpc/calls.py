@@ -8,7 +8,8 @@ from node.rpc.limits import ACCESS_LIST_ENTRIES_MAX, AUTHORIZATIONS_MAX, OVERRID
 from shard.views import AccessList, AccountOverride, CallRequest, SignedAuthorization, big
 
 
-def _access_list(value: object, where: str) -> AccessList:
+def parse_access_list(value: object, where: str) -> AccessList:
+    """An access list (EIP-2930), within bounds."""
     if not isinstance(value, list):
         raise invalid_params(f"invalid {where}: want an array, this is {kind_of(value)}")
     entries, count = [], 0
@@ -29,7 +30,7 @@ _CALL_NUMBERS = {
     "gas": 64, "gasPrice": 256, "maxFeePerGas": 256, "maxPriorityFeePerGas": 256, "value": 256, "chainId": 256, "nonce": 64, "type": 8,
 }  # fmt: skip
 """Quantities of a call object, and their bits."""
-_NOT_SIMULATED = ("blobVersionedHashes", "blobs", "maxFeePerBlobGas")
+NOT_SIMULATED = ("blobVersionedHashes", "blobs", "maxFeePerBlobGas")
 
 
 def parse_call(value: object, where: str, chain_id: int, base_fee: int, overrides: object = None) -> CallRequest:
@@ -44,7 +45,7 @@ def parse_call(value: object, where: str, chain_id: int, base_fee: int, override
     """
     if not isinstance(value, dict):
         raise invalid_params(f"invalid {where}: want a call object, this is {kind_of(value)}")
-    for name in _NOT_SIMULATED:
+    for name in NOT_SIMULATED:
         if value.get(name):
             raise invalid_params(f"invalid {where}, field {name}: calls with it are not simulated here")
     numbers: dict[str, int | None] = {}
@@ -60,14 +61,15 @@ def parse_call(value: object, where: str, chain_id: int, base_fee: int, override
         gas=numbers["gas"],
         gas_price=big(_price(numbers, base_fee)),
         value=big(numbers["value"] or 0),
-        data=_input(value, where),
-        access_list=() if access_list is None else _access_list(access_list, f"{where}, field accessList"),
-        authorizations=() if authorizations is None else _authorizations(authorizations, f"{where}, field authorizationList"),
+        data=parse_input(value, where),
+        access_list=() if access_list is None else parse_access_list(access_list, f"{where}, field accessList"),
+        authorizations=() if authorizations is None else parse_authorizations(authorizations, f"{where}, field authorizationList"),
         overrides=() if overrides is None else parse_overrides(overrides, "argument 2"),
     )
 
 
-def _input(value: dict[str, object], where: str) -> bytes:
+def parse_input(value: dict[str, object], where: str) -> bytes:
+    """A call object's `data` and `input`, which are the same where both are there."""
     given = [parse_data(value[name], f"{where}, field {name}") for name in ("input", "data") if value.get(name) is not None]
     if len(given) == 2 and given[0] != given[1]:
         raise RpcError(SERVER, 'both "data" and "input" are set and not equal. Please use "input" to pass transaction call data')
@@ -87,7 +89,8 @@ def _price(numbers: dict[str, int | None], base_fee: int) -> int:
     return min(fee, base_fee + (tip or 0))
 
 
-def _authorizations(value: object, where: str) -> tuple[SignedAuthorization, ...]:
+def parse_authorizations(value: object, where: str) -> tuple[SignedAuthorization, ...]:
+    """Authorizations (EIP-7702), within bounds."""
     if not isinstance(value, list):
         raise invalid_params(f"invalid {where}: want an array, this is {kind_of(value)}")
     if len(value) > AUTHORIZATIONS_MAX:
@@ -110,22 +113,33 @@ def _authorization(value: object, where: str) -> SignedAuthorization:
 
 
 _OVERRIDE_FIELDS = frozenset({"balance", "nonce", "code", "state", "stateDiff"})
-_PRECOMPILE_LAST = 0x11
+PRECOMPILE_LAST = 0x11
 """Contracts 0x1 to this one are built in (Prague)."""
 
 
-def parse_overrides(value: object, where: str) -> tuple[AccountOverride, ...]:
-    """State overrides: an object of accounts by address, as geth's."""
+def is_built_in(address: bytes) -> bool:
+    """Whether a built-in contract lies at an address."""
+    return 0 < int.from_bytes(address, "big") <= PRECOMPILE_LAST
+
+
+def parse_overrides(value: object, where: str, budget: OverrideBudget | None = None) -> tuple[AccountOverride, ...]:
+    """State overrides: an object of accounts by address, as geth's.
+
+    Args:
+        value: the object.
+        where: what to call it in an error.
+        budget: of a simulation of blocks, in which built-in contracts may be replaced; None: of a call.
+    """
     if not isinstance(value, dict):
         raise invalid_params(f"invalid {where}: state overrides are an object of accounts by address, this is {kind_of(value)}")
-    budget = _Budget(where)
-    parsed = {parse_address(key, where): _override(key, account, where, budget) for key, account in value.items()}
+    is_simulation, budget = budget is not None, budget or OverrideBudget(where)
+    parsed = {parse_address(key, where): _override(key, account, where, budget, is_simulation) for key, account in value.items()}
     if len(parsed) < len(value):
         raise invalid_params(f"invalid {where}: an address is given twice")
     return tuple(parsed.values())
 
 
-class _Budget:
+class OverrideBudget:
     """What all overrides of one call may hold together."""
 
     def __init__(self, where: str) -> None:
@@ -140,11 +154,13 @@ class _Budget:
             raise invalid_params(f"invalid {self._where}: over {OVERRIDE_BYTES_MAX} bytes of code")
 
 
-def _override(key: str, value: object, where: str, budget: _Budget) -> AccountOverride:
+def _override(key: str, value: object, where: str, budget: OverrideBudget, is_simulation: bool) -> AccountOverride:
     address, where = parse_address(key, where), f"{where}, account {key}"
     if not isinstance(value, dict):
         raise invalid_params(f"invalid {where}: want an object, this is {kind_of(value)}")
     given = {name: field for name, field in value.items() if field is not None}
+    if is_simulation:
+        given.pop("movePrecompileToAddress", None)
     if "movePrecompileToAddress" in given:
         raise invalid_params(f"invalid {where}: movePrecompileToAddress is not supported: built-in contracts stay where they are")
     for name in given.keys() - _OVERRIDE_FIELDS:
@@ -152,7 +168,7 @@ def _override(key: str, value: object, where: str, budget: _Budget) -> AccountOv
     if "state" in given and "stateDiff" in given:
         raise invalid_params(f"invalid {where}: both state and stateDiff are given")
     balance, nonce, code = given.get("balance"), given.get("nonce"), given.get("code")
-    if code is not None and 0 < int.from_bytes(address, "big") <= _PRECOMPILE_LAST:
+    if code is not None and not is_simulation and is_built_in(address):
         raise invalid_params(f"invalid {where}: the code of a built-in contract cannot be replaced")
     code_bytes = None if code is None else parse_data(code, f"{where}, field code")
     budget.take(1, len(code_bytes or b""))
@@ -167,7 +183,7 @@ def _override(key: str, value: object, where: str, budget: _Budget) -> AccountOv
     )
 
 
-def _words(value: object, where: str, budget: _Budget) -> tuple[tuple[bytes, bytes], ...]:
+def _words(value: object, where: str, budget: OverrideBudget) -> tuple[tuple[bytes, bytes], ...]:
     if not isinstance(value, dict):
         raise invalid_params(f"invalid {where}: want an object of words by slot, this is {kind_of(value)}")
     budget.take(len(value))

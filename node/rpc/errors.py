@@ -18,8 +18,28 @@ TIMEOUT = -32002
 RESPONSE_TOO_LARGE = -32003
 BUSY = -32005
 REVERTED = 3
+BLOCK_NUMBER_ORDER = -38020
+BLOCK_TIME_ORDER = -38021
+MOVED_TO_ITSELF = -38022
+MOVED_TWICE = -38023
+OVER_LIMIT = -38026
+"""These and `SIMULATION_CODES` are eth_simulateV1's alone."""
+SIMULATION_CODES = {
+    TransactionReason.NONCE_TOO_LOW: -38010,
+    TransactionReason.NONCE_TOO_HIGH: -38011,
+    TransactionReason.FEE_BELOW_BASE: -38012,
+    TransactionReason.INTRINSIC_GAS: -38013,
+    TransactionReason.INSUFFICIENT_FUNDS: -38014,
+    TransactionReason.GAS_LIMIT: -38015,
+    TransactionReason.SENDER_HAS_CODE: -38024,
+    TransactionReason.INIT_CODE_SIZE: -38025,
+    TransactionReason.NONCE_MAX: INTERNAL,
+}
+"""Of a call that is no transaction; any other reason is -32602."""
 CODES = frozenset(
     {PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS, INTERNAL, SERVER, TIMEOUT, RESPONSE_TOO_LARGE, BUSY, REVERTED}
+    | {BLOCK_NUMBER_ORDER, BLOCK_TIME_ORDER, MOVED_TO_ITSELF, MOVED_TWICE, OVER_LIMIT}
+    | set(SIMULATION_CODES.values())
 )
 """All that this node answers with by itself."""
 
@@ -98,6 +118,13 @@ def of_transaction(error: InvalidTransaction) -> RpcError:
     if not message.startswith(words):
         message = f"{words[0]}: {message}" if message else words[0]
     return RpcError(SERVER, message)
+
+
+def of_simulation(error: InvalidTransaction) -> RpcError:
+    """How a simulation is answered one of whose calls is no transaction."""
+    reason = error.reason
+    assert isinstance(reason, TransactionReason)
+    return RpcError(SIMULATION_CODES.get(reason, INVALID_PARAMS), f"err: {of_transaction(error).message}")
 
 
 def of_interruption(error: Interrupted) -> RpcError:

@@ -75,6 +75,10 @@ OVERRIDE_ENTRIES_MAX = 10_000
 """Accounts and storage words together in the state overrides of a call."""
 OVERRIDE_BYTES_MAX = 1024 * 1024
 """Code in the state overrides of a call, all accounts together."""
+SIMULATED_BLOCKS_MAX = 256
+"""Blocks of one eth_simulateV1, those between the ones asked for included; more are answered -38026."""
+SIMULATED_CALLS_MAX = 1000
+"""Calls of one eth_simulateV1, all blocks together; more are answered -38026."""
 FAUCET_WINDOW_SECONDS = 60.0
 """Over which the faucet counts what it gave."""
 FAUCET_GRANTS_MAX = 120

@@ -13,6 +13,7 @@ from typing import Protocol
 from primitives.blocks import ChannelTerms, ShardReference
 from primitives.genesis import GenesisAccount
 from primitives.receipts import CrossShardReceipt, Summary
+from shard.simulations import BlockToSimulate, SimulatedTransaction
 from shard.transactions import Transaction
 from shard.views import AccessOutcome, AccountProof, CallOutcome, CallRequest, TraceConfig
 
@@ -131,6 +132,26 @@ class GenesisState:
     writes: Mapping[bytes, bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class SimulatedResult:
+    """What a simulated block did; all that its header is made of."""
+
+    state_root: bytes
+    transactions_root: bytes
+    receipts_root: bytes
+    logs_bloom: bytes
+    gas_used: int
+    raws: tuple[bytes, ...]
+    """Encodings of the transactions, signed with zeros."""
+    transactions: tuple[SimulatedTransaction, ...]
+    calls: tuple[tuple[CallOutcome, int, tuple[Log, ...]], ...]
+    """What each did, its gas before refunds, and its logs, transfers among them where they are asked for."""
+
+
+SimulateBlock = Callable[[bytes, BlockContext, BlockToSimulate], SimulatedResult]
+"""Runs a block on its parent's state root, with its context; see `Engine.simulation`."""
+
+
 class BlockExecution(Protocol):
     """One block being executed; inbound receipts come before user transactions. Dropped, it leaves no trace."""
 
@@ -182,6 +203,21 @@ class Engine(Protocol):
 
         Raises:
             InvalidTransaction, Interrupted: as for `call`.
+        """
+
+    def simulation(self, validation: bool, transfers: bool, meter: Meter) -> SimulateBlock:
+        """What runs the blocks of one simulation, each on a state that is stored or that one before it left; leaves no trace.
+
+        Args:
+            validation: whether nonces and base fees must be right; senders and signatures are never looked at.
+            transfers: whether logs tell of transfers of value too.
+            meter: as for `call`.
+
+        Raises (what it returns does):
+            InvalidTransaction: a call is no transaction that could be in the block: NONCE_TOO_LOW, NONCE_TOO_HIGH, NONCE_MAX,
+                FEE_BELOW_BASE, TIP_ABOVE_FEE, INTRINSIC_GAS, INSUFFICIENT_FUNDS, GAS_LIMIT, INIT_CODE_SIZE or AUTHORIZATION_LIST.
+            InvalidQuery: OVER_LIMIT: what comes of the simulation is too large.
+            Interrupted: raised by `meter`.
         """
 
     def trace_call(self, state_root: bytes, context: BlockContext, request: CallRequest, config: TraceConfig, meter: Meter) -> bytes:

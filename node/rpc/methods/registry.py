@@ -15,6 +15,7 @@ from node.rpc.methods import (
     pool,
     proofs,
     receipt_proofs,
+    simulate,
     state,
     subscriptions,
     traces,
@@ -38,6 +39,6 @@ EVERYWHERE: dict[str, Method] = (
 """At every address, the beacon chain's too."""
 SHARD: dict[str, Method] = (
     EVERYWHERE | state.METHODS | blocks.METHODS | transactions.METHODS | execution.METHODS | pool.METHODS | debug.METHODS
-    | proofs.METHODS | traces.METHODS | filters.METHODS | subscriptions.SHARD
+    | simulate.METHODS | proofs.METHODS | traces.METHODS | filters.METHODS | subscriptions.SHARD
 )
 """At the address of a shard."""

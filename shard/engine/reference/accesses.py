@@ -10,11 +10,15 @@ from shard.views import AccessList
 
 
 class SimulatedAccounts(Accounts):
-    """As Accounts; where a caller's overrides make more wei than 256 bits hold, balances wrap, as geth's do."""
+    """As Accounts; where a caller's overrides make more wei than 256 bits hold, balances wrap, as geth's do, and nonces too."""
 
     def set_balance(self, address: bytes, balance: int) -> None:
         """See `Accounts`."""
         super().set_balance(address, balance % 2**256)
+
+    def set_nonce(self, address: bytes, nonce: int) -> None:
+        """See `Accounts`."""
+        super().set_nonce(address, nonce % 2**64)
 
 
 class Accesses(SimulatedAccounts):

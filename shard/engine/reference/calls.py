@@ -50,6 +50,11 @@ def run(state: ShardState, request: CallRequest, meter: Meter | None) -> CallOut
         )  # fmt: skip
     state.use_meter(meter)
     ran = messages.run_transaction(state, transaction, sender, price, price - base_fee)
+    return outcome_of(ran)
+
+
+def outcome_of(ran: messages.Ran) -> CallOutcome:
+    """What a call did, in geth's words."""
     error = "execution reverted" if ran.error == "Revert" else _words(ran.error)
     return CallOutcome(success=ran.success, output=ran.output, gas_used=ran.gas_used, error=error)
 

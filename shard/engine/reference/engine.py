@@ -11,7 +11,7 @@ from primitives.headers import EMPTY_TRIE_ROOT
 from primitives.parameters import Parameters
 from primitives.receipts import CrossShardReceipt, Summary
 from shard import system
-from shard.engine.interface import AccountState, BlockContext, GenesisState, Meter, NodeReader
+from shard.engine.interface import AccountState, BlockContext, GenesisState, Meter, NodeReader, SimulateBlock, SimulatedResult
 from shard.engine.proofs import prove
 from shard.engine.reference.accesses import Accesses, SimulatedAccounts
 from shard.engine.reference.accounts import EMPTY_CODE_HASH, Accounts, decode_account, is_delegation
@@ -19,8 +19,11 @@ from shard.engine.reference.block import ReferenceBlock
 from shard.engine.reference.calls import simulate, simulate_accesses
 from shard.engine.reference.state import ShardState
 from shard.engine.reference.tracing.replay import trace_items, trace_request
+from shard.engine.reference.tracing.simulate import Options, simulate_block
 from shard.engine.reference.tracing.state import TracedState
+from shard.engine.reference.tracing.tracer import Budget
 from shard.engine.trie import MissingNodeError, Trie
+from shard.simulations import BlockToSimulate
 from shard.transactions import Transaction
 from shard.views import AccessOutcome, AccountProof, CallOutcome, CallRequest, SlotProof, TraceConfig, big
 
@@ -71,6 +74,17 @@ class ReferenceEngine:
         state, accesses = self._state(state_root, context), Accesses(self._reader, state_root)
         state.use_accounts(accesses)
         return simulate_accesses(state, accesses, request, meter)
+
+    def simulation(self, validation: bool, transfers: bool, meter: Meter) -> SimulateBlock:
+        """See `Engine.simulation`."""
+        reader, options, budget = _Overlay(self._reader), Options(validation, transfers), Budget()
+        chain_id = self._parameters.chain_id(self._shard)
+
+        def run(state_root: bytes, context: BlockContext, block: BlockToSimulate) -> SimulatedResult:
+            state = TracedState(reader, context, chain_id, state_root, meter)
+            return simulate_block(state, block, options, budget, reader.writes, meter)
+
+        return run
 
     def trace_call(self, state_root: bytes, context: BlockContext, request: CallRequest, config: TraceConfig, meter: Meter) -> bytes:
         """See `Engine.trace_call`."""
@@ -142,3 +156,16 @@ class ReferenceEngine:
 
     def _state(self, root: bytes, context: BlockContext) -> ShardState:
         return ShardState(self._reader, context, self._parameters.chain_id(self._shard), root)
+
+
+class _Overlay:
+    """State that is stored, and what simulated blocks wrote on top of it."""
+
+    def __init__(self, reader: NodeReader) -> None:
+        self._reader = reader
+        self.writes: dict[bytes, bytes] = {}
+
+    def get(self, key: bytes) -> bytes | None:
+        """See `NodeReader`."""
+        found = self.writes.get(key)
+        return self._reader.get(key) if found is None else found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from eth.abc import ComputationAPI, MessageAPI
@@ -53,6 +53,7 @@ class Ran:
     error: str
     """Name of the EVM's error; empty on success."""
     contract_address: bytes | None = None
+    gas_before_refunds: int = 0
 
 
 def mint(state: ShardState, to: bytes, amount: int) -> None:
@@ -147,7 +148,8 @@ def run_transaction(state: ShardState, transaction: Transaction, sender: bytes, 
         coinbase = state.context.coinbase
         accounts.set_balance(coinbase, accounts.get_balance(coinbase) + gas_used * tip)
     delete_accounts(state, computation)
-    return result_of(computation, gas_used)
+    ran = result_of(computation, gas_used)
+    return replace(ran, gas_before_refunds=max(transaction.gas_limit - computation.get_gas_remaining(), transaction.floor_gas))
 
 
 def _message_of(state: ShardState, transaction: Transaction, sender: bytes, refund: int) -> MessageAPI:

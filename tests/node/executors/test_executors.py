@@ -30,6 +30,7 @@ from primitives.errors import (
 )
 from primitives.hashing import keccak256
 from shard.database import LevelDatabase, MemoryDatabase
+from shard.simulations import BlockToSimulate, CallToSimulate
 from shard.views import CallRequest, LogFilter, TraceConfig, big, small
 from tests.shard.executor.support import (
     COINBASE,
@@ -49,6 +50,7 @@ from tests.shard.executor.support import (
 
 GENESIS = make_genesis(gas_limit=2**40)
 """With so much gas a loop is endless."""
+CALL = CallToSimulate(address(0), LOGGER, None, None, *[b""] * 4)
 NEVER_MS = 3_600_000
 
 
@@ -114,6 +116,7 @@ async def everything(executor):
         await executor.estimate_gas("latest", request(LOGGER)), await executor.fee_history(2, "latest", [50.0]),
         await executor.trace_transaction(logged, TraceConfig()), await executor.trace_block(1, TraceConfig("callTracer")),
         await executor.trace_call("latest", request(LOGGER), TraceConfig("prestateTracer")),
+        await executor.simulate("latest", [BlockToSimulate(9, 9999, calls=(CALL,))], False, True),
         await executor.page(1, None, 3), undone, await executor.block(77),
         await executor.outgoing_path(outgoing.id, 1), await executor.outgoing_path(outgoing.id, 9),
         await executor.outgoing_in(root) == (outgoing,),

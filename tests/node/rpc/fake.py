@@ -16,6 +16,7 @@ from primitives.headers import EMPTY_TRIE_ROOT, EMPTY_UNCLES_HASH, ShardHeader
 from primitives.parameters import Parameters
 from primitives.receipts import CrossShardReceipt
 from primitives.votes import EMPTY_SIGNATURE, Certificate, Instance, Vote, VoteKind
+from shard.simulations import SimulatedBlock
 from shard.transactions import decode_transaction
 from shard.views import (
     AccessOutcome,
@@ -98,6 +99,7 @@ class FakeShard:
         self.gate: trio.Event | None = None
         self.waiting = trio.Event()
         """Set once a question waits at the gate."""
+        self.simulated: tuple[SimulatedBlock, ...] = ()
         self.pool = PoolCounts(3, 1)
         self.word = bytes(31) + b"\x38"
         self.outgoing: dict[bytes, OutgoingReceipt] = {}
@@ -205,6 +207,10 @@ class FakeShard:
         await self._ask(slots)
         proven = tuple(SlotProof(b"\x07", (b"\xc1\x01",)) for _ in slots)
         return None if self._find(selector) is None else AccountProof(3, big(9), bytes(32), EMPTY_TRIE_ROOT, (b"\xc2\x01\x02",), proven)
+
+    async def simulate(self, blocks, selector, validation, transfers) -> tuple[SimulatedBlock, ...]:
+        await self._ask((blocks, selector, validation, transfers))
+        return self.simulated
 
     async def trace_call(self, request, selector, config) -> bytes | None:
         self.traced_request = request

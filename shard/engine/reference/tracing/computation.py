@@ -30,7 +30,17 @@ class MeteredInboundComputation(MeteredComputation):
     _precompiles = cast(Any, METERED_INBOUND_PRECOMPILES)
 
 
-class TracedComputation(MeteredComputation):
+class UnwatchedComputation(MeteredComputation):
+    """Runs with what the state has built in."""
+
+    @property
+    def precompiles(self) -> dict[Address, Callable[[ComputationAPI], Any]]:
+        """By address."""
+        moved: dict[Address, Callable[[ComputationAPI], Any]] | None = cast(Any, self.state).precompiles
+        return super().precompiles if moved is None else moved
+
+
+class TracedComputation(UnwatchedComputation):
     """Tells of frames and logs."""
 
     @classmethod

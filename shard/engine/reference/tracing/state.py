@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from shard.engine.interface import BlockContext, Meter, NodeReader
 from shard.engine.reference.state import ShardState
-from shard.engine.reference.tracing.computation import MeteredInboundComputation
+from shard.engine.reference.tracing.computation import MeteredInboundComputation, UnwatchedComputation
 from shard.engine.reference.tracing.touches import TouchedAccounts
 from shard.engine.reference.tracing.tracer import Tracer
 
@@ -15,6 +17,8 @@ class TracedState(ShardState):
     def __init__(self, reader: NodeReader, context: BlockContext, chain_id: int, state_root: bytes, meter: Meter) -> None:
         self._meter = meter
         self.tracer: Tracer | None = None
+        self.precompiles: dict[bytes, Any] | None = None
+        """What is built in where; None: as the rules have it."""
         super().__init__(reader, context, chain_id, state_root)
         self.touched_accounts = TracedAccounts(reader, state_root)
         self.touched_accounts.state = self
@@ -28,8 +32,7 @@ class TracedState(ShardState):
     def use_meter(self, meter: Meter | None) -> None:
         """See `ShardState`; system calls of a block are not watched, as they run before anything is."""
         super().use_meter(self._meter)
-        if self.tracer is not None:
-            self.computation_class = self.tracer.user_class
+        self.computation_class = UnwatchedComputation if self.tracer is None else self.tracer.user_class
 
     def use_inbound_prices(self) -> None:
         """See `ShardState`."""
