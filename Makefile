@@ -10,7 +10,7 @@ HAVE := $(wildcard $(PACKAGES))
 TEST_JOBS ?= 2
 WITH_PROCESSES := tests/e2e tests/docker tests/network
 
-.PHONY: help setup setup-checks up test test-unit test-simulation test-e2e test-network soak-network check lint types imports contracts example bench seeds mutations terminal-pictures screenshots lock clean
+.PHONY: help setup setup-checks up test test-unit test-simulation test-e2e test-network soak-network conformance check lint types imports contracts example bench seeds mutations terminal-pictures screenshots lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ test-network: setup-checks ## Run the tests on a network that is parted, loses p
 
 soak-network: setup-checks ## Kill node processes at random moments under load; SECONDS=120
 	SOAK_SECONDS=$(or $(SECONDS),120) $(PYTHON) -m pytest tests/network/test_kills.py --capture no $(ARGS)
+
+conformance: setup ## Run the public test vectors and count; ARGS="SUITE ..." runs some suites
+	$(PYTHON) -m tests.conformance $(ARGS)
 
 check: setup-checks lint types imports contracts ## Lint, types, who-imports-whom, contract artefacts
 

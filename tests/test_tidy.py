@@ -113,7 +113,7 @@ def test_every_level_is_a_package(top: str) -> None:
 def test_tests_mirror_the_source() -> None:
     inside = [path.relative_to(ROOT / "tests") for path in PYTHON if path.is_relative_to(ROOT / "tests")]
     folders = {path.parts[0] for path in inside if len(path.parts) > 1}
-    assert folders <= {*PACKAGES, "benchmarks", "docker", "docs", "tools", "vectors", "simulation", "e2e", "network"}
+    assert folders <= {*PACKAGES, "benchmarks", "docker", "docs", "tools", "vectors", "conformance", "simulation", "e2e", "network"}
 
 
 def test_nothing_hides_an_error() -> None:
