@@ -114,9 +114,21 @@ class NodeBackend:
             return Crossing(None, None, None)
         height, timestamp = int.from_bytes(found[1][:8], "big"), int.from_bytes(found[1][8:], "big")
         root = self._core.beacon.root_at(height)
-        destination = self._core.shards.get(receipt.destination)
-        arrived = None if destination is None else destination.inbound.arrived_at(receipt.source, receipt.nonce)
-        return Crossing(None if root is None else BlockRef(height, root), timestamp, arrived)
+        arrived_ms = self._core.context.passages.arrived_ms(receipt.source, receipt.destination, receipt.nonce)
+        return Crossing(None if root is None else BlockRef(height, root), timestamp, arrived_ms)
+
+    def final_at(self, chain: int, height: int) -> int | None:
+        """See `NetworkBackend`."""
+        return self._core.context.passages.final_ms(chain, height)
+
+    def queued_at(self, transaction: bytes) -> int | None:
+        """See `NetworkBackend`; of one that waits in a pool, too."""
+        context = self._core.context
+        found = (chain.pool.get(transaction) for chain in self._core.shards.values())
+        waiting = next((pooled.arrived_ms for pooled in found if pooled is not None), None)
+        if waiting is None:
+            return context.passages.queued_ms(transaction)
+        return context.now.wall_ms - (context.now.monotonic_ms - waiting)
 
     async def receipt_proof(self, receipt: OutgoingReceipt) -> bytes | None:
         """See `NetworkBackend`."""

@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 
 from consensus.beacon.supply import imbalance
 from node.core.core import Core
+from node.core.passages import STEPS
 from node.flights import Flights
 from node.logs import log_observation
 from node.usage import UsageCollector
@@ -93,6 +94,12 @@ class NodeMetrics:
         self._finality = Histogram(
             "shardnet_finality_seconds", "From holding a block to holding it final.", ("chain",), buckets=_SECONDS, registry=self.registry
         )
+        self._steps = Histogram(
+            "shardnet_message_step_seconds", "A message between shards: from the step before to this one, seen here.", ("step",),
+            buckets=_SECONDS, registry=self.registry,
+        )  # fmt: skip
+        for step in STEPS:
+            self._steps.labels(step)
         self._execution = Histogram(
             "shardnet_block_execution_seconds", "Building or executing a block.", ("shard",), buckets=_SECONDS, registry=self.registry
         )
@@ -130,6 +137,10 @@ class NodeMetrics:
             self._finality.labels(labels["chain"]).observe(value)
             if labels["chain"] == str(self._core.beacon.number):
                 self.note_flights()
+        elif name == "message_step_seconds":
+            histogram = self._steps.labels(labels["step"])
+            for _ in range(int(labels["count"])):
+                histogram.observe(value)
         elif name == "block_execution_seconds":
             self._execution.labels(labels["shard"]).observe(value)
         elif name == "block_final":

@@ -75,6 +75,7 @@ class BeaconChain(Chain[BeaconState]):
         self.has_more = False
         """Blocks wait for the next turn because this one has checked enough of them."""
         self._examined = 0
+        context.passages.begin_beacon({shard: record.summary for shard, record in enumerate(state.shards)})
         head = Held(self._info(block, Root(record.root)), block.encode(), Status.VALID, state)
         first = Opening(self.first_members, 0, genesis_block.hash_tree_root())
         super().__init__(context, number, Instances(context, number, first), head, record.certificate if record.height else None)
@@ -175,7 +176,17 @@ class BeaconChain(Chain[BeaconState]):
             self.instances.announce(Opening(epoch_set(state, instance.epoch), state.height, path[-1].info.root))
             self.context.persist(set_proof_key(self.number, instance.epoch), prove_set(state, instance.epoch).encode())
         self.evidence.settle(state)
+        for held in path:
+            self._note_passages(held)
         self.listener(state, openings)
+
+    def _note_passages(self, held: Held[BeaconState]) -> None:
+        state, context = held.outcome, self.context
+        assert state is not None
+        summaries = {link.shard: state.shards[link.shard].summary for link in decode_block(held.data)[0].crosslinks}
+        context.effects += context.passages.on_beacon_block(
+            self.number, state.height, state.timestamp, held.since_ms, summaries, context.now
+        )
 
     def take_evidence(self, evidence: Evidence, peer: Peer | None) -> None:
         """Evidence found here (no peer) or told by a peer.

@@ -7,7 +7,6 @@ start of a page accepted before. So each page is bounded and checked alone, newe
 from __future__ import annotations
 
 import bisect
-from collections import deque
 from dataclasses import dataclass, field
 
 from primitives.errors import InvalidReceipts, ReceiptsReason
@@ -17,8 +16,6 @@ PENDING_BUNDLES_MAX = 16
 """Pushed bundles kept a channel until the beacon records their end."""
 CHECKPOINTS_MAX = 256
 """Recorded ends remembered a channel."""
-ARRIVALS_MAX = 1024
-"""Pages a channel remembers the time of, delivered or not."""
 
 
 @dataclass(slots=True)
@@ -48,10 +45,11 @@ class InboundChannel:
     """When the receipts up to the target became complete here."""
     forged: int = 0
     """Pushed bundles that did not fold once the beacon had recorded their end."""
+    news: list[tuple[int, int]] = field(default_factory=list)
+    """Pages proven since whoever fills the channel looked last, as [first, end)."""
     _pages: list[_Page] = field(default_factory=list)
     _checkpoints: dict[int, bytes] = field(default_factory=dict)
     _pending: list[Bundle] = field(default_factory=list)
-    _arrivals: deque[tuple[int, int, int]] = field(default_factory=lambda: deque(maxlen=ARRIVALS_MAX))
 
     def advance_target(self, target: ChannelTotals, now_ms: int) -> None:
         """The beacon has recorded more as sent here."""
@@ -96,7 +94,7 @@ class InboundChannel:
             raise InvalidReceipts(ReceiptsReason.DOES_NOT_FOLD, f"channel {self.source}:{self.destination} up to {end}")
         page = _Page(bundle.first_nonce, bundle.accumulator_before, bundle.receipts)
         bisect.insort(self._pages, page, key=lambda p: p.first)
-        self._arrivals.append((page.first, page.end, now_ms))
+        self.news.append((page.first, page.end))
         self._note_complete(now_ms)
         return True
 
@@ -118,10 +116,6 @@ class InboundChannel:
             if cursor + len(found) >= end:
                 break
         return tuple(found[: max(0, end - cursor)])
-
-    def arrived_ms(self, nonce: int) -> int | None:
-        """When the page with a receipt was proven here; None for one that is not among the last `ARRIVALS_MAX`."""
-        return next((at for first, end, at in self._arrivals if first <= nonce < end), None)
 
     def holds(self, cursor: int, end: int) -> bool:
         """Whether the receipt at `cursor` is proven here and before `end`."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from consensus.signatures import SignatureScheme, VerifiedCertificates
 from node.core.effects import Effect, Now, Observe, Peer, Penalize, Persist
 from node.core.fetch import Fetcher
+from node.core.passages import Passages
 from p2p.messages import Request
 from primitives.blocks import Evidence
 from primitives.errors import Reason
@@ -34,6 +35,7 @@ class Context:
     now: Now
     verified: VerifiedCertificates = field(default_factory=VerifiedCertificates)
     fetcher: Fetcher = field(default_factory=Fetcher)
+    passages: Passages = field(default_factory=Passages)
     effects: list[Effect] = field(default_factory=list)
     said: dict[int, list[Said]] = field(default_factory=dict)
     """Consensus messages of this turn, by chain."""

@@ -36,6 +36,7 @@ class Inbound:
             for _ in range(channel.forged - before):
                 reason = ReceiptsReason.DOES_NOT_FOLD
                 self._context.observe("penalties", reason=reason.code, fault=Fault.UNKNOWN.value)
+            self._tell(channel)
         self.fetch()
 
     def taken(self, summary: Summary) -> None:
@@ -76,9 +77,16 @@ class Inbound:
         except InvalidReceipts as error:
             self._context.penalize(peer, error.reason)
             return False
+        self._tell(channel)
         if taken:
             self.fetch()
         return taken
+
+    def _tell(self, channel: InboundChannel) -> None:
+        """Notes the time of what was proven just now."""
+        context, pages, channel.news = self._context, channel.news, []
+        for first, end in pages:
+            context.effects += context.passages.on_bundle(channel.source, self._shard, first, end, context.now)
 
     @property
     def waits(self) -> bool:
@@ -98,15 +106,6 @@ class Inbound:
             for source, channel in self.channels.items()
         }
         return {source: receipts for source, receipts in found.items() if receipts}
-
-    def arrived_at(self, source: int, nonce: int) -> int | None:
-        """When this node had a receipt's body and knew it for true, seconds since 1970; None when that is not remembered."""
-        channel = self.channels.get(source)
-        arrived_ms = None if channel is None else channel.arrived_ms(nonce)
-        if arrived_ms is None:
-            return None
-        now = self._context.now
-        return (now.wall_ms - (now.monotonic_ms - arrived_ms)) // 1000
 
     def held_for_ms(self, source: int) -> int:
         """How long everything recorded as sent by `source` has been here; 0 if it is not."""

@@ -24,6 +24,7 @@ from primitives.receipts import BUNDLE_RECEIPTS_MAX, Bundle, Summary
 from primitives.types import Address, Height, Root, ValidatorIndex, View
 from primitives.votes import Certificate
 from shard.body import check_body
+from shard.contracts import OUTBOX
 from shard.inbound import check_inbound
 from shard.pool import DropReason, Pool
 from shard.results import BlockResult, Built, FinalizedBlock, HeadInfo
@@ -74,6 +75,7 @@ class ShardChain(Chain[ShardOutcome]):
         genesis = self.info_of(ShardHeader.decode(head.genesis_header))
         stored = context.read(head_key(shard))
         certificate = HeadRecord.decode(stored).certificate if stored else None
+        context.passages.begin(shard, outcome.summary, header.number)
         self.inbound = Inbound(context, shard, self._hosted, outcome.summary)
         super().__init__(
             context, shard, Instances(context, shard, Opening(beacon_chain.first_members, 0, genesis.root)),
@@ -251,7 +253,13 @@ class ShardChain(Chain[ShardOutcome]):
         """See `Chain.on_final`."""
         for held in path:
             assert held.outcome is not None
-            result = held.outcome.result
+            result, context = held.outcome.result, self.context
+            for pooled in filter(None, map(self.pool.get, result.transaction_hashes)):
+                if pooled.transaction.to == OUTBOX and held.since_ms:
+                    context.emit(context.passages.on_queued(pooled.hash, pooled.arrived_ms, held.since_ms, context.now))
+            context.effects += context.passages.on_shard_block(
+                self.number, result.number, result.timestamp, held.since_ms, held.outcome.summary, context.now
+            )
             self.pool.on_block(
                 {Address(address): (nonce, small(balance)) for address, (nonce, balance) in result.senders.items()},
                 self.context.now.monotonic_ms,
@@ -339,6 +347,7 @@ class ShardChain(Chain[ShardOutcome]):
             context.persist(head_key(self.number), HeadRecord(event.root, header.number, self.certificate).encode())
         outcome = self._outcome(event.result, header)
         self.tree.restart(Held(self.info_of(header), b"", Status.VALID, outcome))
+        context.passages.begin(self.number, outcome.summary, header.number)
         self.inbound = Inbound(context, self.number, self._hosted, outcome.summary)
         self.inbound.follow(self._newest_reference())
         self.pool.on_block({Address(sender): account for sender, account in event.accounts.items()}, context.now.monotonic_ms)

@@ -147,8 +147,8 @@ class Crossing:
     """Finalized beacon block that took in the source block."""
     crosslink_timestamp: int | None
     """Its seconds since 1970."""
-    bundle_timestamp: int | None
-    """When this node first held the body, seconds since 1970."""
+    bundle_ms: int | None
+    """When this node first held the body and knew it for true, milliseconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -412,6 +412,14 @@ class NetworkBackend(Protocol):
 
     def supply(self) -> SupplyTerms:
         """Every term of the supply invariant."""
+        ...
+
+    def final_at(self, chain: int, height: int) -> int | None:
+        """When a block became final at this node, milliseconds since 1970; None where it was not there, or has forgotten."""
+        ...
+
+    def queued_at(self, transaction: bytes) -> int | None:
+        """When this node's pool took a transaction that sent messages, milliseconds since 1970; None where it did not, or forgot."""
         ...
 
     async def receipt_proof(self, receipt: OutgoingReceipt) -> bytes | None:

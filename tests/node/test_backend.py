@@ -15,7 +15,7 @@ from node.rpc.backend import BlockRef, PoolCounts
 from node.store import NodeStore
 from primitives.blocks import BeaconBlock
 from primitives.errors import InvalidTransaction, TransactionReason
-from primitives.receipts import EMPTY_CHANNEL, Bundle, CrossShardReceipt
+from primitives.receipts import EMPTY_CHANNEL, Bundle, CrossShardReceipt, empty_summary
 from shard.database import MemoryDatabase
 from shard.views import OutgoingReceipt, small
 from tests.node.support import make_core, make_genesis
@@ -148,13 +148,18 @@ async def test_a_crossing_is_taken_in_by_the_first_crosslink_at_or_above_its_blo
 async def test_a_crossing_tells_when_the_message_was_here():
     node = Node()
     await node.store.write([Persist(crosslink_key(0, 4), (3).to_bytes(8, "big") + (103).to_bytes(8, "big"))])
-    assert (await node.backend.crossing(outgoing(4))).bundle_timestamp is None
+    assert (await node.backend.crossing(outgoing(4))).bundle_ms is None
     node.core.context.now = Now(monotonic_ms=9_000, wall_ms=1_009_500)
     message = CrossShardReceipt(0, 1, 0, 0, RICH, RICH, 1, 0, 0, bytes(20), b"")
-    channel = node.core.shards[1].inbound.channels[0]
-    channel.advance_target(EMPTY_CHANNEL.add([message], 735_700), 0)
-    assert channel.offer(Bundle(0, 1, 0, bytes(32), (message,)), 2_000)
-    assert (await node.backend.crossing(outgoing(4))).bundle_timestamp == 1_002
+    sent = empty_summary(2)
+    sent = replace(sent, outgoing=(EMPTY_CHANNEL, EMPTY_CHANNEL.add([message], 735_700), EMPTY_CHANNEL))
+    node.core.context.passages.on_beacon_block(2, 1, 1_009, 8_900, {0: sent}, node.core.context.now)
+    inbound = node.core.shards[1].inbound
+    inbound.channels[0].advance_target(sent.outgoing[1], 0)
+    node.core.context.now = Now(monotonic_ms=9_100, wall_ms=1_009_600)
+    assert inbound.offer(None, Bundle(0, 1, 0, bytes(32), (message,)))
+    assert (await node.backend.crossing(outgoing(4))).bundle_ms == 1_009_600
+    assert (node.backend.final_at(2, 1), node.backend.final_at(0, 4)) == (1_009_500, None)
     assert (await node.backend.crossing(outgoing(4, source=1))).crosslink is None
 
 

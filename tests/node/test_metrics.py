@@ -14,7 +14,7 @@ from p2p.topics import topics_of
 from tests.node.support import make_core
 
 ROOT = Path(__file__).parents[2]
-HISTOGRAMS = {"finality_seconds", "block_execution_seconds", "block_final"}
+HISTOGRAMS = {"message_step_seconds", "finality_seconds", "block_execution_seconds", "block_final"}
 
 
 class Own:

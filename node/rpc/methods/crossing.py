@@ -18,6 +18,7 @@ from primitives.receipts import BUNDLE_RECEIPTS_MAX, CrossShardReceipt
 from shard.contracts import CLOSED, OUTBOX, OUTBOX_CONTRACT
 from shard.engine.interface import Log
 from shard.system import receipt_of_log
+from shard.transactions import decode_transaction
 from shard.transactions.model import FLOOR_TOKEN_GAS, NONZERO_BYTE_TOKENS, TRANSACTION_GAS
 from shard.views import OutgoingReceipt, ReceiptView
 
@@ -34,9 +35,15 @@ async def _time_of(shard: ShardBackend, block_hash: bytes) -> str | None:
     return None if header is None else hex(header.timestamp)
 
 
-def _delivery(delivered: ReceiptView, destination: ShardBackend) -> Json:
+def _moment(at_ms: int | None) -> Json | None:
+    """A time by this node's clock, in seconds like a block's and in milliseconds."""
+    return None if at_ms is None else {"timestamp": hex(at_ms // 1000), "timestampMs": hex(at_ms)}
+
+
+def _delivery(context: Context, delivered: ReceiptView, shard: int, destination: ShardBackend) -> Json:
     transaction = delivered.transaction
     return {
+        "final": _moment(context.backend.final_at(shard, transaction.block_number)),
         "block": ref(BlockRef(transaction.block_number, transaction.block_hash)),
         "timestamp": hex(transaction.timestamp),
         "transactionHash": data(transaction.hash),
@@ -66,11 +73,12 @@ async def _life(context: Context, receipt: OutgoingReceipt, sent_at: str | None)
     delivery: Json | None = None
     outcome, returned = None, None
     if destination is not None and delivered is not None:
-        delivery = _delivery(delivered, destination)
+        delivery = _delivery(context, delivered, receipt.destination, destination)
         returned = await _returned(context, receipt, destination, delivered)
         outcome = "success" if delivered.status else "refunded" if returned else "failed"
     crosslink = None if crossing.crosslink is None or crossing.crosslink_timestamp is None else {
         "block": ref(crossing.crosslink), "timestamp": hex(crossing.crosslink_timestamp),
+        "final": _moment(context.backend.final_at(shard_count, crossing.crosslink.number)),
     }  # fmt: skip
     return {
         "id": data(receipt.id),
@@ -87,14 +95,16 @@ async def _life(context: Context, receipt: OutgoingReceipt, sent_at: str | None)
         "fee": quantity(receipt.fee),
         "refundTo": data(receipt.refund_to),
         "data": data(receipt.data),
+        "queued": _moment(context.backend.queued_at(receipt.transaction_hash)),
         "sent": {
+            "final": _moment(context.backend.final_at(receipt.source, receipt.block_number)),
             "block": ref(BlockRef(receipt.block_number, receipt.block_hash)),
             "timestamp": sent_at,
             "transactionHash": data(receipt.transaction_hash),
             "finalized": crosslink is not None,
         },
         "crosslink": crosslink,
-        "bundle": None if crossing.bundle_timestamp is None else {"timestamp": hex(crossing.bundle_timestamp)},
+        "bundle": _moment(crossing.bundle_ms),
         "delivery": delivery,
         "returned": returned,
         "callback": callback_of(receipt, delivery, returned),
@@ -134,6 +144,15 @@ async def _crossing_here(context: Context, wanted: bytes) -> dict[str, Any] | No
             sent_at = await _time_of(shard, sent[0].block_hash)
             lives = [await _life(context, receipt, sent_at) for receipt in sent[:CROSSINGS_PER_TRANSACTION_MAX]]
             return {"transactionHash": data(wanted), "receipts": lives}
+    return await _waiting(context, shards, wanted)
+
+
+async def _waiting(context: Context, shards: list[ShardBackend], wanted: bytes) -> dict[str, Any] | None:
+    """A transaction that calls Outbox and is in no block yet: it has sent nothing so far."""
+    for shard in shards:
+        pooled = await shard.pooled_transaction(wanted)
+        if pooled is not None and decode_transaction(pooled.raw).to == OUTBOX:
+            return {"transactionHash": data(wanted), "queued": _moment(context.backend.queued_at(wanted)), "receipts": []}
     return None
 
 

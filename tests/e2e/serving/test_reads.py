@@ -129,6 +129,13 @@ def test_a_message_is_followed_from_the_call_that_sends_it_to_its_delivery(clust
     assert client.call("shard_getCrossShardTransaction", life["id"])["receipts"] == [life]
     times = [int(life[step]["timestamp"], 16) for step in ("sent", "crosslink", "bundle", "delivery")]
     assert times[0] - 60 < time.time() < times[-1] + 600
+    seen = [life["queued"], life["sent"]["final"], life["crosslink"]["final"], life["bundle"], life["delivery"]["final"]]
+    moments = [int(moment["timestampMs"], 16) for moment in seen]
+    assert moments == sorted(moments)
+    assert moments[0] < moments[1] < moments[2] <= moments[3] < moments[4] < 1000 * time.time() + 1000
+    steps = [key for key in cluster.scrape() if key[0] == "shardnet_message_step_seconds_count"]
+    measured = {dict(labels)["step"] for name, labels in steps if cluster.scrape()[name, labels] > 0}
+    assert measured == {"included", "shard_final", "crosslinked", "beacon_final", "bundle", "delivered"}
     channel = client.call("shard_getPendingReceipts", "0x0", "0x1")
     assert int(life["nonce"], 16) < int(channel["delivered"], 16) <= int(channel["crosslinked"], 16)
     other = cluster.client(1, 1)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.core.channels import ARRIVALS_MAX, PENDING_BUNDLES_MAX, InboundChannel
+from node.core.channels import PENDING_BUNDLES_MAX, InboundChannel
 from primitives.errors import Fault, InvalidReceipts, ReceiptsReason
 from primitives.receipts import EMPTY_CHANNEL, Bundle, ChannelTotals, CrossShardReceipt
 
@@ -40,26 +40,15 @@ def test_a_pushed_page_counts_once_its_end_is_recorded() -> None:
     assert inbound.held_since_ms == 5
 
 
-def test_when_a_page_was_proven_is_remembered_past_its_delivery() -> None:
+def test_a_page_is_news_once_it_is_proven() -> None:
     inbound = channel()
     inbound.offer(page(0, 3), 1)
-    assert inbound.arrived_ms(0) is None
+    assert inbound.news == []
     inbound.advance_target(totals(3), 5)
     inbound.advance_base(totals(3))
     inbound.advance_target(totals(4), 6)
     inbound.offer(page(3, 4), 7)
-    assert [inbound.arrived_ms(nonce) for nonce in (0, 2, 3, 4)] == [5, 5, 7, None]
-
-
-def test_only_so_many_arrivals_are_remembered() -> None:
-    inbound, before = channel(), EMPTY_CHANNEL
-    for nonce in range(ARRIVALS_MAX + 1):
-        after = before.add([receipt(nonce)], BASE)
-        inbound.advance_target(after, nonce)
-        assert inbound.offer(Bundle(0, 1, nonce, before.accumulator, (receipt(nonce),)), nonce)
-        inbound.advance_base(after)
-        before = after
-    assert [inbound.arrived_ms(nonce) for nonce in (0, 1, ARRIVALS_MAX)] == [None, 1, ARRIVALS_MAX]
+    assert inbound.news == [(0, 3), (3, 4)]
 
 
 def test_missing_pages_are_asked_for_newest_first() -> None:

@@ -103,6 +103,7 @@ class FakeShard:
         self.pool = PoolCounts(3, 1)
         self.word = bytes(31) + b"\x38"
         self.outgoing: dict[bytes, OutgoingReceipt] = {}
+        self.pooled = {decode_transaction(POOLED).hash: PooledTransaction(POOLED, ALICE)}
         for number in range(11):
             view = header(number, 500_000 if number == 5 else 0)
             self.blocks.append(BlockView(view.hash(), view.encode(), 700, self._transactions(view) if number == 5 else ()))
@@ -159,7 +160,7 @@ class FakeShard:
         return self.receipts[hash].transaction if hash in self.receipts else None
 
     async def pooled_transaction(self, hash) -> PooledTransaction | None:
-        return PooledTransaction(POOLED, ALICE) if hash == decode_transaction(POOLED).hash else None
+        return self.pooled.get(hash)
 
     async def receipt(self, hash) -> ReceiptView | None:
         await self._ask()
@@ -375,8 +376,10 @@ class FakeNode:
         self.problems: list[str] = []
         self.beacon = FakeBeacon()
         self.channels = FakeChannels()
-        self.proof: bytes | Exception | None = b"\x01\x02"
-        self.crossed = Crossing(BlockRef(3, b"\x0c" * 32), GENESIS_TIME + 7, GENESIS_TIME + 6)
+        self.proof: bytes | None = b"\x01\x02"
+        self.crossed = Crossing(BlockRef(3, b"\x0c" * 32), GENESIS_TIME + 7, 1000 * (GENESIS_TIME + 6) + 250)
+        self.final, self.queued = {}, {}
+        self.final_at, self.queued_at = lambda *block: self.final.get(block), lambda hash: self.queued.get(hash)
 
     def shard(self, shard) -> FakeShard | None:
         return self.shards[shard]
@@ -396,8 +399,6 @@ class FakeNode:
         return SupplyTerms(BlockRef(12, b"\x0b" * 32), crosslinks, (60, 39), ((0, 1, 1),), 10, 0, 0, 0, 112, 0, 2)
 
     async def receipt_proof(self, receipt) -> bytes | None:
-        if isinstance(self.proof, Exception):
-            raise self.proof
         return self.proof
 
     async def crossing(self, receipt) -> Crossing:

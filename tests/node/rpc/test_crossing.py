@@ -7,12 +7,14 @@ import pytest
 from eth_abi import decode as abi_decode
 
 from node.rpc import limits
+from node.rpc.backend import PooledTransaction
 from primitives.callbacks import Outcome
 from primitives.receipts import CrossShardReceipt, ReceiptKind
 from shard.contracts import CLOSED, OUTBOX, OUTBOX_CONTRACT
 from shard.system import sent_log
+from shard.transactions import decode_transaction
 from shard.views import LogView, OutgoingReceipt, big
-from tests.node.rpc.fake import BASE_FEE, CHAIN_ID, GENESIS, GENESIS_TIME, RECEIPT, RECEIPT_ID, Client
+from tests.node.rpc.fake import ALICE, BASE_FEE, CHAIN_ID, DYNAMIC, GENESIS, GENESIS_TIME, RECEIPT, RECEIPT_ID, Client, sign
 
 TRANSACTION = b"\x55" * 32
 REFUND = CrossShardReceipt(0, 1, 9, ReceiptKind.CREDIT, bytes(OUTBOX), RECEIPT.sender, 800, 0, 0, bytes(20), b"")
@@ -47,19 +49,42 @@ async def test_the_life_of_a_credit(client):
     life = by_id["receipts"][0]
     assert (life["state"], life["outcome"], life["returned"]) == ("delivered", "success", None)
     assert life["sent"]["timestamp"] == hex(GENESIS_TIME + 4)
-    assert life["crosslink"] == {"block": {"number": "0x3", "hash": "0x" + "0c" * 32}, "timestamp": hex(GENESIS_TIME + 7)}
-    assert life["bundle"] == {"timestamp": hex(GENESIS_TIME + 6)}
+    assert life["crosslink"] == {"block": {"number": "0x3", "hash": "0x" + "0c" * 32}, "timestamp": hex(GENESIS_TIME + 7), "final": None}
+    assert life["bundle"] == {"timestamp": hex(GENESIS_TIME + 6), "timestampMs": hex(1000 * (GENESIS_TIME + 6) + 250)}
     delivery = life["delivery"]
     assert (delivery["block"]["number"], delivery["status"], delivery["finalized"]) == ("0x5", "0x1", True)
     assert (delivery["timestamp"], delivery["gasUsed"]) == (hex(GENESIS_TIME + 5), "0x5208")
     assert await client.result("shard_getCrossShardTransaction", "0x" + "00" * 32) is None
 
 
+async def test_moments_that_the_node_saw_are_told_by_its_clock(client):
+    node, ms = client.node, 1000 * GENESIS_TIME
+    life = await life_of(client)
+    assert (life["queued"], life["sent"]["final"], life["crosslink"]["final"], life["delivery"]["final"]) == (None, None, None, None)
+    node.queued[TRANSACTION] = ms + 3_100
+    node.final |= {(1, 4): ms + 4_200, (2, 3): ms + 7_300, (0, 5): ms + 9_400}
+    life = await life_of(client)
+    moments = [life["queued"], life["sent"]["final"], life["crosslink"]["final"], life["delivery"]["final"]]
+    assert [int(moment["timestampMs"], 16) - ms for moment in moments] == [3_100, 4_200, 7_300, 9_400]
+    assert [int(moment["timestamp"], 16) - GENESIS_TIME for moment in moments] == [3, 4, 7, 9]
+
+
+async def test_a_transaction_that_waits_has_sent_nothing_so_far(client):
+    waiting, other = (sign(nonce=5, gas=300_000, to=to, **DYNAMIC) for to in (OUTBOX, bytes([0x22]) * 20))
+    hashes = [decode_transaction(raw).hash for raw in (waiting, other)]
+    client.shard.pooled = {hash: PooledTransaction(raw, ALICE) for hash, raw in zip(hashes, (waiting, other), strict=True)}
+    client.node.queued[hashes[0]] = 1000 * GENESIS_TIME
+    told = await client.result("shard_getCrossShardTransaction", "0x" + hashes[0].hex())
+    queued = {"timestamp": hex(GENESIS_TIME), "timestampMs": hex(1000 * GENESIS_TIME)}
+    assert told == {"transactionHash": "0x" + hashes[0].hex(), "queued": queued, "receipts": []}
+    assert await client.result("shard_getCrossShardTransaction", "0x" + hashes[1].hex()) is None
+
+
 async def test_what_has_not_happened_is_null(client):
     del client.shard.receipts[RECEIPT_ID]
     life = await life_of(client)
     assert (life["state"], life["outcome"], life["delivery"], life["returned"]) == ("crosslinked", None, None, None)
-    client.node.crossed = replace(client.node.crossed, crosslink=None, crosslink_timestamp=None, bundle_timestamp=None)
+    client.node.crossed = replace(client.node.crossed, crosslink=None, crosslink_timestamp=None, bundle_ms=None)
     life = await life_of(client)
     assert (life["state"], life["crosslink"], life["bundle"], life["sent"]["finalized"]) == ("sent", None, None, False)
 

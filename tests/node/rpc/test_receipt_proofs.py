@@ -33,7 +33,10 @@ async def test_what_is_not_final_or_not_known_has_no_proof(client):
 
 
 async def test_a_proof_that_would_be_too_large_is_refused_with_the_limit(client):
-    client.node.proof = InvalidProof(ProofReason.TOO_LARGE, "40000 ids, at most 32768")
+    async def refuse(receipt):
+        raise InvalidProof(ProofReason.TOO_LARGE, "40000 ids, at most 32768")
+
+    client.node.receipt_proof = refuse
     error = await client.error("shard_getReceiptProof", WANTED)
     assert error == (-32000, "no proof of this receipt: 40000 ids, at most 32768")
     assert client.observer.limits == ["receipt_proof_max"]
