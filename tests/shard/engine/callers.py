@@ -29,6 +29,11 @@ LEAVING = bytes.fromhex("73" + SINK.hex() + "ff")
 """SELFDESTRUCT: a contract that was there before keeps its code, and pays all it has to the SINK."""
 
 
+_AWAITED = OUTBOX_CONTRACT.methods["awaitedCallback"][0].hex()
+ASKING = bytes.fromhex("63" + _AWAITED + "60e01b5f52" + "600435600452" + "60205f60245f615a015afa" + "5f5101" + "5f5500")
+"""Keeps whether that call succeeded, and with it the first word of what Outbox says of its own callback: 1 where it awaits none."""
+
+
 def onward(shard: int, to: bytes, gas: int, callback_gas: int, refund_to: bytes) -> bytes:
     """A callback that calls another shard again, with a callback and all it has."""
     data = OUTBOX_CONTRACT.encode_call("sendWithCallback", shard, to, gas, callback_gas, refund_to, b"")

@@ -15,7 +15,7 @@ from shard.contracts import INBOX, OUTBOX, OUTBOX_CONTRACT
 from shard.engine.reference import messages
 from shard.engine.reference.delivery import _send_back
 from shard.views import CallRequest
-from tests.shard.engine.callers import BURNING, ENDLESS, LEAVING, RECORDING, REVERTING, SINK, caller, leaving_at_birth, onward
+from tests.shard.engine.callers import ASKING, BURNING, ENDLESS, LEAVING, RECORDING, REVERTING, SINK, caller, leaving_at_birth, onward
 from tests.shard.engine.support import GWEI, Shard, address
 
 REFUND_TO = b"\xfe" * 20
@@ -29,7 +29,7 @@ CALLEES = {
     SILENT: b"\xfe",
 }
 # On the source.
-RECORDER, REVERTER, SPINNER, BURNER, LEAVER, AGAIN, EVICTED = (bytes([0xB0 + i]) * 20 for i in range(7))
+RECORDER, REVERTER, SPINNER, BURNER, LEAVER, AGAIN, ASKER = (bytes([0xB0 + i]) * 20 for i in range(7))
 GAS, CALLBACK_GAS, AMOUNT = 100_000, 300_000, 1000
 FEE, ESCROW = 2 * GAS * GWEI, 2 * CALLBACK_GAS * GWEI
 CALLERS = {
@@ -38,6 +38,7 @@ CALLERS = {
     SPINNER: caller(ENDLESS),
     BURNER: caller(BURNING),
     LEAVER: caller(LEAVING),
+    ASKER: caller(ASKING),
     AGAIN: caller(onward(1, ANSWERING, 30_000, 25_000, REFUND_TO)),
 }
 
@@ -277,6 +278,12 @@ def test_the_price_is_the_base_fee_at_most_what_is_in_escrow_and_at_least_an_eig
     if not price:
         assert (outcome.gas_used, outcome.logs) == (21_000, (callbacks.failed_log(identity(receipt)),))
         assert failed(crossing.source, receipt) == Outcome.decode(back.data, 1024).digest()
+
+
+def test_a_callback_is_awaited_no_more_when_it_runs(crossing):
+    receipt, _, outcome, _ = crossing.there_and_back(sender=ASKER)
+    assert (outcome.status, word(crossing.source, ASKER, 0)) == (1, 1)
+    assert awaited(crossing.source, receipt) is None
 
 
 # -- what a corrupted destination may write
