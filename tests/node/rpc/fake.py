@@ -34,6 +34,7 @@ from shard.views import (
     TransactionView,
     big,
 )
+from tests.node.rpc.fake_connection import FakeConnection
 
 CHAIN_ID = 735_700
 KEY = Account.from_key(b"\x11" * 32)
@@ -409,27 +410,6 @@ class FakeNode:
 
     def health(self) -> list[str]:
         return self.problems
-
-
-class FakeConnection:
-    def __init__(self, default_path: str) -> None:
-        self.default_path = default_path
-        self.aborted = False
-
-    def request_began(self) -> None:
-        pass
-
-    def answer_begins(self) -> None:
-        pass
-
-    async def end_answers(self) -> None:
-        pass
-
-    def request_ended(self) -> None:
-        pass
-
-    def abort(self) -> None:
-        self.aborted = True
 
 
 @dataclass
