@@ -38,6 +38,8 @@ class LogView(msgspec.Struct, frozen=True):
     transaction_index: int
     log_index: int
     """Position in the block."""
+    block_timestamp: int
+    """Seconds since 1970."""
 
 
 class TransactionView(msgspec.Struct, frozen=True):

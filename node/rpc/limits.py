@@ -65,6 +65,8 @@ LOGS_TOPICS_MAX = 1000
 TOPIC_POSITIONS_MAX = 4
 FEE_HISTORY_BLOCKS_MAX = 1024
 FEE_HISTORY_PERCENTILES_MAX = 100
+STORAGE_VALUES_MAX = 1024
+"""Storage keys of one eth_getStorageValues, all accounts together."""
 PROOF_SLOTS_MAX = 1024
 """Storage keys of one eth_getProof."""
 ACCESS_LIST_ENTRIES_MAX = 10_000

@@ -122,6 +122,7 @@ def render_log(log: LogView) -> Json:
         "data": data(log.data),
         "blockNumber": hex(log.block_number),
         "blockHash": data(log.block_hash),
+        "blockTimestamp": hex(log.block_timestamp),
         "transactionHash": data(log.transaction_hash),
         "transactionIndex": hex(log.transaction_index),
         "logIndex": hex(log.log_index),

@@ -257,9 +257,9 @@ def _transaction_view(block: StoredBlock, index: int, transaction: StoredTransac
 
 
 def _log_views(block: StoredBlock, index: int, transaction: StoredTransaction) -> tuple[LogView, ...]:
-    number, block_hash = block.result.number, block.result.hash
+    number, block_hash, timestamp = block.result.number, block.result.hash, block.result.timestamp
     return tuple(
-        LogView(log.address, log.topics, log.data, number, block_hash, transaction.hash, index, transaction.first_log + position)
+        LogView(log.address, log.topics, log.data, number, block_hash, transaction.hash, index, transaction.first_log + position, timestamp)
         for position, log in enumerate(transaction.logs)
     )
 

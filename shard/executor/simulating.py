@@ -99,11 +99,12 @@ def _told(header: ShardHeader, block_hash: bytes, result: SimulatedResult) -> Si
     size = len(encode_list(encoded + raws + encode_list(b"") + encode_list(b"")))
     calls, first_log = [], 0
     for index, ((outcome, most, logs), transaction) in enumerate(zip(result.calls, result.transactions, strict=True)):
-        views = tuple(_log(log, header.number, block_hash, transaction.hash, index, first_log + i) for i, log in enumerate(logs))
+        views = tuple(_log(log, header, block_hash, transaction.hash, index, first_log + i) for i, log in enumerate(logs))
         first_log += len(logs)
         calls.append(SimulatedCall(outcome, most, views))
     return SimulatedBlock(block_hash, encoded, size, result.transactions, tuple(calls))
 
 
-def _log(log: Log, number: int, block_hash: bytes, transaction_hash: bytes, index: int, position: int) -> LogView:
-    return LogView(log.address, log.topics, log.data, number, block_hash, transaction_hash, index, position)
+def _log(log: Log, header: ShardHeader, block_hash: bytes, transaction_hash: bytes, index: int, position: int) -> LogView:
+    place = (header.number, block_hash, transaction_hash, index, position, header.timestamp)
+    return LogView(log.address, log.topics, log.data, *place)

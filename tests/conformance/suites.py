@@ -7,6 +7,7 @@ from functools import cache
 
 from tests.conformance import curves, encodings, shuffling, state, transactions
 from tests.conformance.cases import Case
+from tests.conformance.rpc import exchanges
 
 SUITES: dict[str, tuple[Callable[[], list[Case]], int]] = {
     "eest_state_prague": (state.cases, 743),
@@ -17,6 +18,7 @@ SUITES: dict[str, tuple[Callable[[], list[Case]], int]] = {
     "consensus_bls": (curves.consensus_cases, 9),
     "consensus_shuffling": (shuffling.cases, 7),
     "noble_bls": (curves.noble_cases, 569),
+    "execution_apis": (exchanges.cases, 135),
 }
 
 

@@ -82,6 +82,11 @@ async def gas_price(context: Context, arguments: list[object]) -> object:
     return hex(context.shard().heads().next_base_fee + tip)
 
 
+async def base_fee(context: Context, arguments: list[object]) -> object:
+    """eth_baseFee: of the next block, wei a gas."""
+    return hex(context.shard().heads().next_base_fee)
+
+
 async def max_priority_fee_per_gas(context: Context, arguments: list[object]) -> object:
     """eth_maxPriorityFeePerGas: the suggested tip."""
     return hex(await _suggested_tip(context))
@@ -158,6 +163,7 @@ METHODS = {
     "eth_estimateGas": Method(estimate_gas, 1, 2),
     "eth_createAccessList": Method(create_access_list, 1, 2),
     "eth_gasPrice": Method(gas_price),
+    "eth_baseFee": Method(base_fee),
     "eth_maxPriorityFeePerGas": Method(max_priority_fee_per_gas),
     "eth_blobBaseFee": Method(blob_base_fee),
     "eth_feeHistory": Method(fee_history, 2, 1),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from node.rpc.errors import RpcError, header_not_found
-from node.rpc.forms import data, parse_address, parse_block, parse_slot, quantity
+from node.rpc.errors import RpcError, header_not_found, invalid_params
+from node.rpc.forms import data, kind_of, parse_address, parse_block, parse_slot, quantity
+from node.rpc.limits import STORAGE_VALUES_MAX
 from node.rpc.methods.context import Context, Method
 from shard.views import BlockSelector
 
@@ -31,6 +32,13 @@ async def syncing(context: Context, arguments: list[object]) -> object:
         "currentBlock": hex(current),
         "highestBlock": hex(max(current, recorded)),
     }
+
+
+async def capabilities(context: Context, arguments: list[object]) -> object:
+    """eth_capabilities: a node keeps all there is of a shard that it hosts, from genesis on."""
+    latest, everything = context.shard().heads().latest, {"disabled": False, "oldestBlock": "0x0"}
+    head = {"number": hex(latest.number), "hash": data(latest.hash)}
+    return {"head": head} | dict.fromkeys(("state", "tx", "logs", "receipts", "blocks", "stateproofs"), everything)
 
 
 async def accounts(context: Context, arguments: list[object]) -> object:
@@ -95,13 +103,49 @@ async def get_storage_at(context: Context, arguments: list[object]) -> object:
     return data(value)
 
 
+def _slots_by_address(value: object) -> dict[bytes, list[int]]:
+    where = "argument 0"
+    if not isinstance(value, dict):
+        raise invalid_params(f"invalid {where}: want an object of addresses, each with an array of storage keys, this is {kind_of(value)}")
+    wanted: dict[bytes, list[int]] = {}
+    count = 0
+    for key, slots in value.items():
+        address = parse_address(key, f"{where}, key")
+        if not isinstance(slots, list):
+            raise invalid_params(f"invalid {where}, field {data(address)}: want an array of storage keys, this is {kind_of(slots)}")
+        count += len(slots)
+        if count > STORAGE_VALUES_MAX:
+            raise invalid_params(f"too many slots (max {STORAGE_VALUES_MAX})")
+        wanted[address] = [parse_slot(slot, f"{where}, field {data(address)}[{i}]") for i, slot in enumerate(slots)]
+    if not count:
+        raise invalid_params("empty request")
+    return wanted
+
+
+async def get_storage_values(context: Context, arguments: list[object]) -> object:
+    """eth_getStorageValues: many words of many accounts, all at one block."""
+    wanted, shard = _slots_by_address(arguments[0]), context.shard()
+    header = await shard.header(parse_block(arguments[1], "argument 1"))
+    if header is None:
+        raise header_not_found()
+    found: dict[str, list[str]] = {}
+    for address, slots in wanted.items():
+        words = [await shard.storage(address, slot, header.number) for slot in slots]
+        if None in words:
+            raise header_not_found()
+        found[data(address)] = [data(word) for word in words if word is not None]
+    return found
+
+
 METHODS = {
     "eth_chainId": Method(chain_id),
     "eth_blockNumber": Method(block_number),
     "eth_syncing": Method(syncing),
     "eth_accounts": Method(accounts),
+    "eth_capabilities": Method(capabilities),
     "eth_getBalance": Method(get_balance, 1, 1, get_many_balances),
     "eth_getTransactionCount": Method(get_transaction_count, 1, 1),
     "eth_getCode": Method(get_code, 1, 1),
     "eth_getStorageAt": Method(get_storage_at, 2, 1),
+    "eth_getStorageValues": Method(get_storage_values, 1, 1),
 }

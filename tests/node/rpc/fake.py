@@ -123,7 +123,8 @@ class FakeShard:
 
     @staticmethod
     def _receipt(transaction: TransactionView) -> ReceiptView:
-        log = LogView(CONTRACT, (TOPIC,), b"\x01", transaction.block_number, transaction.block_hash, transaction.hash, transaction.index, 0)
+        place = (transaction.block_number, transaction.block_hash, transaction.hash, transaction.index, 0, transaction.timestamp)
+        log = LogView(CONTRACT, (TOPIC,), b"\x01", *place)
         creates = transaction.raw == SIGNED["creation"]
         to = None if creates else b"\x22" * 20
         return ReceiptView(transaction, 1, 21_000, 42_000, big(BASE_FEE), bytes(256), (log,), to, CONTRACT if creates else None)

@@ -103,7 +103,7 @@ async def test_at_most_so_many_messages_of_one_transaction(client):
 def deliver_with(client, status, *logs):
     delivered = client.shard.receipts[RECEIPT_ID]
     views = tuple(
-        LogView(log.address, log.topics, log.data, 5, delivered.transaction.block_hash, RECEIPT_ID, 0, i) for i, log in enumerate(logs)
+        LogView(log.address, log.topics, log.data, 5, delivered.transaction.block_hash, RECEIPT_ID, 0, i, 7) for i, log in enumerate(logs)
     )
     client.shard.receipts[RECEIPT_ID] = msgspec.structs.replace(delivered, status=status, logs=views)
 

@@ -37,7 +37,7 @@ class Turns(trio.abc.Instrument):
 
 
 def log(place: int, size: int = 1) -> LogView:
-    return LogView(CONTRACT, (TOPIC,), bytes(size), 5, b"\x05" * 32, b"\x0a" * 32, 0, place)
+    return LogView(CONTRACT, (TOPIC,), bytes(size), 5, b"\x05" * 32, b"\x0a" * 32, 0, place, 7)
 
 
 async def test_logs_as_json():

@@ -1,50 +1,10 @@
 """Results against the schemas of the Ethereum execution API specification (tests/vectors/execution-apis)."""
 
-import re
-from pathlib import Path
-
 import pytest
-import yaml
 
 from shard.transactions import decode_transaction
+from tests.conformance.rpc.schema import problems
 from tests.node.rpc.fake import ALICE, SIGNED, Client
-
-FOLDER = Path(__file__).parents[2] / "vectors" / "execution-apis"
-SCHEMAS = {name: schema for file in sorted(FOLDER.glob("*.yaml")) for name, schema in yaml.safe_load(file.read_text()).items()}
-TYPES = {"string": str, "array": list, "object": dict, "boolean": bool, "null": type(None), "number": (int, float)}
-
-
-def problems(value, schema: dict, where: str = "$") -> list[str]:
-    """What of the part of JSON Schema that the specification uses does not hold."""
-    if "$ref" in schema:
-        return problems(value, SCHEMAS[schema["$ref"].rpartition("/")[2]], where)
-    found = []
-    if "type" in schema and not isinstance(value, TYPES[schema["type"]]):
-        return [f"{where}: {value!r} is no {schema['type']}"]
-    if "pattern" in schema and isinstance(value, str) and not re.search(schema["pattern"], value):
-        found.append(f"{where}: {value!r} is not {schema['pattern']}")
-    if "enum" in schema and value not in schema["enum"]:
-        found.append(f"{where}: {value!r} is none of {schema['enum']}")
-    for part in schema.get("allOf", []):
-        found += problems(value, part, where)
-    for keyword in ("oneOf", "anyOf"):
-        if keyword in schema:
-            tried = [problems(value, option, where) for option in schema[keyword]]
-            matching = sum(not t for t in tried)
-            if not matching or (keyword == "oneOf" and matching > 1):
-                found.append(f"{where}: {matching} of {keyword} match: {tried}")
-    if isinstance(value, list) and "items" in schema:
-        for i, item in enumerate(value):
-            found += problems(item, schema["items"], f"{where}[{i}]")
-    if isinstance(value, dict):
-        properties = schema.get("properties", {})
-        found += [f"{where}: no {name}" for name in schema.get("required", []) if name not in value]
-        if schema.get("additionalProperties") is False:
-            found += [f"{where}: {name} is unknown" for name in value if name not in properties]
-        for name, part in properties.items():
-            if name in value:
-                found += problems(value[name], part, f"{where}.{name}")
-    return found
 
 
 def ref(name: str) -> dict:

@@ -117,7 +117,7 @@ async def test_too_much_or_too_long_or_on_nothing() -> None:
 
 async def test_the_answer() -> None:
     client = Client()
-    log = LogView(CONTRACT, (b"\x07" * 32,), b"\x01", 11, BASE.hash(), b"\x05" * 32, 0, 0)
+    log = LogView(CONTRACT, (b"\x07" * 32,), b"\x01", 11, BASE.hash(), b"\x05" * 32, 0, 0, 9)
     transaction = SimulatedTransaction(b"\x05" * 32, 2, ALICE, CONTRACT, 3, 50_000, b"\x09", b"\x01", b"\x08", b"\x02", b"\x03", (), ())
     calls = (
         SimulatedCall(CallOutcome(True, b"\x2a", 21_000, ""), 26_000, (log,)),

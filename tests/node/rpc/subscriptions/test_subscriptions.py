@@ -19,7 +19,7 @@ pytestmark = pytest.mark.network
 
 
 def log(address: bytes = CONTRACT, *topics: bytes, data: bytes = b"\x01") -> LogView:
-    return LogView(address, topics, data, 0, b"", b"\x0a" * 32, 0, 0)
+    return LogView(address, topics, data, 0, b"", b"\x0a" * 32, 0, 0, 0)
 
 
 async def settled() -> None:
