@@ -38,7 +38,8 @@ ANSWER_SECONDS_MAX = 10.0
 SLOW = frozenset({
     "debug_traceBlockByHash", "debug_traceBlockByNumber", "debug_traceCall", "debug_traceTransaction", "eth_call", "eth_createAccessList",
     "eth_estimateGas", "eth_feeHistory", "eth_getLogs", "eth_getProof",
-    "eth_simulateV1",
+    "eth_simulateV1", "ots_getContractCreator", "ots_getInternalOperations", "ots_getTransactionBySenderAndNonce",
+    "ots_getTransactionError", "ots_searchTransactionsAfter", "ots_searchTransactionsBefore", "ots_traceTransaction",
 })  # fmt: skip
 """Methods that may take a peer long; one that did not answer in time is the last that works on them."""
 MESSAGE_CHARACTERS_MAX = 4096

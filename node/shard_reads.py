@@ -28,6 +28,7 @@ from shard.views import (
     LogView,
     OutgoingReceipt,
     ReceiptView,
+    SearchPage,
     TraceConfig,
     TransactionView,
     small,
@@ -146,6 +147,18 @@ class ShardReads:
     async def estimate_gas(self, request: CallRequest, selector: BlockSelector) -> Estimate | None:
         """See `ShardBackend`."""
         return await self._link.estimate_gas(self._resolve(selector), request)
+
+    async def search(self, address: bytes, height: int, count: int, *, before: bool) -> SearchPage:
+        """See `ShardBackend`."""
+        return await self._link.search(address, height, count, before=before)
+
+    async def sent_by(self, address: bytes, nonce: int) -> bytes | None:
+        """See `ShardBackend`."""
+        return await self._link.sent_by(address, nonce)
+
+    async def creator(self, address: bytes) -> tuple[bytes, bytes] | None:
+        """See `ShardBackend`."""
+        return await self._link.creator(address)
 
     async def simulate(
         self, blocks: Sequence[BlockToSimulate], selector: BlockSelector, validation: bool, transfers: bool

@@ -224,6 +224,15 @@ class LogFilter(msgspec.Struct, frozen=True):
     """By position: any of these; None or empty: any at all."""
 
 
+class SearchPage(msgspec.Struct, frozen=True):
+    """Transactions that an account is party to: it sent them, was called or made by them, or logged in them."""
+
+    receipts: tuple[ReceiptView, ...]
+    """In the direction of the search, whole blocks."""
+    is_last: bool
+    """There are none beyond these."""
+
+
 class BalancePage(msgspec.Struct, frozen=True):
     """A part of the walk over all accounts of one block."""
 

@@ -39,6 +39,7 @@ from shard.views import (
     OutgoingPath,
     OutgoingReceipt,
     ReceiptView,
+    SearchPage,
     TraceConfig,
     TransactionView,
     big,
@@ -229,6 +230,21 @@ class Executor(ABC):
         """See `Simulator.estimate_gas`; raises InvalidTransaction."""
         estimate: Estimate = await self._ask("estimate_gas", to_selector(selector), request)
         return estimate
+
+    async def search(self, address: bytes, height: int, count: int, *, before: bool) -> SearchPage:
+        """See `History.search`."""
+        page: SearchPage = await self._ask("search", address, height, count, before)
+        return page
+
+    async def sent_by(self, address: bytes, nonce: int) -> bytes | None:
+        """See `History.sent_by`."""
+        found: bytes | None = await self._ask("sent_by", address, nonce)
+        return found
+
+    async def creator(self, address: bytes) -> tuple[bytes, bytes] | None:
+        """See `History.creator`."""
+        found: tuple[bytes, bytes] | None = await self._ask("creator", address)
+        return found
 
     async def simulate(
         self, selector: BlockSelector, blocks: Sequence[BlockToSimulate], validation: bool, transfers: bool

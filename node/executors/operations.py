@@ -30,6 +30,7 @@ from shard.views import (
     OutgoingPath,
     OutgoingReceipt,
     ReceiptView,
+    SearchPage,
     TraceConfig,
     TransactionView,
 )
@@ -122,6 +123,9 @@ OPERATIONS = {
     "call": Operation(Lane.CALL, tuple[Selector, CallRequest], CallOutcome),
     "create_access_list": Operation(Lane.CALL, tuple[Selector, CallRequest], AccessOutcome),
     "estimate_gas": Operation(Lane.CALL, tuple[Selector, CallRequest], Estimate),
+    "search": Operation(Lane.CALL, tuple[bytes, int, int, bool], SearchPage),
+    "sent_by": Operation(Lane.CALL, tuple[bytes, int], bytes | None),
+    "creator": Operation(Lane.CALL, tuple[bytes], tuple[bytes, bytes] | None),
     "simulate": Operation(Lane.CALL, tuple[Selector, tuple[BlockToSimulate, ...], bool, bool], tuple[SimulatedBlock, ...]),
     "trace_call": Operation(Lane.CALL, tuple[Selector, CallRequest, TraceConfig], bytes),
     "trace_transaction": Operation(Lane.CALL, tuple[bytes, TraceConfig], bytes | None),

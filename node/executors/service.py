@@ -15,6 +15,7 @@ from shard.engine.reference import ReferenceEngine
 from shard.executor.audit import Auditor
 from shard.executor.context import BuildContext
 from shard.executor.executor import ShardExecutor
+from shard.executor.history import History
 from shard.executor.reads import ShardReader
 from shard.executor.schema import StateReader
 from shard.executor.simulating import Simulations
@@ -35,6 +36,7 @@ from shard.views import (
     LogFilter,
     LogView,
     OutgoingPath,
+    SearchPage,
     TraceConfig,
     small,
 )
@@ -57,6 +59,7 @@ class Service:
         self._simulator = Simulator(self._executor, self._reader)
         self._simulations = Simulations(self._executor, self._reader)
         self._tracing = Tracing(self._executor, self._reader, self._simulator)
+        self._history = History(self._executor, self._tracing)
         self._auditor = Auditor(self._executor, self._reader)
         self._gate = Gate(call_deadline_ms, time.monotonic)
         executor, reader = self._executor, self._reader
@@ -93,6 +96,9 @@ class Service:
             "call": self._call,
             "create_access_list": self._create_access_list,
             "estimate_gas": self._estimate_gas,
+            "search": self._search,
+            "sent_by": self._sent_by,
+            "creator": self._creator,
             "simulate": self._simulate,
             "trace_call": self._trace_call,
             "trace_transaction": self._trace_transaction,
@@ -186,6 +192,15 @@ class Service:
 
     def _estimate_gas(self, selector: Selector, request: CallRequest) -> Estimate:
         return self._simulator.estimate_gas(from_selector(selector), request, self._gate.meter())
+
+    def _search(self, address: bytes, height: int, count: int, before: bool) -> SearchPage:
+        return self._history.search(address, height, count, self._gate.meter(), before=before)
+
+    def _sent_by(self, address: bytes, nonce: int) -> bytes | None:
+        return self._history.sent_by(address, nonce, self._gate.meter())
+
+    def _creator(self, address: bytes) -> tuple[bytes, bytes] | None:
+        return self._history.creator(address, self._gate.meter())
 
     def _simulate(
         self, selector: Selector, blocks: tuple[BlockToSimulate, ...], validation: bool, transfers: bool

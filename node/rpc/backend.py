@@ -30,6 +30,7 @@ from shard.views import (
     LogView,
     OutgoingReceipt,
     ReceiptView,
+    SearchPage,
     TraceConfig,
     TransactionView,
 )
@@ -278,6 +279,31 @@ class ShardBackend(Protocol):
 
         Raises:
             InvalidTransaction: as for `call`.
+            Interrupted: as for `call`.
+        """
+        ...
+
+    async def search(self, address: bytes, height: int, count: int, *, before: bool) -> SearchPage:
+        """Transactions that an account is party to, in blocks before or after a height, the nearest first.
+
+        Raises:
+            Interrupted: as for `call`.
+        """
+        ...
+
+    async def sent_by(self, address: bytes, nonce: int) -> bytes | None:
+        """Hash of the transaction that an account sent with a nonce.
+
+        Raises:
+            Interrupted: as for `call`.
+        """
+        ...
+
+    async def creator(self, address: bytes) -> tuple[bytes, bytes] | None:
+        """Hash of the transaction that made a contract, and the account that did in it.
+
+        Raises:
+            InvalidQuery: OVER_LIMIT.
             Interrupted: as for `call`.
         """
         ...

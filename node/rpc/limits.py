@@ -77,6 +77,8 @@ OVERRIDE_ENTRIES_MAX = 10_000
 """Accounts and storage words together in the state overrides of a call."""
 OVERRIDE_BYTES_MAX = 1024 * 1024
 """Code in the state overrides of a call, all accounts together."""
+OTS_PAGE_MAX = 100
+"""Transactions of one page of an ots_* method; of a search as many and the rest of their last block."""
 SIMULATED_BLOCKS_MAX = 256
 """Blocks of one eth_simulateV1, those between the ones asked for included; more are answered -38026."""
 SIMULATED_CALLS_MAX = 1000

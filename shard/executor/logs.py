@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from primitives.hashing import keccak256
+from shard.executor.index import EMITTER
 from shard.views import LogFilter, LogView
 
 
@@ -23,6 +24,11 @@ class Matcher:
         self._addresses = frozenset(wanted.addresses)
         self._topics = tuple(frozenset(choices or ()) for choices in wanted.topics)
         self._masks = [self._masks_of(choices) for choices in (self._addresses, *self._topics) if choices]
+
+    def constraints(self) -> list[tuple[int, frozenset[bytes]]]:
+        """What the index is to be asked, fewest values first; nothing where any log will do."""
+        found = [(EMITTER, self._addresses), *enumerate(self._topics)]
+        return sorted((constraint for constraint in found if constraint[1]), key=lambda constraint: len(constraint[1]))
 
     @staticmethod
     def _masks_of(choices: Iterable[bytes]) -> tuple[int, ...]:

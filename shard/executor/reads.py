@@ -8,9 +8,10 @@ from primitives.errors import InvalidQuery, QueryReason
 from primitives.headers import ShardHeader
 from shard.engine.interface import Meter
 from shard.executor.executor import ShardExecutor
+from shard.executor.index import places
 from shard.executor.logs import Matcher
 from shard.executor.rules import EMPTY_BLOOM
-from shard.executor.schema import StoredBlock, StoredOutgoing, StoredTransaction
+from shard.executor.schema import Place, StoredBlock, StoredOutgoing, StoredTransaction
 from shard.views import (
     AccountProof,
     AccountView,
@@ -26,7 +27,11 @@ from shard.views import (
 )
 
 LOG_BLOCKS_MAX = 10_000
-"""Blocks of one range of a log query."""
+"""Blocks of one range of a log query for any log at all."""
+INDEXED_BLOCKS_MAX = 100_000
+"""The same where addresses or topics are asked for."""
+UNINDEXED_BLOCKS_MAX = 16
+"""Of so few blocks the blooms are quicker than the index."""
 LOG_RESULTS_MAX = 10_000
 """Logs one query gives."""
 LOG_BYTES_MAX = 8 * 1024 * 1024
@@ -89,35 +94,35 @@ class ShardReader:
     def receipt(self, transaction_hash: bytes) -> ReceiptView | None:
         """What a transaction, or a delivered cross-shard receipt by its id, left."""
         found = self._locate(transaction_hash)
-        return None if found is None else _receipt_view(*found)
+        return None if found is None else receipt_view(*found)
 
     def block_receipts(self, selector: BlockSelector) -> tuple[ReceiptView, ...] | None:
         """What every transaction of a block left, in order."""
         block = self.resolve(selector)
         if block is None:
             return None
-        return tuple(_receipt_view(block, i, t) for i, t in enumerate(self._store.transactions(block.result.hash)))
+        return tuple(receipt_view(block, i, t) for i, t in enumerate(self._store.transactions(block.result.hash)))
 
     def logs(self, wanted: LogFilter, meter: Meter) -> tuple[LogView, ...]:
         """Logs that match, in chain order.
 
         Raises:
-            InvalidQuery: UNKNOWN_BLOCK, BAD_RANGE, BEYOND_HEAD, or OVER_LIMIT (`LOG_BLOCKS_MAX`, `LOG_RESULTS_MAX`, `LOG_BYTES_MAX`).
-            Interrupted: raised by `meter`, which is called at every block of the range and at every transaction that is read.
+            InvalidQuery: UNKNOWN_BLOCK, BAD_RANGE, BEYOND_HEAD, or OVER_LIMIT (`LOG_BLOCKS_MAX`, `INDEXED_BLOCKS_MAX`,
+                `LOG_RESULTS_MAX`, `LOG_BYTES_MAX`).
+            Interrupted: raised by `meter`, which is called as the range is looked through and at every transaction that is read.
         """
         matcher = Matcher(wanted)
         found: list[LogView] = []
         size = 0
-        for block in self._log_blocks(wanted, matcher, meter):
-            for i, transaction in enumerate(self._store.transactions(block.result.hash)):
-                meter()
-                matching = [log for log in _log_views(block, i, transaction) if matcher.matches(log)]
-                found += matching
-                size += sum(len(log.data) + sum(map(len, log.topics)) for log in matching)
-                if len(found) > LOG_RESULTS_MAX:
-                    raise InvalidQuery(QueryReason.OVER_LIMIT, f"query returned more than {LOG_RESULTS_MAX} results: narrow it")
-                if size > LOG_BYTES_MAX:
-                    raise InvalidQuery(QueryReason.OVER_LIMIT, f"query returned more than {LOG_BYTES_MAX} bytes of logs: narrow it")
+        for at, index, transaction in self._log_transactions(wanted, matcher, meter):
+            meter()
+            matching = [log for log in _log_views(at, index, transaction) if matcher.matches(log)]
+            found += matching
+            size += sum(len(log.data) + sum(map(len, log.topics)) for log in matching)
+            if len(found) > LOG_RESULTS_MAX:
+                raise InvalidQuery(QueryReason.OVER_LIMIT, f"query returned more than {LOG_RESULTS_MAX} results: narrow it")
+            if size > LOG_BYTES_MAX:
+                raise InvalidQuery(QueryReason.OVER_LIMIT, f"query returned more than {LOG_BYTES_MAX} bytes of logs: narrow it")
         return tuple(found)
 
     def block_logs(self, block_hash: bytes) -> tuple[LogView, ...]:
@@ -125,7 +130,8 @@ class ShardReader:
         block = self._store.block(block_hash)
         if block is None:
             return ()
-        return tuple(log for i, t in enumerate(self._store.transactions(block_hash)) for log in _log_views(block, i, t))
+        at = _place(block)
+        return tuple(log for i, t in enumerate(self._store.transactions(block_hash)) for log in _log_views(at, i, t))
 
     def account(self, selector: BlockSelector, address: bytes) -> AccountView | None:
         """An account at a block; None when the block is unknown. An account that does not exist is empty."""
@@ -218,26 +224,42 @@ class ShardReader:
         block, transaction = self._store.block(place[0]), self._store.transaction(*place)
         return None if block is None or transaction is None else (block, place[1], transaction)
 
-    def _log_blocks(self, wanted: LogFilter, matcher: Matcher, meter: Meter) -> Iterator[StoredBlock]:
+    def _log_transactions(
+        self, wanted: LogFilter, matcher: Matcher, meter: Meter
+    ) -> Iterator[tuple[Place, int, StoredTransaction]]:
+        """(block, index, transaction) of those that may hold a log that matches, in chain order."""
         if wanted.block_hash is not None:
             block = self.resolve(wanted.block_hash)
             if block is None:
                 raise InvalidQuery(QueryReason.UNKNOWN_BLOCK, "unknown block")
-            yield block
+            yield from self._all_of(_place(block))
             return
         first, last = self._height(wanted.first), self._height(wanted.last)
         if first > last:
             raise InvalidQuery(QueryReason.BAD_RANGE, "invalid block range params")
         if last > self._executor.latest.result.number:
             raise InvalidQuery(QueryReason.BEYOND_HEAD, "block range extends beyond current head block")
-        if last - first >= LOG_BLOCKS_MAX:
-            raise InvalidQuery(QueryReason.OVER_LIMIT, f"block range is over the limit of {LOG_BLOCKS_MAX} blocks: narrow it")
-        for _, block_hash, bloom in self._store.canonical_blooms(first, last):
-            meter()
-            if bloom and matcher.may_match(bloom):
-                block = self._store.block(block_hash)
-                if block is not None:
-                    yield block
+        constraints = matcher.constraints()
+        most = INDEXED_BLOCKS_MAX if constraints else LOG_BLOCKS_MAX
+        if last - first >= most:
+            raise InvalidQuery(QueryReason.OVER_LIMIT, f"block range is over the limit of {most} blocks: narrow it")
+        if not constraints or last - first < UNINDEXED_BLOCKS_MAX:
+            for at, bloom in self._store.canonical_blooms(first, last):
+                meter()
+                if bloom and matcher.may_match(bloom):
+                    yield from self._all_of(at)
+            return
+        for number, indexes in places(self._store.database, constraints, first, last, meter):
+            indexed = self._store.place(number)
+            if indexed is None:
+                continue
+            for index in indexes:
+                transaction = self._store.transaction(indexed.hash, index)
+                if transaction is not None:
+                    yield indexed, index, transaction
+
+    def _all_of(self, at: Place) -> Iterator[tuple[Place, int, StoredTransaction]]:
+        return ((at, index, transaction) for index, transaction in enumerate(self._store.transactions(at.hash)))
 
     def _height(self, selector: BlockSelector) -> int:
         if isinstance(selector, int):
@@ -256,15 +278,20 @@ def _transaction_view(block: StoredBlock, index: int, transaction: StoredTransac
     )  # fmt: skip
 
 
-def _log_views(block: StoredBlock, index: int, transaction: StoredTransaction) -> tuple[LogView, ...]:
-    number, block_hash, timestamp = block.result.number, block.result.hash, block.result.timestamp
+def _place(block: StoredBlock) -> Place:
+    return Place(block.result.number, block.result.hash, block.result.timestamp)
+
+
+def _log_views(place: Place, index: int, transaction: StoredTransaction) -> tuple[LogView, ...]:
+    number, block_hash, timestamp = place
     return tuple(
         LogView(log.address, log.topics, log.data, number, block_hash, transaction.hash, index, transaction.first_log + position, timestamp)
         for position, log in enumerate(transaction.logs)
     )
 
 
-def _receipt_view(block: StoredBlock, index: int, transaction: StoredTransaction) -> ReceiptView:
+def receipt_view(block: StoredBlock, index: int, transaction: StoredTransaction) -> ReceiptView:
+    """What a transaction of a block left, as it is told."""
     return ReceiptView(
         transaction=_transaction_view(block, index, transaction),
         status=transaction.status,
@@ -272,7 +299,7 @@ def _receipt_view(block: StoredBlock, index: int, transaction: StoredTransaction
         cumulative_gas_used=transaction.cumulative_gas_used,
         effective_gas_price=transaction.effective_gas_price,
         logs_bloom=transaction.logs_bloom or EMPTY_BLOOM,
-        logs=_log_views(block, index, transaction),
+        logs=_log_views(_place(block), index, transaction),
         to=transaction.to,
         contract_address=transaction.contract_address,
     )

@@ -6,14 +6,17 @@
 - `T hash index`: StoredTransaction
 - `O hash`: StoredOutgoing, a list: receipts the block sent
 - `W height hash`: empty: blocks of a height, until the losers are pruned
-- `N height`: canonical: hash, then the header's logs bloom unless it is empty
+- `N height`: canonical: hash, timestamp, then the header's logs bloom unless it is empty
 - `I transaction hash`: canonical: block hash, index; a delivered receipt's id is its transaction's hash
 - `C destination nonce`: canonical: StoredOutgoing, until the destination has taken it in
 - `P receipt id`: canonical: block hash, position in its O list
+- `X kind digest height`: canonical: places of transactions in the block of a height that an address or a topic is in (index.py)
 - `s key`: state: trie nodes and code by keccak
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import msgspec
 
@@ -22,7 +25,7 @@ from shard.database import Database
 from shard.results import BlockResult
 from shard.views import Big
 
-STORE_VERSION = 1
+STORE_VERSION = 2
 GENESIS_KEY = b"Mgenesis"
 LATEST_KEY = b"Mlatest"
 FINALIZED_KEY = b"Mfinalized"
@@ -49,6 +52,15 @@ class StoredBlock(msgspec.Struct, frozen=True, array_like=True):
     """Outgoing receipts by destination: [first nonce, end nonce)."""
     size: int
     """Bytes of the encoded block."""
+
+
+class Place(NamedTuple):
+    """A canonical block, as far as its logs tell of it."""
+
+    number: int
+    hash: bytes
+    timestamp: int
+    """Seconds since 1970."""
 
 
 class StoredLog(msgspec.Struct, frozen=True, array_like=True):
@@ -127,6 +139,16 @@ def parse_location(value: bytes) -> tuple[bytes, int]:
 def channel_key(destination: int, nonce: int) -> bytes:
     """A receipt on its way."""
     return b"C" + destination.to_bytes(4, "big") + nonce.to_bytes(8, "big")
+
+
+def place_value(hash: bytes, timestamp: int, bloom: bytes) -> bytes:
+    """Value of the N table; `bloom` may be left empty."""
+    return hash + timestamp.to_bytes(8, "big") + bloom
+
+
+def parse_place(number: int, value: bytes) -> tuple[Place, bytes]:
+    """(block, bloom) of an N value."""
+    return Place(number, value[:32], int.from_bytes(value[32:40], "big")), value[40:]
 
 
 class StateReader:

@@ -16,8 +16,9 @@ from primitives.genesis import Genesis
 from primitives.headers import ShardHeader
 from shard.database import Database, Item
 from shard.executor import schema
+from shard.executor.index import entries_of
 from shard.executor.rules import EMPTY_BLOOM
-from shard.executor.schema import StoredBlock, StoredGenesis, StoredOutgoing, StoredTransaction
+from shard.executor.schema import Place, StoredBlock, StoredGenesis, StoredOutgoing, StoredTransaction
 from shard.results import BlockResult, FinalizedBlock
 
 LOSERS_KEPT_HEIGHTS = 64
@@ -65,7 +66,7 @@ class BlockStore:
         """Makes a new store: block 0 is canonical and final."""
         items = [*_state_items(state), *_block_items(block, body, (), ())]
         items += [
-            (schema.height_key(0), block.result.hash),
+            (schema.height_key(0), schema.place_value(block.result.hash, block.result.timestamp, b"")),
             (schema.GENESIS_KEY, _encode(genesis)),
             (schema.LATEST_KEY, block.result.hash),
             (schema.FINALIZED_KEY, (0).to_bytes(8, "big")),
@@ -117,10 +118,15 @@ class BlockStore:
         value = self.database.get(schema.height_key(height))
         return None if value is None else value[:32]
 
-    def canonical_blooms(self, first: int, last: int) -> Iterator[tuple[int, bytes, bytes]]:
-        """(height, hash, logs bloom or empty) of the canonical blocks first .. last."""
+    def place(self, height: int) -> Place | None:
+        """The canonical block of a height."""
+        value = self.database.get(schema.height_key(height))
+        return None if value is None else schema.parse_place(height, value)[0]
+
+    def canonical_blooms(self, first: int, last: int) -> Iterator[tuple[Place, bytes]]:
+        """(block, logs bloom or empty) of the canonical blocks first .. last."""
         for key, value in self.database.iterate(schema.height_key(first), schema.height_key(last + 1)):
-            yield int.from_bytes(key[1:], "big"), value[:32], value[32:]
+            yield schema.parse_place(int.from_bytes(key[1:], "big"), value)
 
     def locate(self, transaction_hash: bytes) -> tuple[bytes, int] | None:
         """(block hash, index) of a canonical transaction."""
@@ -190,9 +196,11 @@ class BlockStore:
     def _canonical_items(self, block: StoredBlock) -> list[Item]:
         result = block.result
         bloom = ShardHeader.decode(result.header).logs_bloom
-        items: list[Item] = [(schema.height_key(result.number), result.hash + (b"" if bloom == EMPTY_BLOOM else bloom))]
-        hashes = [t.hash for t in self.transactions(result.hash)]
-        items += [(b"I" + transaction, schema.location(result.hash, i)) for i, transaction in enumerate(hashes)]
+        value = schema.place_value(result.hash, result.timestamp, b"" if bloom == EMPTY_BLOOM else bloom)
+        items: list[Item] = [(schema.height_key(result.number), value)]
+        transactions = list(self.transactions(result.hash))
+        items += [(b"I" + transaction.hash, schema.location(result.hash, i)) for i, transaction in enumerate(transactions)]
+        items += entries_of(result.number, transactions)
         for position, sent in enumerate(self.block_outgoing(result.hash)):
             receipt = sent.decoded()
             items.append((schema.channel_key(receipt.destination, receipt.nonce), _encode(sent)))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Container
 
+import msgspec
+
 from primitives.blocks import ShardBlock, ShardReference
 from primitives.errors import InvalidQuery, QueryReason
 from primitives.headers import ShardHeader
@@ -16,6 +18,18 @@ from shard.executor.schema import StoredBlock
 from shard.executor.simulation import Simulator
 from shard.transactions import Transaction, decode_transaction
 from shard.views import BlockSelector, CallRequest, TraceConfig
+
+CREATIONS = (2, 3)
+"""Otterscan's kinds of internal operations that make a contract."""
+
+
+class _Operation(msgspec.Struct, rename={"sender": "from"}):
+    type: int
+    sender: str
+    to: str
+
+
+_internal = msgspec.json.Decoder(list[_Operation]).decode
 
 
 class Tracing:
@@ -65,6 +79,26 @@ class Tracing:
         traces = self._traces(block, range(len(hashes)), len(hashes), config, meter)
         parts = (b'{"txHash":"0x%b","result":%b}' % (name.hex().encode(), trace) for name, trace in zip(hashes, traces, strict=True))
         return b"[" + b",".join(parts) + b"]"
+
+    def creation(self, block: StoredBlock, address: bytes, meter: Meter) -> tuple[bytes, bytes] | None:
+        """(transaction, account) that made a contract in a canonical block; None when none did.
+
+        Raises:
+            InvalidQuery: OVER_LIMIT.
+            Interrupted: raised by `meter`.
+        """
+        transactions = list(self._executor.store.transactions(block.result.hash))
+        for transaction in transactions:
+            if transaction.status and transaction.contract_address == address:
+                return transaction.hash, transaction.sender
+        traces = self._traces(block, range(len(transactions)), len(transactions), TraceConfig(tracer="internal"), meter)
+        for transaction, trace in zip(transactions, traces, strict=True):
+            if not transaction.status:
+                continue
+            for operation in _internal(trace):
+                if operation.type in CREATIONS and bytes.fromhex(operation.to[2:]) == address:
+                    return transaction.hash, bytes.fromhex(operation.sender[2:])
+        return None
 
     def _traces(self, block: StoredBlock, wanted: Container[int], count: int, config: TraceConfig, meter: Meter) -> tuple[bytes, ...]:
         """Of those of the first `count` transactions that are wanted."""

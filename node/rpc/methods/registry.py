@@ -12,6 +12,7 @@ from node.rpc.methods import (
     filters,
     general,
     network,
+    otterscan,
     pool,
     proofs,
     receipt_proofs,
@@ -39,6 +40,6 @@ EVERYWHERE: dict[str, Method] = (
 """At every address, the beacon chain's too."""
 SHARD: dict[str, Method] = (
     EVERYWHERE | state.METHODS | blocks.METHODS | transactions.METHODS | execution.METHODS | pool.METHODS | debug.METHODS
-    | simulate.METHODS | proofs.METHODS | traces.METHODS | filters.METHODS | subscriptions.SHARD
+    | otterscan.METHODS | simulate.METHODS | proofs.METHODS | traces.METHODS | filters.METHODS | subscriptions.SHARD
 )
 """At the address of a shard."""

@@ -116,6 +116,7 @@ async def everything(executor):
         await executor.estimate_gas("latest", request(LOGGER)), await executor.fee_history(2, "latest", [50.0]),
         await executor.trace_transaction(logged, TraceConfig()), await executor.trace_block(1, TraceConfig("callTracer")),
         await executor.trace_call("latest", request(LOGGER), TraceConfig("prestateTracer")),
+        await executor.search(address(0), 99, 3, before=True), await executor.sent_by(address(0), 0), await executor.creator(LOGGER),
         await executor.simulate("latest", [BlockToSimulate(9, 9999, calls=(CALL,))], False, True),
         await executor.page(1, None, 3), undone, await executor.block(77),
         await executor.outgoing_path(outgoing.id, 1), await executor.outgoing_path(outgoing.id, 9),

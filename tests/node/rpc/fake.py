@@ -16,11 +16,9 @@ from primitives.headers import EMPTY_TRIE_ROOT, EMPTY_UNCLES_HASH, ShardHeader
 from primitives.parameters import Parameters
 from primitives.receipts import CrossShardReceipt
 from primitives.votes import EMPTY_SIGNATURE, Certificate, Instance, Vote, VoteKind
-from shard.simulations import SimulatedBlock
 from shard.transactions import decode_transaction
 from shard.views import (
     AccessOutcome,
-    AccountProof,
     AccountView,
     BalancePage,
     BlockView,
@@ -30,10 +28,10 @@ from shard.views import (
     LogView,
     OutgoingReceipt,
     ReceiptView,
-    SlotProof,
     TransactionView,
     big,
 )
+from tests.node.rpc.explored import Explored
 from tests.node.rpc.fake_connection import FakeConnection
 
 CHAIN_ID = 735_700
@@ -86,7 +84,7 @@ def header(number: int, gas_used: int = 0) -> ShardHeader:
     )  # fmt: skip
 
 
-class FakeShard:
+class FakeShard(Explored):
     """Ten blocks; block 5 holds one delivered receipt and a transaction of each type. `raises` is raised by every question."""
 
     def __init__(self) -> None:
@@ -100,7 +98,6 @@ class FakeShard:
         self.gate: trio.Event | None = None
         self.waiting = trio.Event()
         """Set once a question waits at the gate."""
-        self.simulated: tuple[SimulatedBlock, ...] = ()
         self.pool = PoolCounts(3, 1)
         self.word = bytes(31) + b"\x38"
         self.outgoing: dict[bytes, OutgoingReceipt] = {}
@@ -205,28 +202,6 @@ class FakeShard:
     async def create_access_list(self, request, selector) -> AccessOutcome | None:
         await self._ask(request)
         return None if self._find(selector) is None else AccessOutcome(((CONTRACT, (bytes(32),)),), self.outcome)
-
-    async def proof(self, address, slots, selector) -> AccountProof | None:
-        await self._ask(slots)
-        proven = tuple(SlotProof(b"\x07", (b"\xc1\x01",)) for _ in slots)
-        return None if self._find(selector) is None else AccountProof(3, big(9), bytes(32), EMPTY_TRIE_ROOT, (b"\xc2\x01\x02",), proven)
-
-    async def simulate(self, blocks, selector, validation, transfers) -> tuple[SimulatedBlock, ...]:
-        await self._ask((blocks, selector, validation, transfers))
-        return self.simulated
-
-    async def trace_call(self, request, selector, config) -> bytes | None:
-        self.traced_request = request
-        await self._ask(config)
-        return None if self._find(selector) is None else b'{"traced":"call"}'
-
-    async def trace_transaction(self, hash, config) -> bytes | None:
-        await self._ask(config)
-        return b'{"traced":"0x%b"}' % hash.hex().encode() if hash in self.receipts else None
-
-    async def trace_block(self, selector, config) -> bytes | None:
-        await self._ask(config)
-        return None if self._find(selector) is None else b"[]"
 
     async def estimate_gas(self, request, selector) -> Estimate | None:
         await self._ask(request)
