@@ -10,7 +10,7 @@ HAVE := $(wildcard $(PACKAGES))
 TEST_JOBS ?= 2
 WITH_PROCESSES := tests/e2e tests/docker tests/network
 
-.PHONY: help setup setup-checks up test test-unit test-simulation test-e2e test-network soak-network conformance check lint types imports contracts example bench seeds mutations terminal-pictures screenshots lock clean
+.PHONY: help setup setup-checks up test test-unit test-simulation test-e2e test-network soak-network conformance fuzz check lint types imports contracts example bench seeds mutations terminal-pictures screenshots lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ soak-network: setup-checks ## Kill node processes at random moments under load; 
 
 conformance: setup ## Run the public test vectors and count; ARGS="SUITE ..." runs some suites
 	$(PYTHON) -m tests.conformance $(ARGS)
+
+fuzz: setup ## Ask every JSON-RPC method with made-up arguments; EXAMPLES=200 batches of each
+	FUZZ_EXAMPLES=$(or $(EXAMPLES),200) $(PYTHON) -m pytest -n $(TEST_JOBS) tests/node/rpc/fuzzing $(ARGS)
 
 check: setup-checks lint types imports contracts ## Lint, types, who-imports-whom, contract artefacts
 
