@@ -114,8 +114,12 @@ class NodeBackend:
             return Crossing(None, None, None)
         height, timestamp = int.from_bytes(found[1][:8], "big"), int.from_bytes(found[1][8:], "big")
         root = self._core.beacon.root_at(height)
-        arrived_ms = self._core.context.passages.arrived_ms(receipt.source, receipt.destination, receipt.nonce)
-        return Crossing(None if root is None else BlockRef(height, root), timestamp, arrived_ms)
+        arrived = self.arrived_at(receipt.source, receipt.destination, receipt.nonce)
+        return Crossing(None if root is None else BlockRef(height, root), timestamp, arrived)
+
+    def arrived_at(self, source: int, destination: int, nonce: int) -> int | None:
+        """See `NetworkBackend`."""
+        return self._core.context.passages.arrived_ms(source, destination, nonce)
 
     def final_at(self, chain: int, height: int) -> int | None:
         """See `NetworkBackend`."""

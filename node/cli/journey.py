@@ -119,10 +119,17 @@ class Journey:
     def _delivery(self, name: str, shard: int) -> Generator[Step, None, dict[str, Any]]:
         """From a final block of the source to the delivery of what `name`, a transaction or receipt, sent to `shard`; its life."""
         where = f"shard {shard}"
-        beacon = self._await("not in a final beacon block", lambda: self._life(name, "crosslink"))["crosslink"]["block"]
+        link = self._await("not in a final beacon block", lambda: self._life(name, "crosslink"))["crosslink"]
+        beacon, final = link["block"], link.get("final")
         number = int(beacon["number"], 16)
-        yield Step("crosslinked", f"crosslinked by beacon block {number}", {"beacon_block": number, "root": beacon["hash"]})
-        life: dict[str, Any] = self._await(f"not delivered on {where}", lambda: self._life(name, "delivery"))
+        details: dict[str, object] = {"beacon_block": number, "root": beacon["hash"]}
+        details |= {"time_ms": int(final["timestampMs"], 16)} if final else {}
+        yield Step("crosslinked", f"crosslinked by beacon block {number}", details)
+        life: dict[str, Any] = self._await(f"not delivered on {where}", lambda: self._life(name, "bundle") or self._life(name, "delivery"))
+        if life.get("bundle") is not None:
+            at: dict[str, object] = {"shard": shard, "time_ms": int(life["bundle"]["timestampMs"], 16)}
+            yield Step("received", f"received where {where} runs, and proven", at)
+        life = self._await(f"not delivered on {where}", lambda: self._life(name, "delivery"))
         block, delivered = life["delivery"]["block"], life["delivery"]["transactionHash"]
         number = int(block["number"], 16)
         details = {"shard": shard, "block": number, "block_hash": block["hash"], "hash": delivered}
@@ -180,7 +187,7 @@ class Journey:
         """The life of what `name` sent, once it has come to `step`."""
         told = self._client.call("shard_getCrossShardTransaction", name)
         receipt = told["receipts"][0] if told is not None and told["receipts"] else None
-        return receipt if receipt is not None and receipt[step] is not None else None
+        return receipt if receipt is not None and receipt.get(step) is not None else None
 
     def _check_shards(self) -> None:
         network = self._client.call("shard_getNetwork")

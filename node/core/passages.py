@@ -190,7 +190,7 @@ class Passages:
     def arrived_ms(self, source: int, destination: int, nonce: int) -> int | None:
         """When a receipt's body was here and proven, milliseconds since 1970; None where that is not known."""
         arrivals = self.channel(source, destination).arrivals
-        return next((at for first, end, at in arrivals if first <= nonce < end), None)
+        return next((at for first, end, at in reversed(arrivals) if first <= nonce < end), None)
 
 
 def _step(step: str, count: int, milliseconds: int) -> Observe:

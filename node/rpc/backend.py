@@ -444,6 +444,10 @@ class NetworkBackend(Protocol):
         """When a block became final at this node, milliseconds since 1970; None where it was not there, or has forgotten."""
         ...
 
+    def arrived_at(self, source: int, destination: int, nonce: int) -> int | None:
+        """When this node had a receipt's body and knew it for true, milliseconds since 1970; None: not yet, or as for `final_at`."""
+        ...
+
     def queued_at(self, transaction: bytes) -> int | None:
         """When this node's pool took a transaction that sent messages, milliseconds since 1970; None where it did not, or forgot."""
         ...

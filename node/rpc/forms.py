@@ -159,6 +159,11 @@ def parse_filter(value: object, where: str) -> LogFilter:
     )
 
 
+def moment(at_ms: int | None) -> dict[str, object] | None:
+    """A time by this node's clock, in seconds like a block's and in milliseconds; None where it is not known."""
+    return None if at_ms is None else {"timestamp": hex(at_ms // 1000), "timestampMs": hex(at_ms)}
+
+
 def _topic(value: object, where: str) -> tuple[bytes, ...]:
     if value is None:
         return ()

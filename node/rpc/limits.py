@@ -145,7 +145,7 @@ LIVE_READ_ATTEMPTS_MAX = 20
 """Times a shard is asked for what subscribers are to be told of; then they are not told."""
 LIVE_READ_PAUSE_SECONDS = 0.25
 RECEIPTS_REMEMBERED_MAX = 4096
-"""Cross-shard receipts of one source whose crosslink subscribers are to be told of; the oldest make room."""
+"""Cross-shard receipts of one source whose crosslink, or of one destination whose arrival, is to be told; the oldest make room."""
 POOLED_PER_TURN = 16
 """Pooled transactions told between two turns of the event loop."""
 

@@ -8,7 +8,7 @@ import msgspec
 
 from node.rpc.backend import BlockRef, ShardBackend
 from node.rpc.errors import SERVER, RpcError, invalid_params
-from node.rpc.forms import data, parse_address, parse_data, parse_hash, parse_quantity, quantity
+from node.rpc.forms import data, moment, parse_address, parse_data, parse_hash, parse_quantity, quantity
 from node.rpc.limits import CROSSINGS_PER_TRANSACTION_MAX
 from node.rpc.methods.beacon import ref
 from node.rpc.methods.callbacks import callback_of
@@ -35,15 +35,10 @@ async def _time_of(shard: ShardBackend, block_hash: bytes) -> str | None:
     return None if header is None else hex(header.timestamp)
 
 
-def _moment(at_ms: int | None) -> Json | None:
-    """A time by this node's clock, in seconds like a block's and in milliseconds."""
-    return None if at_ms is None else {"timestamp": hex(at_ms // 1000), "timestampMs": hex(at_ms)}
-
-
 def _delivery(context: Context, delivered: ReceiptView, shard: int, destination: ShardBackend) -> Json:
     transaction = delivered.transaction
     return {
-        "final": _moment(context.backend.final_at(shard, transaction.block_number)),
+        "final": moment(context.backend.final_at(shard, transaction.block_number)),
         "block": ref(BlockRef(transaction.block_number, transaction.block_hash)),
         "timestamp": hex(transaction.timestamp),
         "transactionHash": data(transaction.hash),
@@ -78,7 +73,7 @@ async def _life(context: Context, receipt: OutgoingReceipt, sent_at: str | None)
         outcome = "success" if delivered.status else "refunded" if returned else "failed"
     crosslink = None if crossing.crosslink is None or crossing.crosslink_timestamp is None else {
         "block": ref(crossing.crosslink), "timestamp": hex(crossing.crosslink_timestamp),
-        "final": _moment(context.backend.final_at(shard_count, crossing.crosslink.number)),
+        "final": moment(context.backend.final_at(shard_count, crossing.crosslink.number)),
     }  # fmt: skip
     return {
         "id": data(receipt.id),
@@ -95,16 +90,16 @@ async def _life(context: Context, receipt: OutgoingReceipt, sent_at: str | None)
         "fee": quantity(receipt.fee),
         "refundTo": data(receipt.refund_to),
         "data": data(receipt.data),
-        "queued": _moment(context.backend.queued_at(receipt.transaction_hash)),
+        "queued": moment(context.backend.queued_at(receipt.transaction_hash)),
         "sent": {
-            "final": _moment(context.backend.final_at(receipt.source, receipt.block_number)),
+            "final": moment(context.backend.final_at(receipt.source, receipt.block_number)),
             "block": ref(BlockRef(receipt.block_number, receipt.block_hash)),
             "timestamp": sent_at,
             "transactionHash": data(receipt.transaction_hash),
             "finalized": crosslink is not None,
         },
         "crosslink": crosslink,
-        "bundle": _moment(crossing.bundle_ms),
+        "bundle": moment(crossing.bundle_ms),
         "delivery": delivery,
         "returned": returned,
         "callback": callback_of(receipt, delivery, returned),
@@ -152,7 +147,7 @@ async def _waiting(context: Context, shards: list[ShardBackend], wanted: bytes) 
     for shard in shards:
         pooled = await shard.pooled_transaction(wanted)
         if pooled is not None and decode_transaction(pooled.raw).to == OUTBOX:
-            return {"transactionHash": data(wanted), "queued": _moment(context.backend.queued_at(wanted)), "receipts": []}
+            return {"transactionHash": data(wanted), "queued": moment(context.backend.queued_at(wanted)), "receipts": []}
     return None
 
 

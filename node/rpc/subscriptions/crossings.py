@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from node.rpc.backend import BlockRef, NetworkBackend, RpcObserver, ShardBackend
-from node.rpc.forms import data, quantity
+from node.rpc.forms import data, moment, quantity
 from node.rpc.limits import ITEMS_PER_TURN, RECEIPTS_REMEMBERED_MAX, SUBSCRIBERS_PER_TURN
 from node.rpc.subscriptions.session import Subscription, Topic
 from node.rpc.subscriptions.turns import Turns
@@ -60,7 +60,7 @@ class ReceiptTopic(Topic[ReceiptFilter]):
 
 
 class Crossings:
-    """Tells of shards' finalized blocks, and of receipts that were sent, crosslinked or delivered."""
+    """Tells of shards' finalized blocks, and of receipts that were sent, crosslinked, received or delivered."""
 
     def __init__(self, backend: NetworkBackend, observe: RpcObserver) -> None:
         self._backend, self._observe = backend, observe
@@ -68,7 +68,10 @@ class Crossings:
         """By the shard that is wanted; None: all."""
         self.receipts = ReceiptTopic()
         shards = range(backend.genesis.parameters.shard_count)
+        self._beacon = backend.genesis.parameters.beacon
         self._sent: dict[int, deque[OutgoingReceipt]] = {shard: deque() for shard in shards}
+        self._awaited: dict[int, deque[OutgoingReceipt]] = {shard: deque() for shard in shards}
+        """By destination: crosslinked, and not told as received."""
         self._told = [crosslink.block.number for crosslink in backend.beacon_head().crosslinks]
 
     async def on_beacon_head(self) -> None:
@@ -83,17 +86,22 @@ class Crossings:
                 result = _encode({**place, "beacon": _place(head.block), "timestamp": hex(head.timestamp)})
                 await turns.tell((s for s in self.finalized if s.wanted in (None, shard)), result)
             await self._tell_crosslinked(shard, turns)
+        for shard in self._awaited:
+            await self._tell_received(shard, turns)
 
     async def on_block(
-        self, shard: ShardBackend, view: BlockView, header: ShardHeader, sent: Sequence[OutgoingReceipt], turns: Turns
+        self, number: int, shard: ShardBackend, view: BlockView, header: ShardHeader, sent: Sequence[OutgoingReceipt], turns: Turns
     ) -> None:
         """A block of a hosted shard is final: what it sent, and what it delivered."""
         place: Json = {"block": _place(BlockRef(header.number, view.hash)), "timestamp": hex(header.timestamp)}
         for receipt in sent:
-            await self._tell("sent", receipt, receipt.id, place | {"transactionHash": data(receipt.transaction_hash)}, turns)
-            self._remember(receipt)
+            queued = moment(self._backend.queued_at(receipt.transaction_hash))
+            told = place | {"transactionHash": data(receipt.transaction_hash), "queued": queued}
+            await self._tell("sent", receipt, receipt.id, told | self._final(receipt.source, header.number), turns)
+            self._remember(self._sent[receipt.source], receipt)
         if sent:
             await self._tell_crosslinked(sent[0].source, turns)
+        await self._tell_received(number, turns)
         for transaction in view.transactions:
             if transaction.raw[0] != RECEIPT_TRANSACTION_TYPE:
                 break  # deliveries come first
@@ -102,11 +110,13 @@ class Crossings:
             if self.receipts.matching(delivered, transaction.hash):
                 result = await shard.receipt(transaction.hash)
                 status = None if result is None else hex(result.status)
-                told = place | {"transactionHash": data(transaction.hash), "status": status}
+                told = place | {"transactionHash": data(transaction.hash), "status": status} | self._final(number, header.number)
                 await self._tell("delivered", delivered, transaction.hash, told, turns)
 
-    def _remember(self, receipt: OutgoingReceipt) -> None:
-        remembered = self._sent[receipt.source]
+    def _final(self, chain: int, height: int) -> Json:
+        return {"final": moment(self._backend.final_at(chain, height))}
+
+    def _remember(self, remembered: deque[OutgoingReceipt], receipt: OutgoingReceipt) -> None:
         if len(remembered) >= RECEIPTS_REMEMBERED_MAX:
             self._observe.limit_hit("receipts_remembered_max")
             remembered.popleft()
@@ -116,7 +126,21 @@ class Crossings:
         remembered, head = self._sent[source], self._backend.beacon_head()
         while remembered and remembered[0].block_number <= self._told[source]:
             receipt = remembered.popleft()
-            await self._tell("crosslinked", receipt, receipt.id, {"block": _place(head.block), "timestamp": hex(head.timestamp)}, turns)
+            told = {"block": _place(head.block), "timestamp": hex(head.timestamp)} | self._final(self._beacon, head.block.number)
+            if receipt.destination in self._awaited and self._backend.shard(receipt.destination) is not None:
+                self._remember(self._awaited[receipt.destination], receipt)
+            await self._tell("crosslinked", receipt, receipt.id, told, turns)
+
+    async def _tell_received(self, destination: int, turns: Turns) -> None:
+        """What of the crosslinked receipts has come here, or can no longer come: it has been delivered."""
+        waiting, self._awaited[destination] = self._awaited[destination], deque()
+        for receipt in waiting:
+            at = moment(self._backend.arrived_at(receipt.source, destination, receipt.nonce))
+            if at is not None:
+                await self._tell("received", receipt, receipt.id, at, turns)
+            elif self._backend.channels.view(receipt.source, destination).delivered <= receipt.nonce:
+                self._awaited[destination].append(receipt)
+                await turns.spend(count=_ITEM_COUNT)
 
     async def _tell(self, event: str, receipt: CrossShardReceipt | OutgoingReceipt, id: bytes, place: Json, turns: Turns) -> None:
         matching = self.receipts.matching(receipt, id)

@@ -148,7 +148,7 @@ class ShardStream:
             sent = await self._read(lambda: self._shard.outgoing_in(block_hash))
             view = await self._read(lambda: self._shard.block(block_hash))
             if sent is not None and view is not None:
-                await self._crossings.on_block(self._shard, view, header, sent, turns)
+                await self._crossings.on_block(self._chain, self._shard, view, header, sent, turns)
 
     async def _tell_logs(self, block_hash: bytes, header: ShardHeader, turns: Turns) -> None:
         wanting = []

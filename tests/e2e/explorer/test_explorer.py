@@ -83,10 +83,11 @@ def test_the_life_of_a_message_is_drawn_to_its_end(page: Page, cluster: Cluster,
     life = cluster.client().call("shard_getCrossShardTransaction", steps[0]["hash"])["receipts"][0]
     page.resize(shown, 800, is_phone=is_phone)
     page.open(f"{home}#/message/{life['id']}")
-    page.wait_text("Delivered", "1.5 coins", "Sent", "Final", "Crosslinked", "Beacon final", "Credited", "Delivery final")
-    page.wait("document.querySelectorAll('.life-list li.done').length === 6")
-    assert page.evaluate("document.querySelectorAll('.life-drawing circle').length") == 6
-    assert page.evaluate("document.querySelectorAll('.life-way.done').length") == 5
+    page.wait_text("Delivered", "1.5 coins")
+    page.wait_text("Queued", "Sent", "Final", "Crosslinked", "Beacon final", "Received", "Credited", "Delivery final")
+    page.wait("document.querySelectorAll('.life-list li.done').length === 8")
+    assert page.evaluate("document.querySelectorAll('.life-drawing circle').length") == 8
+    assert page.evaluate("document.querySelectorAll('.life-way.done').length") == 7
     drawn = page.evaluate("document.querySelector('.life-drawing').textContent")
     for step in ("sent", "crosslink", "delivery"):
         assert f"#{int(life[step]['block']['number'], 16):,}" in drawn

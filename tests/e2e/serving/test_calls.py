@@ -25,8 +25,8 @@ REVERTER_INIT = "0x625f5ffd5f526003601df3"
 SLOW_INIT = "0x615ff380600a5f395ff3" + "5b" + "5f5f5f37" * 6140 + "5f56"
 """24 KiB of CALLDATACOPY of nothing, over and over."""
 GAS = 100_000
-CALL_STEPS = ["sent", "included", "safe", "crosslinked", "called", "finalized"]
-FAILED_STEPS = ["sent", "included", "safe", "crosslinked", "failed", "crosslinked", "credited", "finalized"]
+CALL_STEPS = ["sent", "included", "safe", "crosslinked", "received", "called", "finalized"]
+FAILED_STEPS = ["sent", "included", "safe", "crosslinked", "received", "failed", "crosslinked", "received", "credited", "finalized"]
 
 
 def test_the_example_runs_to_its_end(cluster: Cluster) -> None:
@@ -68,8 +68,8 @@ def test_a_call_from_the_command_line(cluster: Cluster, deployed: dict[str, str]
     (log,) = sent["logs"]
     message = system.receipt_of_log(as_log(log), 0)
     assert message is not None
-    check_delivery(cluster, message, steps[4]["hash"], to, word)
-    delivered = destination.call("eth_getTransactionReceipt", steps[4]["hash"])
+    check_delivery(cluster, message, steps[5]["hash"], to, word)
+    delivered = destination.call("eth_getTransactionReceipt", steps[5]["hash"])
     used = int(delivered["gasUsed"], 16) * int(delivered["effectiveGasPrice"], 16)
     assert balance(destination, other) == message.fee - used
     assert balance(destination, "0x" + alias_of(0, message.sender).hex()) == 0
@@ -125,7 +125,7 @@ def test_a_failed_call_comes_back_to_the_wei(cluster: Cluster, deployed: dict[st
     *steps, error = lines_of(told)
     assert [step["step"] for step in steps] == FAILED_STEPS, told.stdout
     sent = source.call("eth_getTransactionReceipt", steps[0]["hash"])
-    failed = destination.call("eth_getTransactionReceipt", steps[4]["hash"])
+    failed = destination.call("eth_getTransactionReceipt", steps[5]["hash"])
     assert (failed["status"], len(failed["logs"])) == ("0x0", 1)
     refund = system.receipt_of_log(as_log(failed["logs"][0]), 1)
     assert refund is not None
@@ -136,9 +136,9 @@ def test_a_failed_call_comes_back_to_the_wei(cluster: Cluster, deployed: dict[st
     assert refund.amount == message.amount + message.fee - there
     assert refund.amount > 5 * COIN // 2
     wait_for("the refund here", lambda: balance(source, sender.address) == before - here - there)
-    returned = source.call("eth_getTransactionByHash", steps[6]["hash"])
+    returned = source.call("eth_getTransactionByHash", steps[8]["hash"])
     assert (returned["kind"], returned["sourceShard"], returned["value"]) == ("0x0", "0x1", hex(refund.amount))
-    credited = source.call("eth_getTransactionReceipt", steps[6]["hash"])
+    credited = source.call("eth_getTransactionReceipt", steps[8]["hash"])
     assert (credited["gasUsed"], credited["effectiveGasPrice"], int(credited["logsBloom"], 16)) == ("0x5208", "0x0", 0)
     returned_words = f"{show_coins(refund.amount)} coins returned to {sender.address} on shard 0"
     assert error == {"error": f"the call failed on shard 1: {returned_words}"}
@@ -146,7 +146,7 @@ def test_a_failed_call_comes_back_to_the_wei(cluster: Cluster, deployed: dict[st
         client.close()
 
 
-CALLBACK_STEPS = [*CALL_STEPS, "crosslinked", "callback", "finalized"]
+CALLBACK_STEPS = [*CALL_STEPS, "crosslinked", "received", "callback", "finalized"]
 ORDERS = json.loads((ROOT / "docs" / "examples" / "callback" / "orders.json").read_text())
 
 
@@ -161,10 +161,10 @@ def test_a_call_with_a_callback_from_the_command_line(cluster: Cluster, deployed
     steps = lines_of(told)
     assert [step["step"] for step in steps] == CALLBACK_STEPS
     source = cluster.client(1, 0)
-    ran = source.call("eth_getTransactionByHash", steps[7]["hash"])
+    ran = source.call("eth_getTransactionByHash", steps[9]["hash"])
     assert (ran["type"], ran["kind"], ran["from"]) == ("0x7d", "0x4", "0x" + INBOX.hex())
     life = source.call("shard_getCrossShardTransaction", steps[0]["hash"])["receipts"][0]
-    expected = {"gas": hex(30_000), "callSucceeded": True, "outcome": "success", "transactionHash": steps[7]["hash"]}
+    expected = {"gas": hex(30_000), "callSucceeded": True, "outcome": "success", "transactionHash": steps[9]["hash"]}
     assert expected.items() <= life["callback"].items()
     assert life["callback"]["block"]["number"] == ran["blockNumber"]
     assert balance(source, other) == int(life["returned"]["amount"], 16) + escrow_left(source, life, ran)

@@ -9,7 +9,7 @@ from shard.contracts import OUTBOX_CONTRACT
 from tests.e2e.accounts import known_account, new_account, next_nonce, sign
 from tests.e2e.harness import SHARDS, Cluster, balance, lines_of, wait_for
 
-CROSSING_STEPS = ["sent", "included", "safe", "crosslinked", "credited", "finalized"]
+CROSSING_STEPS = ["sent", "included", "safe", "crosslinked", "received", "credited", "finalized"]
 OUTBOX = "0x" + OUTBOX_CONTRACT.address.hex()
 
 
@@ -37,7 +37,7 @@ def test_a_crossing_is_told_in_sentences(cluster: Cluster) -> None:
     assert told.returncode == 0, told.stdout + told.stderr
     lines = told.stdout.splitlines()
     words = ("sent to shard 1", "included in block", "final by the shard's committee", "crosslinked by beacon block",
-             "credited on shard 0 in block", "recorded in a final beacon block")  # fmt: skip
+             "received where shard 0 runs", "credited on shard 0 in block", "recorded in a final beacon block")  # fmt: skip
     assert len(lines) == len(words)
     assert all(word in line for word, line in zip(words, lines, strict=True)), told.stdout
 

@@ -80,15 +80,17 @@ def test_across_shards_every_step_when_it_happens() -> None:
     lives = chain(
         [None, {"receipts": []}, {"receipts": [{"kind": "0x0", "crosslink": None, "delivery": None}]}],
         repeat({"receipts": [{"kind": "0x0", "crosslink": crosslink, "delivery": None}]}, 2),
+        repeat({"receipts": [{"kind": "0x0", "crosslink": crosslink, "bundle": {"timestampMs": "0x7"}, "delivery": None}]}, 2),
         repeat({"receipts": [{"kind": "0x0", "crosslink": crosslink, "delivery": delivery}]}, 3),
         repeat({"receipts": [{"kind": "0x0", "crosslink": crosslink, "delivery": delivery | {"finalized": True}}]}),
     )
     fake = client(shard_getCrossShardTransaction=lambda hash: next(lives))
     steps = list(Journey(fake, wanted(to_shard=1), 60.0).steps())
-    assert [step.name for step in steps] == ["sent", "included", "safe", "crosslinked", "credited", "finalized"]
+    assert [step.name for step in steps] == ["sent", "included", "safe", "crosslinked", "received", "credited", "finalized"]
     assert "beacon block 9" in steps[3].sentence
-    assert DELIVERED in steps[4].sentence
-    assert "shard 1 in block 6" in steps[4].sentence
+    assert steps[4].details == {"shard": 1, "time_ms": 7}
+    assert DELIVERED in steps[5].sentence
+    assert "shard 1 in block 6" in steps[5].sentence
     fields, _ = sent(fake)
     assert bytes(fields["to"]) == OUTBOX
     data = bytes(fields["data"])

@@ -355,7 +355,8 @@ class FakeNode:
         self.channels = FakeChannels()
         self.proof: bytes | None = b"\x01\x02"
         self.crossed = Crossing(BlockRef(3, b"\x0c" * 32), GENESIS_TIME + 7, 1000 * (GENESIS_TIME + 6) + 250)
-        self.final, self.queued = {}, {}
+        self.final, self.queued, self.arrived = {}, {}, {}
+        self.arrived_at = lambda *receipt: self.arrived.get(receipt)
         self.final_at, self.queued_at = lambda *block: self.final.get(block), lambda hash: self.queued.get(hash)
 
     def shard(self, shard) -> FakeShard | None:

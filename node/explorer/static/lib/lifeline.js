@@ -10,20 +10,27 @@ const MARGINS = 188;
 const CALLBACK_FAILED = { name: "Callback failed", sentence: "What came back is credited all the same." };
 
 function step(name, chain, event, what, sentence) {
-  return { name, chain, what, sentence, done: Boolean(event), bad: false, number: event ? int(event.block.number) : null,
-    time: event?.timestamp ? int(event.timestamp) : null, hash: event?.transactionHash ?? null };
+  return { name, chain, what, sentence, done: Boolean(event), bad: false, number: event?.block ? int(event.block.number) : null,
+    time: event?.timestamp ? int(event.timestamp) : null, exact: false, hash: event?.transactionHash ?? null };
+}
+
+/** The same at a moment that the node saw by its own clock, where it did. */
+function seen(one, moment) {
+  return { ...one, time: moment ? int(moment.timestampMs) / 1000 : null, exact: Boolean(moment), hash: null };
 }
 
 /** The steps of one message; those of what a call sent home follow its own. */
 export function stepsOf(life) {
   const [source, destination] = [int(life.source), int(life.destination)];
   const steps = passage(life, source, destination, int(life.kind) === 0 ? "Credited" : int(life.kind) === 4 ? "Callback" : "Called");
+  const arrived = steps.findIndex((one) => one.isArrival);
   const hasFailed = life.delivery && life.delivery.status !== "0x1";
   const isResult = int(life.kind) === 4;
-  if (hasFailed) Object.assign(steps[4], { bad: true, ...(isResult ? CALLBACK_FAILED : { name: "Call failed", sentence: "It reverted on the destination; its value and unused fee go back." }) });
+  if (hasFailed) Object.assign(steps[arrived], { bad: true, ...(isResult ? CALLBACK_FAILED : { name: "Call failed", sentence: "It reverted on the destination; its value and unused fee go back." }) });
   if (life.returned) {
     const [word, sentence] = hasFailed ? ["Refund", "What was not used is back."] : ["Rest", "The fee that was left is back."];
-    const [, , crosslinked, , credited] = passage(life.returned, int(life.returned.source), int(life.returned.destination), hasFailed ? "Refunded" : "Rest returned");
+    const home = passage(life.returned, int(life.returned.source), int(life.returned.destination), hasFailed ? "Refunded" : "Rest returned");
+    const [crosslinked, credited] = [home.find((one) => one.isCrosslink), home.find((one) => one.isArrival)];
     const told = { name: "Callback", sentence: "The sender was told, and what came back is credited." };
     const callback = int(life.kind) !== 3 ? {} : life.callback?.outcome === "failed" ? { bad: true, ...CALLBACK_FAILED } : told;
     steps.push({ ...crosslinked, name: `${word} crosslinked`, sentence: "The beacon chain recorded the block that sent it home." }, { ...credited, sentence, ...callback });
@@ -33,12 +40,15 @@ export function stepsOf(life) {
 
 function passage(life, source, destination, arrival) {
   const final = life.delivery?.finalized ? life.delivery : null;
+  const received = life.bundle ? { block: null } : life.delivery ? { block: null } : null;
   return [
+    ...(life.queued ? [seen(step("Queued", source, { block: null }, "in its pool", "The node's pool took the transaction."), life.queued)] : []),
     step("Sent", source, life.sent, "block", "In a block of its source."),
-    { ...step("Final", source, life.sent, "block", "By the committee of its source: the block cannot be taken back."), hash: null },
-    step("Crosslinked", "beacon", life.crosslink, "block", "The beacon chain recorded the source's block."),
-    step("Beacon final", "beacon", life.crosslink, "block", "The beacon block is final, so the destination may take it in."),
-    step(arrival, destination, life.delivery, "block", "Carried out on its destination, exactly once."),
+    seen(step("Final", source, life.sent, "block", "By the committee of its source: the block cannot be taken back."), life.sent.final),
+    { ...step("Crosslinked", "beacon", life.crosslink, "block", "The beacon chain recorded the source's block."), isCrosslink: true },
+    seen(step("Beacon final", "beacon", life.crosslink, "block", "The beacon block is final, so the destination may take it in."), life.crosslink?.final),
+    seen(step("Received", destination, received, "by the node", "Its body came from its source, and what the beacon chain recorded proves it."), life.bundle),
+    { ...step(arrival, destination, life.delivery, "block", "Carried out on its destination, exactly once."), isArrival: true },
     { ...step("Delivery final", destination, final, "block", "The destination's block is in a final beacon block too."), time: null, hash: null },
   ];
 }
@@ -85,7 +95,7 @@ function narrow(steps, lanes, width) {
 }
 
 function draw(steps, lanes, next, place) {
-  const told = steps.map((one) => `${one.name}: ${one.done ? `${one.what} ${one.number}` : "not yet"}`).join(". ");
+  const told = steps.map((one) => `${one.name}: ${one.done ? `${one.what} ${one.number ?? ""}`.trim() : "not yet"}`).join(". ");
   const parts = lanes.map((chain, lane) => {
     const at = place.lane(lane);
     const name = at.isNarrow ? (chain === "beacon" ? "B" : `S${chain}`) : nameOfChain(chain);
@@ -100,7 +110,7 @@ function draw(steps, lanes, next, place) {
     const [x, y] = place.point(i);
     const label = place.label(i);
     const state = one.done ? (one.bad ? "bad" : "done") : i === next ? "next" : "todo";
-    const below = one.done ? `#${count(one.number)}${one.time ? `  ${timeOfDay(one.time)}` : ""}` : i === next ? "waiting" : "";
+    const below = one.done ? [one.number === null ? null : `#${count(one.number)}`, one.time ? timeOfDay(Math.floor(one.time)) : null].filter(Boolean).join("  ") : i === next ? "waiting" : "";
     parts.push(s("g", { class: `life-step ${state}`, vars: { hue: hueOfChain(one.chain) } }, s("circle", { cx: x, cy: y, r: 8 }),
       s("text", { x: label.x, y: label.y, "text-anchor": label.anchor, class: "life-name" }, one.name),
       s("text", { x: label.x, y: label.y + 16, "text-anchor": label.anchor, class: "life-when" }, below)));
@@ -109,10 +119,10 @@ function draw(steps, lanes, next, place) {
 }
 
 function list(steps, next) {
-  const began = steps[0].time;
+  const sent = steps.findIndex((one) => one.time !== null), began = sent < 0 ? null : steps[sent].time;
   return h("ol", { class: "life-list" }, steps.map((one, i) => h("li", { class: one.done ? (one.bad ? "bad" : "done") : i === next ? "next" : "todo", vars: { hue: hueOfChain(one.chain) } },
     h("strong", null, one.name),
-    h("span", { class: "life-place" }, `${nameOfChain(one.chain)} `, one.done ? [`${one.what} `, blockLink(one.chain, one.number)] : i === next ? "— waiting for it" : "— not yet"),
-    one.done && one.time !== null && h("span", { class: "life-time" }, timeAgo(one.time), i > 0 && began !== null && one.time >= began && h("small", null, ` +${one.time - began} s`)),
+    h("span", { class: "life-place" }, `${nameOfChain(one.chain)} `, one.done ? [`${one.what} `, one.number !== null && blockLink(one.chain, one.number)] : i === next ? "— waiting for it" : "— not yet"),
+    one.done && one.time !== null && h("span", { class: "life-time" }, timeAgo(Math.floor(one.time)), i > sent && one.time >= began && h("small", null, ` +${one.exact ? (one.time - began).toFixed(2) : Math.floor(one.time - began)} s`)),
     h("span", { class: "life-says" }, one.sentence, one.hash && [" ", transactionLink(one.chain, one.hash)]))));
 }

@@ -227,6 +227,42 @@ async def test_the_life_of_a_receipt():
         assert (crosslinked["event"], crosslinked["id"], crosslinked["block"]["number"]) == ("crosslinked", "0x" + "51" * 32, "0xc")
 
 
+async def test_moments_by_the_clock_of_the_node_and_the_arrival_of_a_body():
+    async with running() as it:
+        socket = await it.socket()
+        await socket.subscribe("shard_subscribe", "receipts", {"sender": "0x" + ALICE.hex()})
+        it.node.queued[b"\x52" * 32], it.node.final[0, 11] = 1_500, 2_750
+        it.node.block(sent=(outgoing(), outgoing(id=b"\x53" * 32, nonce=7)))
+        sent = [(await socket.notification())[1] for _ in range(2)]
+        assert (sent[0]["queued"]["timestampMs"], sent[0]["final"]) == (hex(1_500), {"timestamp": "0x2", "timestampMs": hex(2_750)})
+        it.node.crosslink(0, 11)
+        assert {(await socket.notification())[1]["event"] for _ in range(2)} == {"crosslinked"}
+        it.node.arrived[0, 1, outgoing().nonce] = 4_250
+        it.node.block(1)
+        _, received = await socket.notification()
+        assert (received["event"], received["id"], received["timestampMs"]) == ("received", "0x" + "51" * 32, hex(4_250))
+        it.node.crosslink(0, 12)
+        it.node.arrived[0, 1, 7] = 5_000
+        it.node.block(1)
+        assert (await socket.notification())[1]["id"] == "0x" + "53" * 32
+
+
+async def test_of_what_was_delivered_without_being_seen_no_arrival_is_told():
+    async with running() as it:
+        socket = await it.socket()
+        await socket.subscribe("shard_subscribe", "receipts", {"sender": "0x" + ALICE.hex()})
+        it.node.block(sent=(outgoing(nonce=1), outgoing(id=b"\x53" * 32, nonce=2)))
+        it.node.crosslink(0, 11)
+        assert [(await socket.notification())[1]["event"] for _ in range(4)] == ["sent", "sent", "crosslinked", "crosslinked"]
+        it.node.block(1)  # the channel says that two are delivered: nonces 0 and 1
+        await settled()
+        it.node.arrived |= {(0, 1, 1): 4_000, (0, 1, 2): 4_000}
+        it.node.block(1)
+        assert (await socket.notification())[1]["id"] == "0x" + "53" * 32
+        await settled()
+        assert not socket.messages
+
+
 async def test_a_delivery_is_told_with_its_status():
     async with running() as it:
         socket = await it.socket()
