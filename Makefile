@@ -47,8 +47,8 @@ soak-network: setup-checks ## Kill node processes at random moments under load; 
 conformance: setup ## Run the public test vectors and count; ARGS="SUITE ..." runs some suites
 	$(PYTHON) -m tests.conformance $(ARGS)
 
-fuzz: setup ## Ask every JSON-RPC method with made-up arguments; EXAMPLES=200 batches of each
-	FUZZ_EXAMPLES=$(or $(EXAMPLES),200) $(PYTHON) -m pytest -n $(TEST_JOBS) tests/node/rpc/fuzzing $(ARGS)
+fuzz: setup ## Ask every JSON-RPC method with made-up arguments; EXAMPLES=50 batches of each
+	FUZZ_EXAMPLES=$(or $(EXAMPLES),50) $(PYTHON) -m pytest -n $(TEST_JOBS) tests/node/rpc/fuzzing $(ARGS)
 
 check: setup-checks lint types imports contracts ## Lint, types, who-imports-whom, contract artefacts
 

@@ -23,18 +23,28 @@ from node.rpc.methods import (
     transactions,
 )
 from node.rpc.methods.context import Context, Method
+from node.rpc.methods.signatures import describe
 
 MODULE_VERSION = "1.0"
 
 
 async def modules(context: Context, arguments: list[object]) -> object:
     """rpc_modules: the families of methods that answer at this address."""
-    table = EVERYWHERE if context.chain == context.backend.genesis.parameters.beacon else SHARD
-    return {name.partition("_")[0]: MODULE_VERSION for name in sorted(table)}
+    return {name.replace(".", "_").partition("_")[0]: MODULE_VERSION for name in sorted(_table(context))}
+
+
+async def discover(context: Context, arguments: list[object]) -> object:
+    """rpc.discover: this address's methods as an OpenRPC document."""
+    return describe(_table(context), context.version)
+
+
+def _table(context: Context) -> dict[str, Method]:
+    return EVERYWHERE if context.chain == context.backend.genesis.parameters.beacon else SHARD
 
 
 EVERYWHERE: dict[str, Method] = (
-    {"rpc_modules": Method(modules)} | general.METHODS | network.METHODS | crossing.METHODS | receipt_proofs.METHODS | beacon.METHODS
+    {"rpc_modules": Method(modules), "rpc.discover": Method(discover)}
+    | general.METHODS | network.METHODS | crossing.METHODS | receipt_proofs.METHODS | beacon.METHODS
     | dev.METHODS | subscriptions.EVERYWHERE
 )
 """At every address, the beacon chain's too."""

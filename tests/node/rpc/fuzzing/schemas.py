@@ -32,6 +32,7 @@ TOPIC: Schema = {
 }
 OURS: dict[str, list[Schema]] = {
     "rpc_modules": [],
+    "rpc.discover": [],
     "web3_clientVersion": [],
     "web3_sha3": [DATA],
     "net_listening": [],
