@@ -15,6 +15,7 @@ import msgspec
 import trio
 from trio_typing import TaskStatus
 
+from node.bundle_faults import FAULTS_MAX, BundleFault
 from node.cluster.chaos import ORDER_FILE
 from p2p.adapter.identity import check_peer_id
 from p2p.network import PeerId
@@ -36,6 +37,8 @@ class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     delay_ms: Annotated[int, msgspec.Meta(ge=0, le=DELAY_MS_MAX)] = 0
     """On top, for all that it gossips."""
     delay_seconds: Annotated[float, msgspec.Meta(ge=0, le=SECONDS_MAX)] = 0.0
+    bundles: Annotated[tuple[BundleFault, ...], msgspec.Meta(max_length=FAULTS_MAX)] = ()
+    """What happens to pages of receipts; an order with some is about nothing else."""
 
 
 class Refuser(Protocol):
@@ -58,15 +61,25 @@ class Delayer(Protocol):
         ...
 
 
-async def obey(folder: Path, network: Refuser, loop: Delayer, *, task_status: TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+class Gate(Protocol):
+    """What pages of receipts pass."""
+
+    def begin(self, fault: BundleFault) -> bool:
+        """Begin a fault, or end it; False where there are too many."""
+        ...
+
+
+async def obey(
+    folder: Path, network: Refuser, loop: Delayer, gate: Gate, *, task_status: TaskStatus[None] = trio.TASK_STATUS_IGNORED
+) -> None:
     """Carries out the order in a folder at each SIGUSR1, and removes it; until cancelled."""
     with trio.open_signal_receiver(signal.SIGUSR1) as signals:
         task_status.started()
         async for _ in signals:
-            carry_out(folder / ORDER_FILE, network, loop)
+            carry_out(folder / ORDER_FILE, network, loop, gate)
 
 
-def carry_out(path: Path, network: Refuser, loop: Delayer) -> None:
+def carry_out(path: Path, network: Refuser, loop: Delayer, gate: Gate) -> None:
     """Does what an order says; one that makes no sense is logged and removed."""
     try:
         content = path.read_bytes()
@@ -79,6 +92,11 @@ def carry_out(path: Path, network: Refuser, loop: Delayer) -> None:
         _LOG.warning("chaos_refused path=%s error=%s", path, error)
         return
     _LOG.warning("chaos %s", msgspec.json.encode(order).decode())
+    for fault in order.bundles:
+        if not gate.begin(fault):
+            _LOG.warning("chaos_refused path=%s error=%s", path, f"{FAULTS_MAX} faults are on already, at most")
+    if order.bundles:
+        return
     for peer in peers:
         if order.refuse_seconds > 0:
             network.ban(peer, order.refuse_seconds)

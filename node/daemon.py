@@ -16,6 +16,7 @@ from node import chaos, wiring
 from node.addresses import AddressBook
 from node.admission import Admission
 from node.backend import NodeBackend
+from node.bundle_gate import BundleGate
 from node.config import NodeConfig
 from node.discovery import Discovery
 from node.executors.executor import Executor
@@ -127,9 +128,10 @@ async def _run_node(config: NodeConfig, log: QueuedLines, serving: trio.CancelSc
             book = AddressBook(network, kept, check_peer_id)
             metrics.peers = lambda: len(network.peers())
             feed = Feed(core)
+            gate = BundleGate(genesis.parameters.chain_id_base, metrics.observe) if genesis.parameters.devnet else None
             loop = CoreLoop(
                 core, store, network, links, topics, metrics.observe, lambda admit: admission.enqueue(admit), lambda: backend.after_turn(),
-                alter=None if persona is None else persona.alter,
+                alter=None if persona is None else persona.alter, gate=gate,
             )
             admission = Admission(core, links, clocks, loop.perform_soon, metrics.observe, loop.penalize, feed.pooled)
             backend = NodeBackend(
@@ -139,19 +141,19 @@ async def _run_node(config: NodeConfig, log: QueuedLines, serving: trio.CancelSc
                 backend, version=f"shardnet/v{version('shardnet')}", allowed_hosts=config.allowed_hosts, observe=metrics,
                 elsewhere=Forwarder(network, core, metrics.observe, loop.penalize),
             )
-            server = Server(core, store, links, book, PeerRpc(app, metrics.observe).answer, loop.hear)
+            server = Server(core, store, links, book, PeerRpc(app, metrics.observe).answer, loop.hear, gate)
             await nursery.start(network.run)
             every_shard = range(genesis.parameters.shard_count)
             listeners = [(config.listen_host, config.rpc_port + shard, f"/shard/{shard}") for shard in every_shard]
             await nursery.start(serve_application, app, listeners, metrics)
-            ports = {shard: config.rpc_port + shard for shard in every_shard}
-            site = Site(genesis, ports, version("shardnet"), config.allowed_hosts)
-            await nursery.start(functools.partial(serve_metrics, backend, metrics, site, config.listen_host, config.metrics_port))
+            faults = list if gate is None else gate.report
+            site = Site(genesis, {shard: config.rpc_port + shard for shard in every_shard}, version("shardnet"), config.allowed_hosts)
+            await nursery.start(functools.partial(serve_metrics, backend, metrics, site, config.listen_host, config.metrics_port, faults))
             for shard in links:
                 nursery.start_soon(admission.run, shard)
             _LOG.info("started peer_id=%s validators=%s rpc_port=%d", network.peer_id, list(identity.local), config.rpc_port)
-            if genesis.parameters.devnet:
-                await nursery.start(chaos.obey, config.data_dir, network, loop)
+            if gate is not None:
+                await nursery.start(chaos.obey, config.data_dir, network, loop, gate)
             # what a node is made of lives as long as it does: a full collection need not look through it again, for a tenth of a second
             gc.collect()
             gc.freeze()

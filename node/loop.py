@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import trio
 
+from node.bundle_gate import BundleGate
 from node.core.core import Core
 from node.core.effects import (
     Admit,
@@ -48,6 +49,7 @@ from p2p.messages import GOSSIP_TYPES, ConsensusBatch, Response, decode_response
 from p2p.scoring import DROP_POINTS, PeerScores, Verdict, points_of
 from p2p.topics import Topic, TopicKind
 from primitives.errors import Fault, InvalidBlock, InvalidEncoding, Reason, Unavailable
+from primitives.receipts import Bundle
 from primitives.votes import Certificate
 from shard.executor.context import BuildContext
 from shard.views import small
@@ -80,12 +82,13 @@ class CoreLoop:
         admit: Callable[[Admit], None],
         after_turn: Callable[[], None],
         alter: Callable[[Effect], Iterable[Effect]] | None = None,
+        gate: BundleGate | None = None,
     ) -> None:
-        """`alter` tells what happens in place of an effect, at a node that breaks the rules on purpose."""
+        """`alter` tells what happens in place of an effect, at a node that breaks the rules on purpose; `gate` is for faults on demand."""
         self._core, self._store, self._network, self._links, self._topics = core, store, network, links, topics
         self._names = {topic: name for name, topic in topics.items()}
         self._observe, self._admit, self._after_turn = observe, admit, after_turn
-        self._alter = alter
+        self._alter, self._gate = alter, gate
         self._delay_seconds, self._delay_until, self._delayed = 0.0, 0.0, 0
         self._scores = PeerScores()
         self._send, self._receive = trio.open_memory_channel[Event | None](INBOX_EVENTS_MAX)
@@ -111,6 +114,8 @@ class CoreLoop:
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             nursery.start_soon(self._forward_network)
+            if self._gate is not None:
+                nursery.start_soon(self._gate.run, self._release)
             await self._perform(self._core.start())
             while True:
                 await self._turn()
@@ -168,6 +173,8 @@ class CoreLoop:
         for effect in effects:
             match effect:
                 case Persist():
+                    pass
+                case Publish(_, _, Bundle() as bundle) if self._gate is not None and not self._gate.may_push(bundle):
                     pass
                 case Publish(topic, payload):
                     self._publish(self._names[topic], payload)
@@ -313,4 +320,9 @@ class CoreLoop:
             bundle = None
         if bundle is not None and len(bundle.receipts) != count:
             bundle = None
-        await self._send.send(OutgoingRead(effect.source, effect.destination, bundle))
+        passed = (bundle,) if bundle is None or self._gate is None else self._gate.own(bundle)
+        for page in passed or (None,):
+            await self._send.send(OutgoingRead(effect.source, effect.destination, page))
+
+    async def _release(self, bundle: Bundle) -> None:
+        await self._send.send(OutgoingRead(bundle.source, bundle.destination, bundle))

@@ -69,6 +69,8 @@ COUNTERS = (
     CounterField("peers_of_other_networks", "shardnet_peers_of_other_networks", "Connected peers that told another genesis.", ()),
     CounterField("rpc_forwarded", "shardnet_rpc_forwarded",
                  "JSON-RPC requests passed on to peers, by what came of each.", ("result",)),
+    CounterField("bundles_altered", "shardnet_bundles_altered", "Pages of receipts that met a fault on purpose, by where.",
+                 ("channel", "fault", "way")),
     CounterField("limit_hits", "shardnet_limit_hits", "Times a named limit was met.", ("limit",)),
 )
 VIEW_OUTCOMES = ("notarized", "nullified", "finalized")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 
 from node.addresses import AddressBook
+from node.bundle_gate import BundleGate
 from node.core.core import Core
 from node.core.records import beacon_block_key, beacon_root_key, certificate_key
 from node.executors.executor import Executor
@@ -44,14 +45,19 @@ class Server:
         book: AddressBook | None = None,
         answer_rpc: AnswerRpc | None = None,
         hear: Callable[[str, Certificate], None] = lambda peer, certificate: None,
+        gate: BundleGate | None = None,
     ) -> None:
-        """Without `book` it knows no addresses, without `answer_rpc` it takes no JSON-RPC of others; `hear` takes what a peer tells."""
+        """Without `book` it knows no addresses, without `answer_rpc` it takes no JSON-RPC of others; `hear` takes what a peer tells.
+
+        `gate` is for faults on demand, on a network for development.
+        """
         self._core = core
         self._store = store
         self._links = links
         self._book = book
         self._answer_rpc = answer_rpc
         self._hear = hear
+        self._gate = gate
 
     async def answer(self, peer: str, payload: bytes) -> bytes:
         """The encoded response to a peer's request.
@@ -89,7 +95,10 @@ class Server:
                 if not 0 < end - first <= BUNDLE_RECEIPTS_MAX or end > self._sent(source, destination):
                     return b""
                 bundle = await self._links[source].outgoing(destination, first, end - first)
-                return bundle.encode() if bundle is not None and len(bundle.receipts) == end - first else b""
+                if bundle is None or len(bundle.receipts) != end - first:
+                    return b""
+                told = bundle if self._gate is None else await self._gate.answer(bundle)
+                return b"" if told is None else told.encode()
             case Peers(port):
                 return self._peers(peer, port)
             case RpcCall(chain, body):

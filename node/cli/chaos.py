@@ -19,6 +19,7 @@ from node.cluster.command import own_command
 from node.cluster.layout import Layout, Options, require_options
 from primitives.errors import UserError
 
+_WAYS = {"own": "pages from executors", "push": "into gossip", "answer": "in answers to peers"}
 SECONDS_MIN, SECONDS_MAX = 0.1, 3600.0
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "": 1.0}
 
@@ -43,7 +44,9 @@ class Duration(click.ParamType[float]):
         return seconds
 
 
-_for = click.option("--for", "seconds", type=Duration(), default="30s", show_default=True, help="How long; then it is made whole again.")
+for_seconds = click.option(
+    "--for", "seconds", type=Duration(), default="30s", show_default=True, help="How long; then it is made whole again."
+)
 
 
 @click.group(epilog="Example: shardnet chaos partition 0,1/2,3 --for 30s")
@@ -59,56 +62,61 @@ def chaos() -> None:
     epilog="Example: shardnet chaos partition 0,1/2,3 --for 30s   (or, one node against all others: shardnet chaos partition 3)",
 )
 @click.argument("groups", metavar="GROUPS")
-@_for
+@for_seconds
 @data_dir
 @as_json
 def partition(groups: str, seconds: float, data_dir: Path, as_json: bool) -> None:
     """Part the nodes into GROUPS that do not hear each other, such as 0,1/2,3."""
-    layout, options = _network(data_dir)
-    _suffer(Partition(layout, options, parse_groups(groups, options.nodes)), seconds, as_json)
+    layout, options = require_devnet(data_dir)
+    suffer(Partition(layout, options, parse_groups(groups, options.nodes)), seconds, as_json)
 
 
 @chaos.command(short_help="Kill a node, and start it again.", epilog="Example: shardnet chaos kill 2 --for 10s")
 @click.argument("node", type=int)
-@_for
+@for_seconds
 @data_dir
 @as_json
 def kill(node: int, seconds: float, data_dir: Path, as_json: bool) -> None:
     """Kill the process of NODE, as kill -9 does, and start it again after a while."""
-    layout, options = _network(data_dir, node)
-    _suffer(Kill(layout, options, node), seconds, as_json)
+    layout, options = require_devnet(data_dir, node)
+    suffer(Kill(layout, options, node), seconds, as_json)
 
 
 @chaos.command(short_help="Have a node stand still.", epilog="Example: shardnet chaos pause 1 --for 15s")
 @click.argument("node", type=int)
-@_for
+@for_seconds
 @data_dir
 @as_json
 def pause(node: int, seconds: float, data_dir: Path, as_json: bool) -> None:
     """Have the process of NODE stand still."""
-    layout, options = _network(data_dir, node)
-    _suffer(Pause(layout, options, node), seconds, as_json)
+    layout, options = require_devnet(data_dir, node)
+    suffer(Pause(layout, options, node), seconds, as_json)
 
 
 @chaos.command(short_help="Delay what a node says.", epilog="Example: shardnet chaos slow 3 --delay 800ms --for 1m")
 @click.argument("node", type=int)
 @click.option("--delay", type=Duration(), default="500ms", show_default=True, help="On top, for all that the node gossips.")
-@_for
+@for_seconds
 @data_dir
 @as_json
 def slow(node: int, delay: float, seconds: float, data_dir: Path, as_json: bool) -> None:
     """Have everything that NODE says to the others take longer."""
     if delay > 60:
         raise UserError("--delay is at most 60s: a node that says nothing for longer is paused, with shardnet chaos pause")
-    layout, options = _network(data_dir, node)
-    _suffer(Slow(layout, options, node, round(delay * 1000)), seconds, as_json)
+    layout, options = require_devnet(data_dir, node)
+    suffer(Slow(layout, options, node, round(delay * 1000)), seconds, as_json)
 
 
-def _network(folder: Path, node: int = 0) -> tuple[Layout, Options]:
+def require_devnet(folder: Path, node: int = 0) -> tuple[Layout, Options]:
+    """A network that may be broken, which has a node of this number.
+
+    Raises:
+        UserError: it is not for development, or does not run.
+    """
     layout = Layout(folder)
     options = require_options(layout)
     if not json.loads(layout.genesis.read_text())["parameters"]["devnet"]:
-        raise UserError(f"the network in {folder} is not for development: chaos is refused")
+        raise UserError(f"the network in {folder} is not for development: nothing of it is broken on purpose")
     if not 0 <= node < options.nodes:
         raise click.BadParameter(f"the network in {folder} has nodes 0 to {options.nodes - 1}", param_hint="'NODE'")
     if not newest_final(options):
@@ -116,7 +124,8 @@ def _network(folder: Path, node: int = 0) -> tuple[Layout, Options]:
     return layout, options
 
 
-def _suffer(fault: Fault, seconds: float, as_json: bool) -> None:
+def suffer(fault: Fault, seconds: float, as_json: bool) -> None:
+    """Begins a fault, ends it after its time, and tells about it and what came after."""
     def tell(event: str, sentence: str, **fields: object) -> None:
         if as_json:
             print_json({"event": event} | fields)
@@ -130,6 +139,8 @@ def _suffer(fault: Fault, seconds: float, as_json: bool) -> None:
             time.sleep(seconds)
         except KeyboardInterrupt:
             tell("interrupted", "ended before its time")
+        if met := fault.met():
+            tell("met", "it met " + ", ".join(f"{pages} {_WAYS[way]}" for way, pages in met.items()), pages=met)
         fault.end()
         since = newest_final(fault.options)
         tell("ended", "whole again", final=since)

@@ -31,6 +31,7 @@ _COMMANDS = {
     "audit": ("node.cli.audit", "Add up every account of every shard, and the whole supply."),
     "verify-receipt": ("node.cli.verify_receipt", "Check a proof that a cross-shard receipt is final, offline."),
     "chaos": ("node.cli.chaos", "Break a local network on purpose for a while."),
+    "fault": ("node.cli.fault", "Alter the messages between two shards for a while."),
     "simulate": ("node.cli.simulate", "Run a deterministic network of simulated nodes."),
     "bench": ("node.cli.bench", "Run a benchmark."),
 }

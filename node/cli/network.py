@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +16,7 @@ import click
 from node.cli.display import make_table
 from node.cli.options import as_json, data_dir, print_json, show_coins
 from node.cluster.command import own_command
+from node.cluster.health import ask_health
 from node.cluster.layout import Layout, Options, require_options
 from node.cluster.logfiles import Follower, has_said, parse_line, read_lines
 from node.cluster.processes import find_nodes, terminate, why_silent
@@ -65,16 +66,18 @@ def status(data_dir: Path, observers: tuple[str, ...], as_json: bool) -> int:
     watcher = Watcher(options)
     statuses = watcher.ask_all(with_views=True)
     watcher.close()
+    healths = [None if status is None else ask_health(options, node) for node, status in enumerate(statuses)]
     pids, supervisor = find_nodes(layout, options), find_supervisor(layout)
     if as_json:
         state = read_state(layout).get("state", "unknown") if supervisor is not None else "stopped"
-        entries = [_entry(layout, options, index, node, pids) for index, node in enumerate(statuses)]
+        entries = [_entry(layout, options, index, node, pids) | _wellness(healths[index]) for index, node in enumerate(statuses)]
         error = {} if any(statuses) else {"error": _stopped(data_dir, pids)}
         guests = [{"rpc": url, "answers": node is not None} | _standing(node) for url, node in zip(observers, others, strict=True)]
         shown = {"nodes": entries} | ({"observers": guests} if guests else {})
         print_json({"data_dir": str(data_dir), "supervisor": {"pid": supervisor, "state": state}} | shown | error)
     else:
         _print_status(layout, options, statuses, others, pids)
+        _print_wellness(healths)
     if not any(statuses):
         return _tell_stopped(data_dir, pids, as_json)
     return 0
@@ -106,6 +109,20 @@ def _standing(status: NodeStatus | None) -> dict[str, Any]:
         return {"ready": False, "peers": None, "chains": [], "slashed": []}
     slashed = [asdict(one) | {"stake": str(one.stake)} for one in status.slashed]
     return {"ready": status.is_ready, "peers": status.peers, "chains": [asdict(chain) for chain in status.chains], "slashed": slashed}
+
+
+def _wellness(health: dict[str, Any] | None) -> dict[str, Any]:
+    return {"problems": [] if health is None else health["problems"], "faults": [] if health is None else health["faults"]}
+
+
+def _print_wellness(healths: Sequence[dict[str, Any] | None]) -> None:
+    for index, health in enumerate(healths):
+        for problem in _wellness(health)["problems"]:
+            click.echo(f"node {index}  unhealthy: {problem}")
+        for one in _wellness(health)["faults"]:
+            pages = ", ".join(f"{count} {way}" for way, count in one["pages"].items()) or "none"
+            what = f"{one['kind']} on channel {one['channel']}, {one['seconds_left']:g} s left"
+            click.echo(f"node {index}  fault on purpose: {what}, pages met: {pages}")
 
 
 def _print_status(

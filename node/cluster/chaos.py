@@ -53,6 +53,10 @@ class Fault(ABC):
             UserError: a node does not run any more, or does not obey.
         """
 
+    def met(self) -> dict[str, int]:
+        """How many messages it has altered so far, by where, if it counts any."""
+        return {}
+
     def process_of(self, node: int) -> int:
         """The process of a node.
 

@@ -21,7 +21,7 @@ class Inbound:
         """Sources whose receipts this node's own executors hold."""
         self._reading: dict[int, tuple[int, int]] = {}
         self._not_here: dict[int, tuple[int, int]] = {}
-        """Pages an own executor did not have, by source."""
+        """Pages an own executor did not have, or not as the beacon proves them, by source."""
         self.channels = {
             source: InboundChannel(source, shard, context.parameters.chain_id_base, taken, taken)
             for source, taken in enumerate(summary.incoming)
@@ -63,9 +63,10 @@ class Inbound:
     def read(self, source: int, bundle: Bundle | None) -> bool:
         """What an own executor had; True when receipts became deliverable."""
         gap = self._reading.pop(source, None)
-        if bundle is None and gap is not None:
+        taken = bundle is not None and self.offer(None, bundle)
+        if not taken and gap is not None:
             self._not_here[source] = gap
-        return bundle is not None and self.offer(None, bundle)
+        return taken
 
     def offer(self, peer: Peer | None, bundle: Bundle) -> bool:
         """A page from anywhere; True when receipts became deliverable."""

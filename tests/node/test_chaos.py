@@ -1,11 +1,13 @@
 """Orders in a node's folder: carried out once, or logged and removed."""
 
+import json
 import os
 import signal
 
 import pytest
 import trio
 
+from node.bundle_faults import FaultKind
 from node.chaos import ORDER_BYTES_MAX, carry_out, obey
 from node.cluster.chaos import ORDER_FILE
 from p2p.adapter.identity import load_or_create_identity
@@ -27,11 +29,15 @@ class Node:
         self.done.append(("delay", seconds, for_seconds))
         self.told.set()
 
+    def begin(self, fault):
+        self.done.append(fault)
+        return len(self.done) < 3
+
 
 async def test_an_order_is_carried_out_at_the_signal_and_removed(tmp_path):
     peer, node, path = load_or_create_identity(tmp_path / "key"), Node(), tmp_path / ORDER_FILE
     async with trio.open_nursery() as nursery:
-        await nursery.start(obey, tmp_path, node, node)
+        await nursery.start(obey, tmp_path, node, node, node)
         path.write_text(f'{{"refuse": ["{peer}"], "refuse_seconds": 30, "delay_ms": 500, "delay_seconds": 10}}')
         os.kill(os.getpid(), signal.SIGUSR1)
         await node.told.wait()
@@ -43,7 +49,7 @@ async def test_an_order_is_carried_out_at_the_signal_and_removed(tmp_path):
 def test_peers_are_pardoned_by_refusing_them_for_no_time(tmp_path):
     peer, node, path = load_or_create_identity(tmp_path / "key"), Node(), tmp_path / ORDER_FILE
     path.write_text(f'{{"refuse": ["{peer}"]}}')
-    carry_out(path, node, node)
+    carry_out(path, node, node, node)
     assert node.done == [("pardon", peer), ("delay", 0.0, 0.0)]
 
 
@@ -51,13 +57,14 @@ def test_peers_are_pardoned_by_refusing_them_for_no_time(tmp_path):
     "order",
     [
         "", "[]", '{"refuse": ["nobody"]}', '{"refuse_seconds": -1}', '{"delay_ms": 1e9}', '{"burn": true}', '{"refuse": "a"}',
+        '{"bundles": [{"kind": "burn", "source": 0, "destination": 1, "seconds": 5}]}', '{"bundles": [{"kind": "drop"}]}',
         " " * (ORDER_BYTES_MAX + 1),
     ],
 )
 def test_an_order_that_makes_no_sense_changes_nothing(order, tmp_path, caplog):
     node, path = Node(), tmp_path / ORDER_FILE
     path.write_text(order)
-    carry_out(path, node, node)
+    carry_out(path, node, node, node)
     assert node.done == []
     assert not path.exists()
     assert "chaos_refused" in caplog.text
@@ -65,6 +72,16 @@ def test_an_order_that_makes_no_sense_changes_nothing(order, tmp_path, caplog):
 
 def test_no_order_is_no_matter(tmp_path, caplog):
     node = Node()
-    carry_out(tmp_path / ORDER_FILE, node, node)
+    carry_out(tmp_path / ORDER_FILE, node, node, node)
     assert node.done == []
     assert "chaos_refused" in caplog.text
+
+
+def test_an_order_about_pages_of_receipts_is_about_nothing_else(tmp_path, caplog):
+    node, path = Node(), tmp_path / ORDER_FILE
+    drop = {"kind": "drop", "source": 0, "destination": 1, "seconds": 5.0}
+    path.write_text(json.dumps({"bundles": [drop, drop | {"kind": "hold"}, drop | {"kind": "reorder"}]}))
+    carry_out(path, node, node, node)
+    assert [fault.kind for fault in node.done] == [FaultKind.DROP, FaultKind.HOLD, FaultKind.REORDER]
+    assert "8 faults are on already" in caplog.text
+    assert not path.exists()

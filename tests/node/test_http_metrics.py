@@ -16,7 +16,7 @@ from tests.node.support import make_core
 
 class Backend:
     def __init__(self, problems=(), ready=True):
-        self.problems, self.ready = list(problems), ready
+        self.problems, self.ready, self.faults = list(problems), ready, []
 
     def health(self):
         return self.problems
@@ -56,7 +56,7 @@ async def ask(port, method, path, **headers):
 @pytest.fixture
 async def served(nursery):
     backend, port = Backend(), free_port()
-    await nursery.start(serve_metrics, backend, NodeMetrics(make_core()), make_site(), "127.0.0.1", port)
+    await nursery.start(serve_metrics, backend, NodeMetrics(make_core()), make_site(), "127.0.0.1", port, lambda: backend.faults)
     return backend, port
 
 
@@ -71,6 +71,8 @@ async def test_health_and_readiness_tell_what_is_wrong(served):
     backend, port = served
     assert (await ask(port, "GET", "/ready"))[0] == 200
     assert (await ask(port, "GET", "/health"))[0] == 200
+    backend.faults = [{"kind": "drop"}]
+    assert json.loads((await ask(port, "GET", "/health"))[1])["faults"] == [{"kind": "drop"}]
     backend.ready, backend.problems = False, ["the supply invariant is off by 1 wei"]
     assert (await ask(port, "GET", "/ready"))[0] == 503
     status, body = await ask(port, "GET", "/health")
@@ -135,7 +137,7 @@ async def test_garbage_ends_its_connection_and_nothing_else(served):
 
 async def test_a_port_in_use_is_refused_with_a_sentence(served):
     with pytest.raises(StartupRefused, match="is in use by another program"):
-        await serve_metrics(served[0], NodeMetrics(make_core()), make_site(), "127.0.0.1", served[1])
+        await serve_metrics(served[0], NodeMetrics(make_core()), make_site(), "127.0.0.1", served[1], list)
 
 
 async def test_a_connection_too_many_is_closed_and_counted(served):

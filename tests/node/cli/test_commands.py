@@ -18,7 +18,8 @@ from node.cluster.supervisor import hold_folder
 from tests.node.cluster.support import free_port_base, make_start
 
 COMMANDS = (
-    "up", "down", "status", "logs", "genesis", "node", "send", "faucet", "balance", "audit", "verify-receipt", "chaos", "simulate", "bench",
+    "up", "down", "status", "logs", "genesis", "node", "send", "faucet", "balance", "audit", "verify-receipt", "chaos", "fault",
+    "simulate", "bench",
 )  # fmt: skip
 Captured = pytest.CaptureFixture[str]
 
