@@ -174,10 +174,10 @@ class CoreLoop:
             match effect:
                 case Persist():
                     pass
-                case Publish(_, _, Bundle() as bundle) if self._gate is not None and not self._gate.may_push(bundle):
+                case Publish(_, Bundle() as bundle) if self._gate is not None and not self._gate.may_push(bundle):
                     pass
-                case Publish(topic, payload):
-                    self._publish(self._names[topic], payload)
+                case Publish(topic, message):
+                    self._publish(self._names[topic], message.encode())
                 case Observe(name, labels, value):
                     self._observe(name, labels, value)
                 case Penalize(peer, reason):

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from consensus.signatures import SignatureScheme
 from node.core.effects import Effect, Publish
-from p2p.messages import BlocksByRange, BlocksByRoot, ConsensusBatch, decode_gossip, request_type
-from p2p.topics import Topic, TopicKind
+from p2p.messages import BlocksByRange, BlocksByRoot, ConsensusBatch, request_type
+from p2p.topics import Topic
 from primitives.genesis import Genesis
 from primitives.hashing import sha256
 from primitives.types import ZERO_ROOT
@@ -28,10 +28,8 @@ class Persona:
 
     def alter(self, effect: Effect) -> Iterator[Effect]:
         """What happens in place of an effect of the honest core."""
-        if isinstance(effect, Publish) and effect.topic.kind is TopicKind.CONSENSUS:
-            batch = decode_gossip(effect.topic.kind, effect.payload)
-            assert isinstance(batch, ConsensusBatch), "what the core says on such a topic"
-            yield from self.say(effect, batch)
+        if isinstance(effect, Publish) and isinstance(effect.message, ConsensusBatch):
+            yield from self.say(effect, effect.message)
         else:
             yield effect
 
@@ -55,7 +53,7 @@ class Persona:
 
 def _publish(topic: Topic, batch: ConsensusBatch) -> Iterator[Publish]:
     if batch != ConsensusBatch((), (), (), (), ()):
-        yield Publish(topic, batch.encode())
+        yield Publish(topic, batch)
 
 
 class DoubleVoter(Persona):

@@ -10,7 +10,6 @@ from consensus.beacon.committees import epoch_set, instance_of, is_boundary
 from consensus.beacon.lineage import prove_set
 from consensus.beacon.reference import shard_reference
 from consensus.beacon.state import BeaconState
-from consensus.beacon.transition import process_block
 from consensus.simplex import events as simplex
 from node.core.chain import Chain
 from node.core.context import Context
@@ -126,7 +125,7 @@ class BeaconChain(Chain[BeaconState]):
             return
         self._examined += 1
         try:
-            state = process_block(
+            state = self.context.transition(
                 parent.outcome, decode_block(held.data)[0], parent_root=parent.info.root,
                 genesis_root=self.context.genesis.root, parameters=self.context.parameters, scheme=self.context.scheme,
                 verified=self.context.verified,

@@ -4,18 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
+from consensus.beacon.state import BeaconState
+from consensus.beacon.transition import process_block
 from consensus.signatures import SignatureScheme, VerifiedCertificates
 from node.core.effects import Effect, Now, Observe, Peer, Penalize, Persist
 from node.core.fetch import Fetcher
 from node.core.passages import Passages
 from p2p.messages import Request
-from primitives.blocks import Evidence
+from primitives.blocks import BeaconBlock, Evidence
 from primitives.errors import Reason
 from primitives.genesis import Genesis
 from primitives.parameters import Parameters
-from primitives.types import ValidatorIndex
+from primitives.types import Root, ValidatorIndex
 from primitives.votes import Certificate, Proposal, Vote, Wake
+
+
+class Transition(Protocol):
+    """The beacon chain's state transition (`consensus.beacon.transition.process_block`)."""
+
+    def __call__(
+        self, state: BeaconState, block: BeaconBlock, *, parent_root: Root, genesis_root: Root, parameters: Parameters,
+        scheme: SignatureScheme, verified: VerifiedCertificates | None = None,
+    ) -> BeaconState:
+        """The state after a block; raises InvalidBlock."""
+        ...
+
 
 Said = Proposal | Vote | Certificate | Wake | Evidence
 
@@ -33,6 +48,8 @@ class Context:
     scan: Callable[[bytes], Mapping[bytes, bytes]]
     """Records whose key starts with a prefix."""
     now: Now
+    transition: Transition = process_block
+    """What beacon blocks do to the state; a driver of many cores may work each out once."""
     verified: VerifiedCertificates = field(default_factory=VerifiedCertificates)
     fetcher: Fetcher = field(default_factory=Fetcher)
     passages: Passages = field(default_factory=Passages)

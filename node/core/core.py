@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from consensus.beacon.state import BeaconState
+from consensus.beacon.transition import process_block
 from consensus.signatures import SignatureScheme
 from consensus.simplex import events as simplex
 from node.core.beacon_chain import BeaconChain
 from node.core.chain import Chain
-from node.core.context import Context
+from node.core.context import Context, Transition
 from node.core.effects import (
     Admit,
     BlockBuilt,
@@ -76,8 +77,9 @@ class Core:
         read: Callable[[bytes], bytes | None],
         scan: Callable[[bytes], Mapping[bytes, bytes]],
         now: Now,
+        transition: Transition = process_block,
     ) -> None:
-        self.context = Context(genesis=genesis, scheme=scheme, local=local, read=read, scan=scan, now=now)
+        self.context = Context(genesis=genesis, scheme=scheme, local=local, read=read, scan=scan, now=now, transition=transition)
         self.beacon = BeaconChain(self.context, genesis_block, genesis_state)
         hosted = frozenset(heads)
         self.shards = {
@@ -301,9 +303,8 @@ class Core:
             if destination.inbound.read(event.source, event.bundle):
                 destination.post(simplex.ChainChanged())
         if event.bundle is not None and self._is_ours(event.source):
-            payload = event.bundle.encode()
-            if len(payload) <= GOSSIP_BYTES_MAX:
-                self.context.emit(Publish(Topic(TopicKind.RECEIPTS, event.destination), payload, event.bundle))
+            if len(event.bundle.encode()) <= GOSSIP_BYTES_MAX:
+                self.context.emit(Publish(Topic(TopicKind.RECEIPTS, event.destination), event.bundle))
 
     def _is_ours(self, source: int) -> bool:
         """Whether this node proposed the source's newest final block: then it is the one that pushes its bundles."""
@@ -337,11 +338,11 @@ class Core:
         said, self.context.said = self.context.said, {}
         for number, messages in said.items():
             for batch in consensus_batches(messages):
-                self.context.emit(Publish(Topic(TopicKind.CONSENSUS, number), batch.encode(), batch))
+                self.context.emit(Publish(Topic(TopicKind.CONSENSUS, number), batch))
         if self._transactions_due_ms is not None and self._transactions_due_ms <= self.context.now.monotonic_ms:
             transactions, self._transactions, self._transactions_due_ms = self._transactions, {}, None
             for shard, raws in transactions.items():
                 for group in transaction_batches(raws):
-                    self.context.emit(Publish(Topic(TopicKind.TRANSACTIONS, shard), group.encode(), group))
+                    self.context.emit(Publish(Topic(TopicKind.TRANSACTIONS, shard), group))
         effects, self.context.effects = self.context.effects, []
         return effects

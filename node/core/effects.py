@@ -134,12 +134,10 @@ class Persist:
 
 @dataclass(frozen=True, slots=True)
 class Publish:
-    """A gossip payload."""
+    """Something to be gossiped; a driver with a wire encodes it."""
 
     topic: Topic
-    payload: bytes
-    message: GossipPayload | None = field(default=None, compare=False, repr=False)
-    """What the payload encodes, for a driver that has no wire."""
+    message: GossipPayload
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,7 +97,7 @@ class SimulatedNode:
         self.core = Core(
             genesis=genesis, genesis_block=block, genesis_state=state, heads=heads, pools={shard: Pool(PoolLimits()) for shard in heads},
             scheme=world.keys.scheme(self._validator), local=() if self._validator is None else (ValidatorIndex(self._validator),),
-            read=self.store.read, scan=self.store.scan, now=self._clocks(),
+            read=self.store.read, scan=self.store.scan, now=self._clocks(), transition=world.transition,
         )
         links: Any = {shard: _Link(executor) for shard, executor in self.executors.items()}
         store: Any = self.store
@@ -219,9 +219,9 @@ class SimulatedNode:
 
     def _carry_out_one(self, effect: fx.Effect) -> None:
         match effect:
-            case fx.Publish(topic, payload, message):
-                if message is None or not self.world.is_light:
-                    message = decode_gossip(topic.kind, payload)
+            case fx.Publish(topic, message):
+                if not self.world.is_light:
+                    message = decode_gossip(topic.kind, message.encode())
                 self._say(Said(topic, message))
             case fx.Tell(peer, message):
                 batch = ConsensusBatch((message.certificate,), (), (), (), ())

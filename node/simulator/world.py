@@ -11,7 +11,9 @@ from typing import Any
 
 from consensus.beacon.genesis import build_genesis_state
 from consensus.beacon.state import BeaconState
+from consensus.beacon.transition import process_block
 from node.core import effects as fx
+from node.core.context import Transition
 from node.hosting import genesis_of_shards
 from node.simulator.checks import Checks
 from node.simulator.checks.agreement import digest
@@ -20,6 +22,7 @@ from node.simulator.faults import FAULTS, Weather
 from node.simulator.node import SimulatedNode
 from node.simulator.personas import PERSONAS, check_personas
 from node.simulator.signatures import SIGNATURES, Keys
+from node.simulator.transitions import Transitions
 from node.simulator.workload import Arrival, draw, genesis_accounts, make_users
 from p2p.messages import Request
 from primitives.blocks import BeaconBlock
@@ -109,6 +112,7 @@ class World:
         )
         self.is_light = executors == "stand-in"
         """Stand-ins run: messages are handed over as they are, not by the wire."""
+        self.transition: Transition = Transitions() if self.is_light else process_block
         self._work = Work(self.genesis) if self.is_light else None
         self._transactions: dict[bytes, tuple[Transaction, bytes]] = {}
         everything = range(self.genesis.parameters.shard_count)

@@ -8,6 +8,7 @@ import trio.testing
 
 from node.core.effects import Observe, Publish
 from node.loop import DELAYED_MESSAGES_MAX, CoreLoop
+from p2p.messages import TransactionBatch
 from p2p.topics import Topic, TopicKind
 from primitives.errors import StorageFailed
 
@@ -56,7 +57,7 @@ async def running(**options):
 
 
 def publish(count=1):
-    return [Publish(TOPIC, bytes([number % 256])) for number in range(count)]
+    return [Publish(TOPIC, TransactionBatch((bytes([number % 256]),))) for number in range(count)]
 
 
 async def test_gossip_leaves_at_once_later_while_told_so_and_at_once_again(autojump_clock):
@@ -88,15 +89,17 @@ async def test_what_is_held_back_is_bounded_and_what_is_over_is_counted(autojump
 
 
 async def test_effects_are_altered_before_they_are_carried_out(autojump_clock):
+    another = TransactionBatch((b"another",))
+
     def alter(effect):
         yield Observe("altered")
         if isinstance(effect, Publish):
-            yield Publish(effect.topic, b"another")
+            yield Publish(effect.topic, another)
 
     async with running(alter=alter) as (loop, network, observed):
         loop.perform_soon([*publish(), Observe("honest")])
         await trio.sleep(1)
-    assert [payload for _, _, payload in network.said] == [b"another"]
+    assert [payload for _, _, payload in network.said] == [another.encode()]
     assert [name for name, _, _ in observed] == ["altered", "altered"]
 
 

@@ -10,7 +10,7 @@ from node.core.effects import Observe, Publish
 from node.personas import PERSONAS
 from node.simulator.signatures import FastKeys
 from node.wiring import Identity, make_persona
-from p2p.messages import BlocksByRange, BlocksByRoot, ConsensusBatch, Status, decode_gossip, encode_request
+from p2p.messages import BlocksByRange, BlocksByRoot, ConsensusBatch, Status, TransactionBatch, encode_request
 from p2p.topics import Topic, TopicKind
 from primitives.errors import InvalidConfig
 from primitives.types import ZERO_ROOT
@@ -39,8 +39,7 @@ def persona(name):
 
 
 def said(name):
-    effects = persona(name).alter(Publish(TOPIC, BATCH.encode()))
-    return [decode_gossip(effect.topic.kind, effect.payload) for effect in effects]
+    return [effect.message for effect in persona(name).alter(Publish(TOPIC, BATCH))]
 
 
 def require_proof(one, other):
@@ -68,7 +67,7 @@ def test_an_equivocating_proposer_signs_two_blocks_of_a_view():
 def test_a_vote_withholder_says_no_vote():
     (batch,) = said("vote-withholder")
     assert batch == ConsensusBatch((), (PROPOSAL,), (), (), ())
-    assert list(persona("vote-withholder").alter(Publish(TOPIC, ConsensusBatch((), (), (NULLIFY,), (), ()).encode()))) == []
+    assert list(persona("vote-withholder").alter(Publish(TOPIC, ConsensusBatch((), (), (NULLIFY,), (), ())))) == []
 
 
 def test_a_block_withholder_keeps_bodies_to_itself():
@@ -90,7 +89,7 @@ def test_a_certificate_forger_speaks_in_the_names_of_all():
 
 @pytest.mark.parametrize("name", PERSONAS)
 def test_what_is_not_agreement_is_left_alone(name):
-    for effect in (Observe("anything"), Publish(Topic(TopicKind.TRANSACTIONS, 0), b"x")):
+    for effect in (Observe("anything"), Publish(Topic(TopicKind.TRANSACTIONS, 0), TransactionBatch((b"x",)))):
         assert list(persona(name).alter(effect)) == [effect]
 
 
