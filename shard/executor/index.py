@@ -19,6 +19,8 @@ PARTY = 0x70
 EMITTER = 0x65
 """Accounts that logged; topics are kept under their position."""
 _HEIGHT_BYTES, _PLACE_BYTES = 8, 4
+_TABLES = [b"X" + bytes((kind,)) for kind in range(256)]
+_digest = hashlib.blake2b
 _KEYS_PER_LOOK = 256
 """Keys read between two looks at the meter."""
 
@@ -29,24 +31,27 @@ def entry_key(kind: int, value: bytes, height: int = 0) -> bytes:
 
 
 def _prefix(kind: int, value: bytes) -> bytes:
-    return b"X" + bytes((kind,)) + hashlib.blake2b(value, digest_size=DIGEST_BYTES).digest()
+    return _TABLES[kind] + _digest(value, digest_size=DIGEST_BYTES).digest()
 
 
 def entries_of(height: int, transactions: Iterable[StoredTransaction]) -> list[Item]:
     """What the index keeps of a block."""
     found: dict[tuple[int, bytes], list[int]] = {}
     for place, transaction in enumerate(transactions):
-        values = {(PARTY, party) for party in (transaction.sender, transaction.to, transaction.contract_address) if party}
+        # a dict keeps the order in which values come up, which a set would not
+        values = {(PARTY, party): None for party in (transaction.sender, transaction.to, transaction.contract_address) if party}
         for log in transaction.logs:
-            values |= {(PARTY, log.address), (EMITTER, log.address), *enumerate(log.topics)}
+            values[PARTY, log.address] = values[EMITTER, log.address] = None
+            for value in enumerate(log.topics):
+                values[value] = None
         for value in values:
             found.setdefault(value, []).append(place)
-    # in the order of their keys, so that a batch is the same whatever order a set has
-    return sorted((entry_key(kind, value, height), _pack(places)) for (kind, value), places in found.items())
+    end = height.to_bytes(_HEIGHT_BYTES, "big")
+    return [(_prefix(kind, value) + end, _pack(places)) for (kind, value), places in found.items()]
 
 
 def _pack(places: Sequence[int]) -> bytes:
-    return b"".join(place.to_bytes(_PLACE_BYTES, "big") for place in places)
+    return b"".join([place.to_bytes(_PLACE_BYTES, "big") for place in places])
 
 
 def _unpack(value: bytes) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ import pytest
 import requests
 import rlp
 from eth_utils.address import to_checksum_address
+from trie import HexaryTrie
 from web3 import HTTPProvider, Web3
 from web3.exceptions import Web3RPCError
 from web3.middleware import ExtraDataToPOAMiddleware
@@ -111,6 +112,34 @@ def test_wallet_library_overrides_and_access_lists(web3: Any, keeper: str) -> No
     assert [(entry["address"], entry["storageKeys"]) for entry in created["accessList"]] == [(contract, [slot])]
     block = web3.eth.get_block("latest")
     assert [r["transactionHash"] for r in web3.eth.get_block_receipts(block["number"])] == block["transactions"]
+
+
+def test_what_was_done_can_be_proven_traced_and_found(client: Client, keeper: str) -> None:
+    block = client.call("eth_getBlockByNumber", "latest", False)
+    proof = client.call("eth_getProof", keeper, ["0x0"], block["hash"])
+    nodes = [rlp.decode(bytes.fromhex(node[2:])) for node in proof["accountProof"]]
+    record = HexaryTrie.get_from_proof(bytes.fromhex(block["stateRoot"][2:]), keccak256(bytes.fromhex(keeper[2:])), nodes)
+    assert rlp.decode(record)[2].hex() == proof["storageHash"][2:]
+    nodes = [rlp.decode(bytes.fromhex(node[2:])) for node in proof["storageProof"][0]["proof"]]
+    word = HexaryTrie.get_from_proof(bytes.fromhex(proof["storageHash"][2:]), keccak256(bytes(32)), nodes)
+    assert rlp.decode(word) == WORD.lstrip(b"\0")
+
+    page = client.call("ots_searchTransactionsBefore", keeper, 0, 25)
+    asked, made = (receipt["transactionHash"] for receipt in page["receipts"])
+    assert client.call("ots_getContractCreator", keeper)["hash"] == made
+    assert client.call("ots_getTransactionBySenderAndNonce", page["txs"][0]["from"], page["txs"][0]["nonce"]) == asked
+    trace = client.call("debug_traceTransaction", asked, {"tracer": "callTracer"})
+    assert (trace["type"], trace["to"], trace["gasUsed"]) == ("CALL", keeper, page["receipts"][0]["gasUsed"])
+    changed = client.call("debug_traceTransaction", made, {"tracer": "prestateTracer", "tracerConfig": {"diffMode": True}})
+    assert keeper in changed["post"]
+    assert keeper not in changed["pre"]
+    steps = client.call("debug_traceCall", {"to": keeper}, "latest")["structLogs"]
+    assert steps[0]["pc"] == 0
+    whole = client.call("debug_traceBlockByNumber", page["receipts"][0]["blockNumber"], {"tracer": "callTracer"})
+    assert {"txHash": asked, "result": trace} in whole
+    (simulated,) = client.call("eth_simulateV1", {"blockStateCalls": [{"calls": [{"to": keeper}]}]}, block["hash"])
+    assert simulated["parentHash"] == block["hash"]
+    assert simulated["calls"][0]["returnData"] == "0x" + WORD.hex()
 
 
 def test_a_message_is_followed_from_the_call_that_sends_it_to_its_delivery(cluster: Cluster, client: Client) -> None:

@@ -226,6 +226,14 @@ async def test_calls_go_as_deep_as_their_gas(tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", ["inline", "link"])
+async def test_traces_go_as_deep_as_calls(tmp_path, kind):
+    async with started(make(kind, tmp_path)) as executor:
+        for tracer, mark in (("callTracer", b'"type"'), ("flat", b'"depth"'), ("", b'"op":"CALL"')):
+            trace = await executor.trace_call("latest", request(RECURSION), TraceConfig(tracer=tracer))
+            assert trace.count(mark) == 1025
+
+
+@pytest.mark.parametrize("kind", ["inline", "link"])
 async def test_a_restart_goes_on_where_it_was(tmp_path, kind):
     async with started(make(kind, tmp_path)) as executor:
         await add_block(executor, [transfer(GENESIS, 0, 0)])
