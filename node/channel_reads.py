@@ -32,7 +32,8 @@ class ChannelReads:
         assert state is not None
         recorded, delivered = state.recorded_out(source, destination).count, self._summary(destination).incoming[source].count
         # behind the beacon chain, a node has not got all that is recorded
-        return ChannelView(max(recorded, self._summary(source).outgoing[destination].count), recorded, delivered)
+        sent = max(recorded, self._summary(source).outgoing[destination].count)
+        return ChannelView(sent, recorded, delivered, bool(state.shards[source].closed[destination]))
 
     async def pending(self, source: int, destination: int, first: int, count: int) -> tuple[CrossShardReceipt, ...] | None:
         """See `ChannelBackend`."""

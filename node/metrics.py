@@ -203,13 +203,19 @@ class _CoreCollector(Collector):
             "shardnet_oldest_undelivered_receipt_seconds", "Age of the oldest of them, by the time of the beacon block that recorded it.",
             labels=("source", "destination"),
         )  # fmt: skip
+        closed = GaugeMetricFamily(
+            "shardnet_channel_closed", "1 while Outbox takes nothing new for a full channel, 0 while it is open.",
+            labels=("source", "destination"),
+        )  # fmt: skip
         now = time.time()
         for source, destination in permutations(range(state.beacon + 1), 2):
             sent, taken = state.recorded_out(source, destination).count, state.recorded_in(source, destination).count
             names = (str(source), str(destination))
             flights.add_metric(names, sent - taken)
+            if state.beacon not in (source, destination):
+                closed.add_metric(names, state.shards[source].closed[destination])
             oldest.add_metric(names, self._metrics.flights.oldest_seconds(source, destination, now))
-        yield from (heads, views, pools, flights, oldest)
+        yield from (heads, views, pools, flights, oldest, closed)
         yield GaugeMetricFamily("shardnet_supply_imbalance_wei", "What exists less what should, in wei.", value=imbalance(state))
         yield GaugeMetricFamily("shardnet_peers", "Connected peers.", value=self._metrics.peers())
         yield GaugeMetricFamily("shardnet_rpc_connections", "Open JSON-RPC connections.", value=self._metrics.open_connections)

@@ -88,6 +88,8 @@ class ChannelView:
     """In crosslinked blocks of the source: these can be delivered."""
     delivered: int
     """In blocks of the destination that this node knows."""
+    is_closed: bool
+    """Outbox takes no transfer or call for it, until less than half of `channel_backlog_max` waits."""
 
 
 class ChannelBackend(Protocol):

@@ -64,10 +64,10 @@ def draw(rng: Random, user: User, parameters: Parameters) -> tuple[int, bytes, A
     shard, to_shard = rng.randrange(parameters.shard_count), rng.randrange(parameters.shard_count)
     to, value = rng.randbytes(20), rng.randint(1, 10**18)
     if shard == to_shard:
-        return shard, _sign(user, parameters, shard, to, value, b""), Arrival(shard, to, value, value)
+        return shard, sign(user, parameters, shard, to, value, b""), Arrival(shard, to, value, value)
     form = rng.choice(("transfer", "call", "failing call"))
     if form == "transfer":
-        raw = _sign(user, parameters, shard, OUTBOX, value, OUTBOX_CONTRACT.encode_call("transfer", to_shard, to))
+        raw = sign(user, parameters, shard, OUTBOX, value, OUTBOX_CONTRACT.encode_call("transfer", to_shard, to))
         return shard, raw, Arrival(to_shard, to, value, value)
     fee = _FEE_MULTIPLE * _CALL_GAS * parameters.base_fee_initial
     # Told by what is drawn anyway, so that a seed goes on replaying the network it always did.
@@ -77,9 +77,9 @@ def draw(rng: Random, user: User, parameters: Parameters) -> tuple[int, bytes, A
         )
     if form == "call":
         call = OUTBOX_CONTRACT.encode_call("send", to_shard, FORWARDER, value, _CALL_GAS, user.address, to.rjust(32, b"\0"))
-        return shard, _sign(user, parameters, shard, OUTBOX, value + fee, call), Arrival(to_shard, to, value, value)
+        return shard, sign(user, parameters, shard, OUTBOX, value + fee, call), Arrival(to_shard, to, value, value)
     call = OUTBOX_CONTRACT.encode_call("send", to_shard, REFUSER, value, _CALL_GAS, to, b"")
-    return shard, _sign(user, parameters, shard, OUTBOX, value + fee, call), Arrival(shard, to, value, value + fee)
+    return shard, sign(user, parameters, shard, OUTBOX, value + fee, call), Arrival(shard, to, value, value + fee)
 
 
 def _with_callback(user: User, parameters: Parameters, way: tuple[int, int], to: bytes, value: int, succeeds: bool) -> bytes:
@@ -87,12 +87,12 @@ def _with_callback(user: User, parameters: Parameters, way: tuple[int, int], to:
     attached = value + _FEE_MULTIPLE * (_CALL_GAS + _CALLBACK_GAS) * parameters.base_fee_initial
     receiver, refund_to, data = (FORWARDER, user.address, to.rjust(32, b"\0")) if succeeds else (REFUSER, to, b"")
     call = OUTBOX_CONTRACT.encode_call("sendWithCallback", way[1], receiver, _CALL_GAS, _CALLBACK_GAS, refund_to, data)
-    return _sign(user, parameters, way[0], OUTBOX, attached, call)
+    return sign(user, parameters, way[0], OUTBOX, attached, call)
 
 
-def _sign(user: User, parameters: Parameters, shard: int, destination: bytes, value: int, data: bytes) -> bytes:
-    """EIP-1559."""
-    fields: list[object] = [parameters.chain_id(shard), 0, _TIP, _MAX_FEE, _GAS, destination, value, data, []]
+def sign(user: User, parameters: Parameters, shard: int, destination: bytes, value: int, data: bytes = b"", nonce: int = 0) -> bytes:
+    """A user's EIP-1559 transaction, signed."""
+    fields: list[object] = [parameters.chain_id(shard), nonce, _TIP, _MAX_FEE, _GAS, destination, value, data, []]
     digest = keccak256(b"\x02" + rlp.encode(fields))
     signature = coincurve.PrivateKey(user.secret).sign_recoverable(digest, hasher=None)
     r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big")

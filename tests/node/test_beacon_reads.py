@@ -87,16 +87,16 @@ def test_cursors_of_a_channel_are_the_newest_that_are_known():
     )
     source.outcome = replace(source.outcome, summary=with_totals(source.outcome.summary, outgoing=7))
     destination.outcome = replace(destination.outcome, summary=with_totals(destination.outcome.summary, incoming=3))
-    assert node.backend.channels.view(0, 1) == ChannelView(7, 5, 3)
-    assert backend_of(node, (0,)).channels.view(0, 1) == ChannelView(7, 5, 2)
-    assert backend_of(node, ()).channels.view(0, 1) == ChannelView(5, 5, 2)
+    assert node.backend.channels.view(0, 1) == ChannelView(7, 5, 3, False)
+    assert backend_of(node, (0,)).channels.view(0, 1) == ChannelView(7, 5, 2, False)
+    assert backend_of(node, ()).channels.view(0, 1) == ChannelView(5, 5, 2, False)
 
 
 def test_a_source_that_is_behind_the_beacon_chain_has_sent_what_is_recorded():
     node = Node()
     record = node.core.beacon.tree.head.outcome.shards[0]
     node.beacon_at(shard_0={"summary": with_totals(record.summary, outgoing=5)})
-    assert node.backend.channels.view(0, 1) == ChannelView(5, 5, 0)
+    assert node.backend.channels.view(0, 1) == ChannelView(5, 5, 0, False)
 
 
 async def test_pending_receipts_where_neither_shard_is_hosted():

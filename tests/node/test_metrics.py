@@ -93,12 +93,16 @@ def test_states_are_read_off_the_core_at_each_scrape() -> None:
     sent = list(first.summary.outgoing)
     sent[1] = replace(sent[1], count=4)
     summary = replace(first.summary, outgoing=tuple(sent))
-    head.outcome = replace(head.outcome, shards=(replace(first, height=5, supply=first.supply - 7, summary=summary), *others))
+    crowded = replace(first, height=5, supply=first.supply - 7, summary=summary, closed=(0, 1, *first.closed[2:]))
+    head.outcome = replace(head.outcome, shards=(crowded, *others))
     shard_head = core.shards[0].tree.head
     shard_head.info = replace(shard_head.info, height=6)
     found = samples(metrics)
     assert [found[f"head_height chain=0 tag={tag}"] for tag in ("latest", "safe", "finalized")] == [6, 6, 5]
     assert (found["receipts_in_flight destination=1 source=0"], found["receipts_in_flight destination=0 source=1"]) == (4, 0)
+    assert {name: value for name, value in found.items() if name.startswith("channel_closed")} == {
+        "channel_closed destination=1 source=0": 1, "channel_closed destination=0 source=1": 0,
+    }  # fmt: skip
     assert found["supply_imbalance_wei"] == -7
     assert (found["peers"], found["rpc_connections"]) == (3, 2)
 

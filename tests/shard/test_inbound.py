@@ -216,3 +216,27 @@ def test_receipts_of_another_shard_are_refused():
     channels = Channels({1: [0]})
     with pytest.raises(InvalidBlock, match="in a block of shard"):
         channels.check([dataclasses.replace(channels.sent[1][0], destination=2)], 0, 1)
+
+
+flood = st.lists(st.integers(0, 40), min_size=SHARDS, max_size=SHARDS)
+
+
+@given(flood, st.integers(0, 10))
+def test_no_flood_takes_another_source_its_share(counts, height):
+    """Of credits, who has more than an equal share of a block gets at most one more than anyone who has to leave some out."""
+    channels = Channels({1 + index: [0] * count for index, count in enumerate(counts)})
+    receipts, _ = channels.choose(height)
+    taken = [sum(receipt.source == 1 + index for receipt in receipts) for index in range(SHARDS)]
+    share = PARAMETERS.inbound_gas_max // 21_000 // SHARDS
+    assert all(got >= min(count, share) for got, count in zip(taken, counts, strict=True))
+    left_out = [got for got, count in zip(taken, counts, strict=True) if got < count]
+    assert not left_out or max(taken) <= min(left_out) + 1
+
+
+@given(channels_strategy)
+def test_whatever_others_send_each_source_gets_on_within_as_many_blocks_as_there_are_sources(channels):
+    """The source whose turn is first always gets one in, however large."""
+    waiting = {s for s, totals in enumerate(channels.taken) if totals.count < len(channels.available[s])}
+    first = {height % (SHARDS + 1): channels.choose(height)[0][:1] for height in range(SHARDS + 1)}
+    for source in waiting:
+        assert [receipt.source for receipt in first[source]] == [source]

@@ -196,6 +196,7 @@ async def get_pending_receipts(context: Context, arguments: list[object]) -> obj
         "sent": hex(channel.sent),
         "crosslinked": hex(channel.recorded),
         "delivered": hex(channel.delivered),
+        "closed": channel.is_closed,
         "receipts": [_pending(context, receipt, channel.recorded) for receipt in found],
         "next": hex(end) if found and end < channel.sent else None,
     }

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
-from node.simulator.executors.ledger import Ledger, State, genesis_state
+from node.simulator.executors.ledger import OUTBOX_GAS, Ledger, State, genesis_state
 from primitives.blocks import BLOCK_VERSION, ExtraData, ShardBlock, ShardReference
 from primitives.errors import BlockReason, InvalidBlock, InvalidEncoding, InvalidTransaction
 from primitives.genesis import Genesis
@@ -28,7 +28,7 @@ from shard.transactions import Transaction, decode_transaction, recover_sender
 from shard.views import big
 
 USER_GAS_PER_BLOCK_MAX = 15_000_000
-"""Left to users by the stand-in; inbound receipts have the rest."""
+"""Left to users by the stand-in where the gas limit allows as much; inbound receipts have the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +188,7 @@ class StandIn:
             ledger.deliver(receipt)
         chosen, rejected = [], []
         for raw, sender in candidates:
-            if ledger.gas_used > USER_GAS_PER_BLOCK_MAX:
+            if ledger.gas_used > min(USER_GAS_PER_BLOCK_MAX, self.parameters.gas_limit - OUTBOX_GAS):
                 break
             transaction, _ = self._work.transaction(raw)
             try:

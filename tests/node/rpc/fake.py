@@ -334,9 +334,10 @@ class FakeChannels:
         self.found: tuple[CrossShardReceipt, ...] | None = tuple(
             CrossShardReceipt(1, 0, n, 0, b"\xaa" * 20, b"\xbb" * 20, 100 + n, 0, 0, b"\xaa" * 20, b"") for n in range(5)
         )
+        self.is_closed = False
 
     def view(self, source, destination) -> ChannelView:
-        return ChannelView(5, 4, 2)
+        return ChannelView(5, 4, 2, self.is_closed)
 
     async def pending(self, source, destination, first, count) -> tuple[CrossShardReceipt, ...] | None:
         return None if self.found is None else self.found[first : first + count]

@@ -174,7 +174,10 @@ async def test_pending_receipts(client):
     assert [(r["nonce"], r["state"], r["amount"]) for r in pending.pop("receipts")] == [
         ("0x2", "crosslinked", hex(102)), ("0x3", "crosslinked", hex(103)), ("0x4", "sent", hex(104)),
     ]  # fmt: skip
-    assert pending == {"source": "0x1", "destination": "0x0", "sent": "0x5", "crosslinked": "0x4", "delivered": "0x2", "next": None}
+    counts = {"sent": "0x5", "crosslinked": "0x4", "delivered": "0x2"}
+    assert pending == {"source": "0x1", "destination": "0x0", **counts, "closed": False, "next": None}
+    client.node.channels.is_closed = True
+    assert (await client.result("shard_getPendingReceipts", "0x1", "0x0"))["closed"] is True
     later = await client.result("shard_getPendingReceipts", "0x1", "0x0", "0x4")
     assert [r["id"] for r in later["receipts"]] == ["0x" + client.node.channels.found[4].identity(CHAIN_ID).hex()]
     assert (await client.result("shard_getPendingReceipts", "0x1", "0x0", "0x0"))["receipts"][0]["nonce"] == "0x2"

@@ -27,6 +27,7 @@ export class Network {
     this.beaconBlocks = [];
     this.messages = [];
     this.pending = 0;
+    this.closed = 0; // channels that are full
     this.polls = 0;
     this.asked = 0;
     this.failures = 0;
@@ -65,7 +66,9 @@ export class Network {
       const [status, supply] = await Promise.all([this.rpc.beacon("shard_getNetwork"), this.rpc.beacon("shard_getSupply")]);
       const channels = this.channels(supply).map(([source, destination]) => this.rpc.beacon("shard_getPendingReceipts", source, destination, NONCE_MAX).catch(() => null));
       await Promise.all([...status.shards.map((entry) => this.fetchBlocks(entry)), this.fetchBeacon(int(status.beacon.head.number))]);
-      this.pending = (await Promise.all(channels)).reduce((sum, channel) => sum + (channel ? int(channel.sent) - int(channel.delivered) : 0), 0);
+      const views = await Promise.all(channels);
+      this.closed = views.filter((channel) => channel?.closed).length;
+      this.pending = views.reduce((sum, channel) => sum + (channel ? int(channel.sent) - int(channel.delivered) : 0), 0);
       this.status = status;
       this.supply = supply;
       this.failures = 0;

@@ -27,9 +27,9 @@ function update(app, parts) {
   const rate = network.rate().toFixed(1);
   const inFlight = supply.inFlight.reduce((sum, flow) => sum + BigInt(flow.value), 0n);
   const balanced = BigInt(supply.imbalance) === 0n;
-  parts.figures.set([rate, status.peers, inFlight, supply.imbalance, network.pending].join(), () => [
+  parts.figures.set([rate, status.peers, inFlight, supply.imbalance, network.pending, network.closed].join(), () => [
     figure("Transactions", `${rate}`, "a second, over 30 s"),
-    figure("Messages in flight", count(network.pending), inFlight ? `${coins(inFlight, 4)} coins on the way` : "nothing on the way"),
+    figure("Messages in flight", count(network.pending), network.closed ? `${count(network.closed)} full, closed for now` : inFlight ? `${coins(inFlight, 4)} coins on the way` : "nothing on the way"),
     figure("Peers", count(int(status.peers)), status.ready ? "this node is up to date" : int(status.peers) ? "catching up" : "cut off"),
     figure("Supply", balanced ? pill("good", "Balanced") : pill("bad", `Off by ${coins(supply.imbalance)}`), link("/supply", null, "every term"))]);
   parts.picture.set(Math.floor(Date.now() / 500) + app.width(), () => weave(network, app.width()));
