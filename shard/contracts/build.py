@@ -1,4 +1,6 @@
-"""Compiles the system contracts and those of the examples: `python -m shard.contracts.build` writes the artefacts, `--check` compares them.
+"""Compiles the system contracts, those ready for users and those of the examples.
+
+`python -m shard.contracts.build` writes the artefacts, `--check` compares them.
 
 The compiler is looked for in SHARDNET_VYPER, then .venv-vyper (made by `make setup-checks`), then on the PATH.
 """
@@ -16,10 +18,13 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 CONTRACTS = ("outbox", "inbox")
+READY_MADE = ("token", "nft")
+"""For users to deploy; both are built on peer.vy."""
 EXAMPLES = HERE.parents[1] / "docs" / "examples"
 EXAMPLE_CONTRACTS = (("swap", "pool"), ("swap", "token"), ("callback", "orders"))
 """Folder and name of each."""
 _TYPED_REVERT = re.compile(r'method_id\("(\w+)\(([\w,]*)\)"\)')
+_MODULE = re.compile(r"^import (\w+)$", re.MULTILINE)
 
 
 def find_compiler() -> str | None:
@@ -37,9 +42,8 @@ def compile_contract(compiler: str, name: str) -> str:
     })  # fmt: skip
 
 
-def compile_example(compiler: str, folder: str, name: str) -> str:
+def compile_for_users(compiler: str, place: Path, name: str) -> str:
     """The artefact of a contract that users deploy: creation code and interface."""
-    place = EXAMPLES / folder
     return _artefact(compiler, place, name, {"bytecode": _vyper(compiler, place, name, "bytecode")})
 
 
@@ -50,6 +54,7 @@ def _vyper(compiler: str, folder: Path, name: str, form: str) -> str:
 
 def _artefact(compiler: str, folder: Path, name: str, code: dict[str, object]) -> str:
     source = (folder / f"{name}.vy").read_text()
+    source += "".join((folder / f"{module}.vy").read_text() for module in _MODULE.findall(source))
     # The compiler does not know the typed reverts as errors, wallets should.
     errors = [
         {"type": "error", "name": error, "inputs": [{"name": "value", "type": kind} for kind in kinds.split(",") if kind]}
@@ -76,7 +81,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     stale = []
     compiled = [(HERE / f"{name}.json", compile_contract(compiler, name)) for name in CONTRACTS]
-    compiled += [(EXAMPLES / folder / f"{name}.json", compile_example(compiler, folder, name)) for folder, name in EXAMPLE_CONTRACTS]
+    for_users = [(HERE, name) for name in READY_MADE] + [(EXAMPLES / folder, name) for folder, name in EXAMPLE_CONTRACTS]
+    compiled += [(folder / f"{name}.json", compile_for_users(compiler, folder, name)) for folder, name in for_users]
     for path, text in compiled:
         if not check:
             path.write_text(text)
