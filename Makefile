@@ -10,7 +10,7 @@ HAVE := $(wildcard $(PACKAGES))
 TEST_JOBS ?= 2
 WITH_PROCESSES := tests/e2e tests/docker tests/network
 
-.PHONY: help setup setup-checks up test test-unit test-simulation test-e2e test-network soak-network conformance fuzz check lint types imports contracts example bench seeds mutations terminal-pictures screenshots lock clean
+.PHONY: help setup setup-checks up test test-unit test-simulation test-e2e test-network soak-network conformance fuzz check lint types imports contracts example bench seeds mutations receipts receipts-broken terminal-pictures screenshots lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,6 +75,12 @@ seeds: setup ## Simulate networks drawn from SEEDS=1000 seeds on all cores; goes
 
 mutations: setup ## Break rules on purpose and count the seeds until a simulated network notices
 	$(PYTHON) -m tests.simulation.mutations $(ARGS)
+
+receipts: setup ## Random cross-shard programs on the real EVM, with crashes; STEPS=10000 SEED=1
+	$(PYTHON) -m tests.simulation.receipt_machine --steps $(or $(STEPS),10000) --seed $(or $(SEED),1)
+
+receipts-broken: setup ## Break rules of receipts on purpose; what those programs find
+	$(PYTHON) -m tests.simulation.receipt_mutations
 
 terminal-pictures: setup ## Draw what a terminal shows anew, for docs/images; starts a network on the usual ports
 	$(PYTHON) tools/terminal_pictures.py
