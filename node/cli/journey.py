@@ -46,6 +46,8 @@ class Wanted:
     """On another shard, unless only coins are sent there."""
     nonce: int | None = None
     """Of the transaction; None: the next one."""
+    through: outbox.Ordinary | None = None
+    """The transaction to a contract of the source that sends the message itself; None: it goes to Outbox, or to the receiver."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +249,7 @@ class Journey:
             if error.method != "eth_estimateGas":
                 raise
             wanted = self._wanted
-            target = wanted.to if wanted.to_shard == wanted.shard else "the Outbox contract"
+            target = wanted.to if wanted.through is not None or wanted.to_shard == wanted.shard else "the Outbox contract"
             refusal = f"{target} on shard {wanted.shard} does not take this, nothing was sent ({error.message})"
             raise NotDone(f"{refusal}: {self._advise()}") from error
 
@@ -274,6 +276,8 @@ class Journey:
 
     def _transaction(self) -> outbox.Ordinary:
         wanted = self._wanted
+        if wanted.through is not None:
+            return wanted.through
         if wanted.to_shard == wanted.shard:
             return outbox.Ordinary(bytes.fromhex(wanted.to[2:]), wanted.value, wanted.data)
         if wanted.call is None:

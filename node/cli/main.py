@@ -28,6 +28,7 @@ _COMMANDS = {
     "send": ("node.cli.send", "Send a transaction, within a shard or across, and follow it."),
     "faucet": ("node.cli.faucet", "Give coins of the faucet to an address."),
     "balance": ("node.cli.balance", "Show an account on all shards."),
+    "token": ("node.cli.token", "Deploy a token that moves between shards, send it, and add it up."),
     "audit": ("node.cli.audit", "Add up every account of every shard, and the whole supply."),
     "verify-receipt": ("node.cli.verify_receipt", "Check a proof that a cross-shard receipt is final, offline."),
     "chaos": ("node.cli.chaos", "Break a local network on purpose for a while."),

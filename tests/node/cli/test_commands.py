@@ -18,7 +18,7 @@ from node.cluster.supervisor import hold_folder
 from tests.node.cluster.support import free_port_base, make_start
 
 COMMANDS = (
-    "up", "down", "status", "logs", "genesis", "node", "send", "faucet", "balance", "audit", "verify-receipt", "chaos", "fault",
+    "up", "down", "status", "logs", "genesis", "node", "send", "faucet", "balance", "token", "audit", "verify-receipt", "chaos", "fault",
     "simulate", "bench",
 )  # fmt: skip
 Captured = pytest.CaptureFixture[str]
@@ -44,6 +44,31 @@ def test_every_command_has_an_example_and_json(command: str, capsys: Captured) -
     shown = capsys.readouterr().out
     assert f"Example: shardnet {command}" in shown
     assert "--json" in shown
+
+
+@pytest.mark.parametrize("command", ["deploy", "send", "balance"])
+def test_every_command_of_a_token_has_an_example_and_json(command: str, capsys: Captured) -> None:
+    assert run("token", command, "--help") == 0
+    shown = capsys.readouterr().out
+    assert f"Example: shardnet token {command}" in shown
+    assert "--json" in shown
+
+
+TOKEN = "0x" + "5a" * 20
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("deploy", "--from", "0", "--symbol", "TOOLONGER"), "choose a shorter one"),
+        (("send", TOKEN, "--from", "0", "--to", "1", "--amount", "0", "--to-shard", "1"), "send more than 0"),
+        (("send", TOKEN, "--from", "0", "--to", "1", "--amount", "1", "--to-shard", "0"), "name another one"),
+        (("balance", "0x5a", "0"), "is not an address"),
+    ],
+)
+def test_what_cannot_be_done_with_a_token_is_refused_first(arguments: tuple[str, ...], words: str, capsys: Captured) -> None:
+    assert run("token", *arguments) == 2
+    assert words in capsys.readouterr().err
 
 
 def test_the_command_starts_without_the_heavy_libraries() -> None:

@@ -1,0 +1,162 @@
+"""`shardnet token`: a token that moves between shards, deployed, sent and added up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from node.cli.journey import Journey, Step, Wanted
+from node.cli.options import ADDRESS, COINS, SENDER, SHARD, as_json, data_dir, node_choice, open_client, print_json, rpc, show_coins
+from node.cli.outbox import CALLBACK_QUOTE_PERCENT, Ordinary
+from node.cli.send import timeout_option
+from node.cluster.client import Client
+from primitives.errors import UserError
+
+
+@click.group(epilog="Example: shardnet token deploy --from 0 --supply 1000000")
+def token() -> None:
+    """Deploy a token that moves between shards, send it, and add it up; each of the three takes --json."""
+
+
+@token.command(epilog="Example: shardnet token deploy --from 0 --name Pebble --symbol PBL --supply 1000000")
+@click.option("--from", "key", type=SENDER, required=True, help="Secret key, or number of a test account, who pays and gets all of it.")
+@click.option("--name", default="Pebble", show_default=True, help="Name, at most 32 characters.")
+@click.option("--symbol", default="PBL", show_default=True, help="Symbol, at most 8 characters.")
+@click.option("--supply", type=COINS, default="1000000", show_default=True, help="How many there are, like 1000.5.")
+@click.option("--shard", type=SHARD, default=0, show_default=True, help="Home shard, where all of it is created.")
+@timeout_option
+@data_dir
+@node_choice
+@rpc
+@as_json
+def deploy(
+    key: str, name: str, symbol: str, supply: int, shard: int, timeout: float, data_dir: Path, node: int, rpc: str | None, as_json: bool
+) -> None:
+    """Deploy a token at one address of every shard, by a key that is made for it and used once on each."""
+    from eth_account import Account
+
+    from node.cli.token_contract import Interface, Token
+    from node.cli.token_deploy import deploy_everywhere
+
+    for option, text, most in (("--name", name, 32), ("--symbol", symbol, 8)):
+        if len(text.encode()) > most:
+            raise click.BadParameter(f"{text!r} is longer than {most} bytes: choose a shorter one", param_hint=f"'{option}'")
+    client = open_client(data_dir, node, rpc)
+    shards = _count(client, shard)
+    first_chain = int(client.batch([("eth_chainId", ())], "/shard/0")[0], 16)
+    data = Interface().creation(name, symbol, supply, Account.from_key(key).address, shard, first_chain)
+    addresses = []
+    for step in _told(deploy_everywhere(client, key, data, shards, timeout), as_json):
+        addresses += [str(step.details["address"])] if step.name == "deployed" else []
+    Token(client, addresses[0]).require_same_code(list(range(shards)))
+    if not as_json:
+        click.echo(f"the token is {addresses[0]} on every shard; move some with:")
+        click.echo("  " + client.place.command(f"token send {addresses[0]} --from KEY --to 1 --amount 5 --shard {shard} --to-shard SHARD"))
+
+
+@token.command(epilog="Example: shardnet token send 0x5FbDB2315678afecb367f032d93F642f64180aa3 --from 0 --to 1 --amount 2.5 --to-shard 1")
+@click.argument("contract", metavar="TOKEN", type=ADDRESS)
+@click.option("--from", "key", type=SENDER, required=True, help="Secret key, or number of a test account.")
+@click.option("--to", type=ADDRESS, required=True, help="Address, or number of a test account.")
+@click.option("--amount", type=COINS, required=True, help="How many, like 1.5.")
+@click.option("--shard", type=SHARD, default=0, show_default=True, help="Shard they leave.")
+@click.option("--to-shard", type=SHARD, required=True, help="Shard they arrive on.")
+@click.option(
+    "--wait", type=click.Choice(["included", "safe", "finalized"]), default="finalized", show_default=True, help="How far to follow it."
+)
+@timeout_option
+@data_dir
+@node_choice
+@rpc
+@as_json
+def send(
+    contract: str, key: str, to: str, amount: int, shard: int, to_shard: int, wait: str, timeout: float, data_dir: Path, node: int,
+    rpc: str | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Send tokens to an account of another shard, and print each step of their way there and of the answer back."""
+    from eth_account import Account
+
+    from node.cli.token_contract import Token
+
+    if amount == 0:
+        raise click.BadParameter("nothing would arrive: send more than 0", param_hint="'--amount'")
+    if shard == to_shard:
+        raise click.BadParameter("is the shard they are on: name another one", param_hint="'--to-shard'")
+    client = open_client(data_dir, node, rpc)
+    _count(client, shard, to_shard)
+    pebbles = Token(client, contract)
+    pebbles.require_same_code([shard, to_shard])
+    holder = str(Account.from_key(key).address)
+    held, price = pebbles.ask(shard, [("balanceOf", holder), ("quoteTo", to_shard)])
+    if held < amount:
+        more = client.place.command(f"token balance {contract} {holder}")
+        raise UserError(f"{holder} has {show_coins(held)} of the token on shard {shard}: send less, or see where it has more with {more}")
+    data = pebbles.interface.call("sendTo", to_shard, to, amount)
+    through = Ordinary(bytes.fromhex(contract[2:]), price * CALLBACK_QUOTE_PERCENT // 100, data)
+    wanted = Wanted(key, contract, 0, shard, to_shard, b"", wait, through=through)
+    for _ in _told(Journey(client, wanted, timeout).steps(), as_json):
+        pass
+
+
+@token.command(epilog="Example: shardnet token balance 0x5FbDB2315678afecb367f032d93F642f64180aa3 0")
+@click.argument("contract", metavar="TOKEN", type=ADDRESS)
+@click.argument("account", type=ADDRESS)
+@data_dir
+@node_choice
+@rpc
+@as_json
+def balance(contract: str, account: str, data_dir: Path, node: int, rpc: str | None, as_json: bool) -> int:
+    """Show what ACCOUNT has of a token on every shard, what is in flight, and whether all of it adds up.
+
+    All shards are read at the blocks that one beacon block crosslinks. The exit code is 1 where it does not add up.
+    """
+    from node.cli.token_contract import Token, in_flight
+
+    client = open_client(data_dir, node, rpc)
+    blocks = [int(crosslink["number"], 16) for crosslink in client.call("beacon_getHead")["crosslinks"]]
+    pebbles = Token(client, contract)
+    pebbles.require_same_code(list(range(len(blocks))))
+    holdings = [pebbles.holding(shard, len(blocks), block, account) for shard, block in enumerate(blocks)]
+    (everything,) = pebbles.ask(0, [("supplyEverywhere",)], hex(blocks[0]))
+    flights = in_flight(holdings)
+    total, flying = sum(each.supply for each in holdings), sum(flights.values())
+    is_sound = total + flying == everything and all(amount >= 0 for amount in flights.values())
+    if as_json:
+        shown = [{"shard": e.shard, "block": e.block, "balance": str(e.balance), "supply": str(e.supply)} for e in holdings]
+        way = [{"from": a, "to": b, "amount": str(amount)} for (a, b), amount in flights.items()]
+        sums = {"balance": str(sum(each.balance for each in holdings)), "total": str(total + flying), "supply": str(everything)}
+        print_json({"ok": is_sound, "token": contract, "account": account, "shards": shown, "inFlight": way, **sums})
+        return 0 if is_sound else 1
+    for each in holdings:
+        click.echo(f"shard {each.shard}, block {each.block}: {show_coins(each.balance)} of {show_coins(each.supply)} there")
+    for (a, b), amount in flights.items():
+        click.echo(f"in flight from shard {a} to {b}: {show_coins(amount)}")
+    click.echo(f"account: {show_coins(sum(each.balance for each in holdings))}")
+    verdict = "as many as there should be" if is_sound else f"but there should be {show_coins(everything)}: do not trust this token"
+    click.echo(f"all accounts and flights: {show_coins(total + flying)}, {verdict}")
+    return 0 if is_sound else 1
+
+
+def _count(client: Client, *named: int) -> int:
+    """How many shards there are; raises UserError if one that is named is not."""
+    count = int(client.call("shard_getNetwork")["shardCount"], 16)
+    for shard in named:
+        if shard >= count:
+            raise UserError(f"there is no shard {shard}: this network has shards 0 to {count - 1}")
+    return count
+
+
+def _told(steps: Iterable[Step], as_json: bool) -> Any:
+    """The steps, each printed when it has happened."""
+    began = time.monotonic()
+    for step in steps:
+        seconds = time.monotonic() - began
+        if as_json:
+            print_json({"step": step.name, "seconds": round(seconds, 3), **step.details})
+        else:
+            click.echo(f"{seconds:6.2f} s  {step.sentence}")
+        yield step

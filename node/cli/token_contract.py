@@ -1,0 +1,104 @@
+"""The token of shard/contracts/token.vy as the commands see it: on every shard at one address."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from node.cluster.client import Client
+from primitives.errors import UserError
+
+RUNTIME_KEPT_BYTES = 64
+"""Of the code, which must be there for an answer to count."""
+
+
+class Interface:
+    """What is called, and how: the artefact's names and types."""
+
+    def __init__(self) -> None:
+        import shard.contracts
+
+        artefact = json.loads((Path(shard.contracts.__file__).parent / "token.json").read_text())
+        self._bytecode = bytes.fromhex(artefact["bytecode"][2:])
+        self._functions = {entry["name"]: entry for entry in artefact["abi"] if entry["type"] == "function"}
+        self._constructor = next(entry for entry in artefact["abi"] if entry["type"] == "constructor")
+
+    def creation(self, *arguments: object) -> bytes:
+        """Data of the transaction that deploys it."""
+        from eth_abi import encode
+
+        return self._bytecode + encode([each["type"] for each in self._constructor["inputs"]], arguments)
+
+    def call(self, name: str, *arguments: object) -> bytes:
+        """Data of a call."""
+        from eth_abi import encode
+
+        from primitives.hashing import keccak256
+
+        kinds = [each["type"] for each in self._functions[name]["inputs"]]
+        return keccak256(f"{name}({','.join(kinds)})".encode())[:4] + encode(kinds, arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """One shard's part, in the token's least units."""
+
+    shard: int
+    block: int
+    balance: int
+    supply: int
+    """All that is on this shard."""
+    sent: tuple[int, ...]
+    """By shard, like the next two: ever sent there, arrived from there, and returned as it did not arrive there."""
+    arrived: tuple[int, ...]
+    returned: tuple[int, ...]
+
+
+class Token:
+    """A token that is deployed."""
+
+    def __init__(self, client: Client, address: str) -> None:
+        self._client, self.address, self.interface = client, address, Interface()
+
+    def ask(self, shard: int, calls: list[tuple[Any, ...]], block: str = "latest") -> list[int]:
+        """What views answer, each with one number.
+
+        Raises:
+            UserError: there is no token at the address.
+        """
+        asked = [{"to": self.address, "data": "0x" + self.interface.call(*each).hex()} for each in calls]
+        answers = self._client.batch([("eth_call", (each, block)) for each in asked], f"/shard/{shard}")
+        if any(len(answer) != 66 for answer in answers):
+            raise UserError(f"there is no token at {self.address} on shard {shard} yet: check the address, or wait for the next crosslink")
+        return [int(answer, 16) for answer in answers]
+
+    def require_same_code(self, shards: list[int], block: str = "latest") -> None:
+        """Raises UserError unless the same code is at the address on these shards, which is what its peers rely on."""
+        codes = [self._client.batch([("eth_getCode", (self.address, block))], f"/shard/{shard}")[0] for shard in shards]
+        for shard, code in zip(shards, codes, strict=True):
+            if len(code) < RUNTIME_KEPT_BYTES:
+                raise UserError(f"there is no token at {self.address} on shard {shard}: check the address, or deploy one with token deploy")
+            if code != codes[0]:
+                raise UserError(f"the code at {self.address} is not the same on shards {shards[0]} and {shard}: do not trust this token")
+
+    def holding(self, shard: int, shards: int, block: int, account: str) -> Holding:
+        """What an account has on a shard, and the shard's books."""
+        calls: list[tuple[Any, ...]] = [("balanceOf", account), ("totalSupply",)]
+        for name in ("sent", "arrived", "returned"):
+            calls += [(name, other) for other in range(shards)]
+        balance, supply, *books = self.ask(shard, calls, hex(block))
+        sent, arrived, returned = (tuple(books[i * shards : (i + 1) * shards]) for i in range(3))
+        return Holding(shard, block, balance, supply, sent, arrived, returned)
+
+
+def in_flight(holdings: list[Holding]) -> dict[tuple[int, int], int]:
+    """What is on its way, or on its way back, by source and destination."""
+    flights = {}
+    for a in holdings:
+        for b in holdings:
+            amount = a.sent[b.shard] - b.arrived[a.shard] - a.returned[b.shard]
+            if amount:
+                flights[a.shard, b.shard] = amount
+    return flights
