@@ -22,6 +22,8 @@ from shard.views import big
 
 SECONDS_BETWEEN = 1
 """Of blocks whose time is not given: an idle chain's blocks follow no sooner."""
+NUMBER_MAX = 2**64 - 1
+"""Of a block's time."""
 _BLOCK_FIELDS = frozenset({
     "number", "time", "gasLimit", "feeRecipient", "prevRandao", "baseFeePerGas", "withdrawals", "blobBaseFee",
 })  # fmt: skip
@@ -72,6 +74,8 @@ def place(request: SimulationRequest, base: ShardHeader, chain_id: int, where: s
             number, timestamp = number + 1, timestamp + SECONDS_BETWEEN
             placed.append(BlockToSimulate(number, timestamp))
         time = _number(overrides, "time", at, timestamp + SECONDS_BETWEEN)
+        if time > NUMBER_MAX:
+            raise RpcError(BLOCK_TIME_ORDER, f"block timestamps must be in order: none comes after {timestamp}")
         if time <= timestamp:
             raise RpcError(BLOCK_TIME_ORDER, f"block timestamps must be in order: {time} <= {timestamp}")
         number, timestamp = wanted, time

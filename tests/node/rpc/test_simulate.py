@@ -68,6 +68,7 @@ def test_everything_that_can_be_given() -> None:
         ([{"blockOverrides": {"beaconRoot": "0x"}}], -32602, "invalid argument 0, block 0, field blockOverrides: no field beaconRoot"),
         ([{"blockOverrides": {"withdrawals": [{}]}}], -32602, "invalid argument 0, block 0, field withdrawals: a shard has none"),
         ([{"blockOverrides": {"number": "x"}}], -32602, "invalid argument 0, block 0, field number: hex string without 0x prefix"),
+        ([{"blockOverrides": {"time": "0xffffffffffffffff"}}, {}], -38021, "block timestamps must be in order: none comes after"),
         ([{"calls": 5}], -32602, "invalid argument 0, block 0, field calls: want an array"),
         ([{"calls": [5]}], -32602, "invalid argument 0, block 0, call 0: want a call object"),
         ([{"calls": [{"value": 5}]}], -32602, "invalid argument 0, block 0, call 0, field value: a quantity is a hex string"),
