@@ -51,10 +51,11 @@ def read_proof(file: Path) -> tuple[bytes, dict[str, Any]]:
     Raises:
         UserError: it holds none.
     """
-    size = file.stat().st_size
-    if size > PROOF_FILE_BYTES_MAX:
-        raise UserError(f"{file} is no proof: it has {size} bytes, a proof has at most {PROOF_FILE_BYTES_MAX}")
-    content = file.read_bytes()
+    with file.open("rb") as source:
+        # a pipe or a device does not tell its size, and may have no end
+        content = source.read(PROOF_FILE_BYTES_MAX + 1)
+    if len(content) > PROOF_FILE_BYTES_MAX:
+        raise UserError(f"{file} is no proof: a proof has at most {PROOF_FILE_BYTES_MAX} bytes")
     if not content or content[0] not in _TEXT_STARTS:
         return content, {}
     try:

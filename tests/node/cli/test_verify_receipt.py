@@ -99,3 +99,8 @@ def test_another_network_ends_with_1_and_no_genesis_with_2(files: Files, tmp_pat
     assert run("verify-receipt", tmp_path / "none", "--genesis", files.genesis) == 2
     assert run("verify-receipt", files.proof) == 2
     assert "--genesis" in capsys.readouterr().err
+
+
+def test_a_file_without_an_end_is_not_read_to_it(files: Files, capsys: Captured) -> None:
+    assert run("verify-receipt", "/dev/zero", "--genesis", files.genesis) == 1
+    assert "is no proof" in capsys.readouterr().err
