@@ -77,7 +77,7 @@ class ReferenceEngine:
 
     def simulation(self, validation: bool, transfers: bool, meter: Meter) -> SimulateBlock:
         """See `Engine.simulation`."""
-        reader, options, budget = _Overlay(self._reader), Options(validation, transfers), Budget()
+        reader, options, budget = _Overlay(self._reader), Options(validation, transfers, self._parameters.gas_limit), Budget()
         chain_id = self._parameters.chain_id(self._shard)
 
         def run(state_root: bytes, context: BlockContext, block: BlockToSimulate) -> SimulatedResult:

@@ -207,3 +207,18 @@ def test_a_simulation_ends_at_its_meter_its_bytes_and_on_nothing(chain, monkeypa
     with pytest.raises(InvalidQuery) as refused:
         chain.run(block(1, *[call(data=bytes(500), gas=50_000)] * 9))
     assert refused.value.reason is QueryReason.OVER_LIMIT
+
+
+def test_a_block_of_any_gas_limit_gives_a_call_no_more_than_the_chain_has(chain):
+    told = bytes.fromhex("5a5f5260205ff3")
+    grasping = bytes.fromhex("6001640400000000535f5ff3")
+    overrides = AccountOverride(OTHER, code=told), AccountOverride(LOGGER, code=grasping)
+    most = chain.executor.parameters.gas_limit
+    (made,) = chain.run(block(1, call(gas=2**40), call(), call(to=LOGGER), overrides=overrides, gas_limit=2**64 - 1))
+    assert ShardHeader.decode(made.header).gas_limit == 2**64 - 1
+    assert [transaction.gas for transaction in made.transactions] == [most] * 3
+    assert [int.from_bytes(found.outcome.output, "big") < most for found in made.calls[:2]] == [True] * 2
+    assert made.calls[2].outcome.error == "out of gas", "memory of 16 GiB is more than a block's gas pays for"
+    with pytest.raises(InvalidTransaction) as refused:
+        chain.run(block(1, call(gas=most + 2), gas_limit=most + 1))
+    assert refused.value.reason is TransactionReason.GAS_LIMIT

@@ -92,6 +92,8 @@ class Options:
 
     validation: bool
     transfers: bool
+    gas_max: int
+    """Of one call, whatever the limit its block is given: gas is what bounds memory, and built-in contracts that never look up."""
 
 
 def simulate_block(
@@ -189,12 +191,6 @@ class _Block:
         state, base_fee = self._state, self._state.context.base_fee
         nonce, balance = state.accounts.get_nonce(sender), state.accounts.get_balance(sender)
         fee, tip = transaction.max_fee_per_gas, transaction.max_priority_fee_per_gas
-        left = state.context.gas_limit - self.gas_used
-        if transaction.gas_limit > left:
-            raise InvalidTransaction(
-                TransactionReason.GAS_LIMIT, f"block gas limit reached: {transaction.gas_limit} > {left}",
-                gas=transaction.gas_limit, limit=left,
-            )  # fmt: skip
         if self._options.validation:
             self._check_nonce(transaction, nonce)
         if (self._options.validation or fee or tip) and fee < base_fee:
@@ -211,6 +207,14 @@ class _Block:
                 gas=transaction.gas_limit, needed=needed,
             )  # fmt: skip
         return min(fee, base_fee + tip) if fee or tip else 0
+
+    def _gas_of(self, call: CallToSimulate) -> int:
+        left = self._state.context.gas_limit - self.gas_used
+        if call.gas is not None and call.gas > left:
+            raise InvalidTransaction(
+                TransactionReason.GAS_LIMIT, f"block gas limit reached: {call.gas} > {left}", gas=call.gas, limit=left
+            )
+        return min(left if call.gas is None else call.gas, self._options.gas_max)
 
     @staticmethod
     def _check_nonce(transaction: Transaction, nonce: int) -> None:
@@ -240,7 +244,7 @@ class _Block:
                 f"max priority fee per gas higher than max fee per gas: maxPriorityFeePerGas: {tip}, maxFeePerGas: {fee}",
                 max_priority_fee_per_gas=tip, max_fee_per_gas=fee,
             )  # fmt: skip
-        gas = state.context.gas_limit - self.gas_used if call.gas is None else call.gas
+        gas = self._gas_of(call)
         nonce = state.accounts.get_nonce(call.sender) if call.nonce is None else call.nonce
         intrinsic, floor = intrinsic_gas_of(call.data, call.to is None, call.access_list, len(call.authorizations))
         authorizations = tuple(
