@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.cluster import Cluster
+from benchmarks.cross_shard import SECONDS, SHARDS, SHARES, measure_matrix
 from benchmarks.inbound_worst import measure_inbound_worst
 from benchmarks.logs import measure_logs
 from benchmarks.measures import MEASURES
@@ -28,6 +29,9 @@ WITHOUT_NETWORK: dict[str, Callable[[], list[Figure]]] = {
     "tracing": measure_tracing,
 }  # fmt: skip
 """What needs no network, or makes its own."""
+MATRIX = "cross-shard"
+"""The one with options."""
+NAMES = (*WITHOUT_NETWORK, *MEASURES, MATRIX)
 
 
 def _show(figures: list[Figure]) -> None:
@@ -65,17 +69,24 @@ def _of_network(names: Sequence[str]) -> list[Figure]:
 @click.command(
     help=f"""Measure a local network; all benchmarks when NAME is left out. Figures are facts about this machine and moment.
 
-    NAME: {', '.join([*WITHOUT_NETWORK, *MEASURES])}.""",
-    epilog="Example: shardnet bench latency cross-shard --out figures.json",
+    NAME: {', '.join(NAMES)}.""",
+    epilog="Example: shardnet bench latency crossing --out figures.json   (or: shardnet bench cross-shard --shards 2 --share 50)",
 )
-@click.argument("names", nargs=-1, metavar="[NAME]...", type=click.Choice([*WITHOUT_NETWORK, *MEASURES]))
+@click.argument("names", nargs=-1, metavar="[NAME]...", type=click.Choice(NAMES))
+@click.option("--shards", multiple=True, type=click.Choice(SHARDS), help="Of cross-shard: only so many shards; may be repeated.")
+@click.option("--share", multiple=True, type=click.Choice(SHARES), help="Of cross-shard: only this share crosses; may be repeated.")
+@click.option("--seconds", type=click.FloatRange(5, 600), default=SECONDS, show_default=True, help="Of cross-shard: counted, a cell.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures there too, in JSON.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
-def main(names: tuple[str, ...], out: Path | None, as_json: bool) -> None:
+def main(
+    names: tuple[str, ...], shards: tuple[int, ...], share: tuple[str, ...], seconds: float, out: Path | None, as_json: bool
+) -> None:
     """Measures and prints."""
-    wanted = names or [*WITHOUT_NETWORK, *MEASURES]
+    wanted = names or NAMES
     figures = [figure for name in wanted if name in WITHOUT_NETWORK for figure in _measured(name, WITHOUT_NETWORK[name])]
     figures += _of_network([name for name in wanted if name in MEASURES])
+    if MATRIX in wanted:
+        figures += _measured(MATRIX, lambda: measure_matrix(shards or SHARDS, share or SHARES, seconds))
     text = json.dumps([figure.as_json() for figure in figures], indent=2)
     if as_json:
         click.echo(text)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from eth_account import Account
+from prometheus_client.parser import text_string_to_metric_families
 
 from node.cluster.accounts import TEST_ACCOUNTS
 from primitives.hashing import keccak256
@@ -25,6 +26,8 @@ WAIT_SECONDS_MAX = 60.0
 NODES, SHARDS = 4, 2
 CHAIN_ID_BASE = 735_700
 BLOCK_SECONDS = 1.0
+PORTS = tuple(100 * node + shard for node in range(NODES) for shard in range(4))
+"""Of JSON-RPC, above the base."""
 
 
 def _is_free(port: int) -> bool:
@@ -34,22 +37,23 @@ def _is_free(port: int) -> bool:
 
 def _base_port() -> int:
     for base in range(31_000, 60_000, 1000):
-        if all(_is_free(base + offset) for offset in (0, 1, 100, 101, 200, 201, 300, 301, *range(900, 904), *range(950, 954))):
+        if all(_is_free(base + offset) for offset in (*PORTS, *range(900, 904), *range(950, 954))):
             return base
     raise AssertionError("no free ports")
 
 
 @dataclass(slots=True)
 class Cluster:
-    """Four nodes and two shards with the default parameters."""
+    """Four nodes, two shards if not told otherwise, and the default parameters."""
 
     folder: Path
     base: int
+    shards: int = SHARDS
 
     @classmethod
-    def make(cls, folder: Path) -> Cluster:
+    def make(cls, folder: Path, shards: int = SHARDS) -> Cluster:
         """A network in `folder`, not started."""
-        return cls(folder / "network", _base_port())
+        return cls(folder / "network", _base_port(), shards)
 
     def _shardnet(self, *arguments: str) -> str:
         command = [sys.executable, "-m", "node.cli.main", *arguments, "--data-dir", str(self.folder)]
@@ -59,7 +63,8 @@ class Cluster:
         """Starts it; seconds until it was ready."""
         began = time.monotonic()
         ports = {"--rpc-port": self.base, "--p2p-port": self.base + 900, "--metrics-port": self.base + 950}
-        self._shardnet("up", "--detach", *(text for option, port in ports.items() for text in (option, str(port))))
+        options = {"--shards": self.shards, **ports}
+        self._shardnet("up", "--detach", *(text for option, value in options.items() for text in (option, str(value))))
         return time.monotonic() - began
 
     def down(self) -> None:
@@ -76,6 +81,18 @@ class Cluster:
             return str(self.folder).encode() in (process / "cmdline").read_bytes()
         except OSError:
             return False
+
+    def metrics(self, node: int) -> dict[tuple[str, str], float]:
+        """A scrape: values by name and shard ("" where a metric has none), summed over other labels."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.base + 950 + node, timeout=30)
+        connection.request("GET", "/metrics")
+        found: dict[tuple[str, str], float] = {}
+        for family in text_string_to_metric_families(connection.getresponse().read().decode()):
+            for sample in family.samples:
+                key = sample.name, sample.labels.get("shard", "")
+                found[key] = found.get(key, 0.0) + sample.value
+        connection.close()
+        return found
 
     def rpc(self, shard: int, node: int = 0) -> Rpc:
         """A client of one shard at one node."""
@@ -115,11 +132,11 @@ class Rpc:
         self._connection.request("POST", "/", json.dumps(body).encode(), {"Content-Type": "application/json"})
         return json.loads(self._connection.getresponse().read())
 
-    def wait(self, ask: Callable[[], Any]) -> float:
+    def wait(self, ask: Callable[[], Any], seconds_max: float = WAIT_SECONDS_MAX) -> float:
         """Polls until `ask` gives something true; the moment it did."""
-        end = time.monotonic() + WAIT_SECONDS_MAX
+        end = time.monotonic() + seconds_max
         while not ask():
-            assert time.monotonic() < end, f"not within {WAIT_SECONDS_MAX} s"
+            assert time.monotonic() < end, f"not within {seconds_max} s"
             time.sleep(POLL_SECONDS)
         return time.monotonic()
 

@@ -69,16 +69,16 @@ def _crossings(rng: random.Random, source: Rpc, destination: Rpc, samples: int, 
     return times
 
 
-def measure_cross_shard(cluster: Cluster) -> list[Figure]:
+def measure_crossing(cluster: Cluster) -> list[Figure]:
     """From inclusion on shard 0 to the credit on shard 1, under light load and from idle."""
     rng, source, destination = random.Random(3), cluster.rpc(0), cluster.rpc(1)
     busy = _crossings(rng, source, destination, SAMPLES, lambda: rng.uniform(0.1, 1.1))
     idle = _crossings(rng, source, destination, 5, lambda: IDLE_BEFORE_SECONDS + rng.uniform(0, 2))
     return [
-        Figure("cross-shard", "inclusion to credit, p50", percentile(busy, 0.5), "block times", 3.0),
-        Figure("cross-shard", "inclusion to credit, p95", percentile(busy, 0.95), "block times", 5.0),
-        Figure("cross-shard", "the same from idle, p50", percentile(idle, 0.5), "block times", 3.0),
-        Figure("cross-shard", "the same from idle, worst", max(idle), "block times", 5.0),
+        Figure("crossing", "inclusion to credit, p50", percentile(busy, 0.5), "block times", 3.0),
+        Figure("crossing", "inclusion to credit, p95", percentile(busy, 0.95), "block times", 5.0),
+        Figure("crossing", "the same from idle, p50", percentile(idle, 0.5), "block times", 3.0),
+        Figure("crossing", "the same from idle, worst", max(idle), "block times", 5.0),
     ]
 
 
@@ -125,7 +125,7 @@ def measure_throughput(cluster: Cluster) -> list[Figure]:
 MEASURES: dict[str, Callable[[Cluster], list[Figure]]] = {
     "startup": measure_startup,
     "latency": measure_latency,
-    "cross-shard": measure_cross_shard,
+    "crossing": measure_crossing,
     "idle": measure_idle,
     "throughput": measure_throughput,
     "rpc": measure_rpc,

@@ -90,9 +90,11 @@ def _with_callback(user: User, parameters: Parameters, way: tuple[int, int], to:
     return sign(user, parameters, way[0], OUTBOX, attached, call)
 
 
-def sign(user: User, parameters: Parameters, shard: int, destination: bytes, value: int, data: bytes = b"", nonce: int = 0) -> bytes:
+def sign(
+    user: User, parameters: Parameters, shard: int, destination: bytes, value: int, data: bytes = b"", nonce: int = 0, gas: int = _GAS
+) -> bytes:
     """A user's EIP-1559 transaction, signed."""
-    fields: list[object] = [parameters.chain_id(shard), nonce, _TIP, _MAX_FEE, _GAS, destination, value, data, []]
+    fields: list[object] = [parameters.chain_id(shard), nonce, _TIP, _MAX_FEE, gas, destination, value, data, []]
     digest = keccak256(b"\x02" + rlp.encode(fields))
     signature = coincurve.PrivateKey(user.secret).sign_recoverable(digest, hasher=None)
     r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big")
