@@ -83,13 +83,13 @@ class Cluster:
             return False
 
     def metrics(self, node: int) -> dict[tuple[str, str], float]:
-        """A scrape: values by name and shard ("" where a metric has none), summed over other labels."""
+        """A scrape: values by name and shard, or outcome ("" where a metric has neither), summed over other labels."""
         connection = http.client.HTTPConnection("127.0.0.1", self.base + 950 + node, timeout=30)
         connection.request("GET", "/metrics")
         found: dict[tuple[str, str], float] = {}
         for family in text_string_to_metric_families(connection.getresponse().read().decode()):
             for sample in family.samples:
-                key = sample.name, sample.labels.get("shard", "")
+                key = sample.name, sample.labels.get("shard", sample.labels.get("outcome", ""))
                 found[key] = found.get(key, 0.0) + sample.value
         connection.close()
         return found

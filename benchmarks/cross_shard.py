@@ -113,6 +113,8 @@ class Costs:
     executing: float
     executions: float
     """Blocks built or executed."""
+    views_lost: float
+    """Part of all chains' views that ended without a block: a proposal or votes came too late."""
 
 
 def uses(blocks: Sequence[Block], costs: Costs, parameters: Parameters, cores: int) -> dict[str, float]:
@@ -157,10 +159,12 @@ def _costs(before: _Moment, after: _Moment, shards: int) -> Costs:
         return after.sum(name, shard) - before.sum(name, shard)
 
     execution = "shardnet_block_execution_seconds"
+    lost, notarized = (grown("shardnet_views_total", outcome) for outcome in ("nullified", "notarized"))
     busiest = max(map(str, range(shards)), key=lambda shard: grown(execution + "_sum", shard))
     return Costs(
         after.at - before.at, grown("shardnet_executor_cpu_seconds_total"), grown("process_cpu_seconds_total"),
         after.busy - before.busy, grown(execution + "_sum", busiest), grown(execution + "_count", busiest),
+        lost / (lost + notarized) if lost else 0.0,
     )  # fmt: skip
 
 
@@ -263,7 +267,8 @@ def _throughput(cluster: Cluster, share: str, seconds: float) -> tuple[float, st
     inside = [block for block in load.blocks if before.at <= block.seen < after.at]
     costs, parameters = _costs(before, after, cluster.shards), Parameters(shard_count=cluster.shards)
     name, used = bottleneck(uses(inside, costs, parameters, os.cpu_count() or 1))
-    return counted(load.blocks, before.at, after.at) / (after.at - before.at), f"{name} {used * 100:.0f} %"
+    rate = counted(load.blocks, before.at, after.at) / (after.at - before.at)
+    return rate, f"{name} {used * 100:.0f} %; views lost: {costs.views_lost * 100:.0f} %"
 
 
 def _drain(cluster: Cluster) -> None:

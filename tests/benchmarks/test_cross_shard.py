@@ -10,7 +10,7 @@ from primitives.parameters import Parameters
 from shard.contracts import OUTBOX
 
 PARAMETERS = Parameters()
-IDLE = Costs(seconds=10, executors=1, nodes=2, busy=4, executing=0.5, executions=10)
+IDLE = Costs(seconds=10, executors=1, nodes=2, busy=4, executing=0.5, executions=10, views_lost=0)
 
 
 @pytest.mark.parametrize(("share", "crossing"), [("0", 0), ("10", 10), ("50", 50)])
@@ -64,9 +64,9 @@ def test_a_block_is_read_as_json_rpc_tells_it() -> None:
         (Block(0, 1.0, 29_700_000, (), ()), IDLE, "gas limit", 0.99),
         (Block(0, 1.0, 0, (), (1,) * 714), IDLE, "inbound share", 714 * 21_000 / 15_000_000),
         (Block(0, 1.0, 0, ((1, True),) * 500, ()), IDLE, "receipts cap", 1.0),
-        (Block(0, 1.0, 0, (), ()), Costs(10, 1, 2, 4, 2.4, 10), "builder time", 0.96),
-        (Block(0, 1.0, 0, (), ()), Costs(10, 9, 8, 19, 0.5, 10), "processor, most of it executor time", 0.95),
-        (Block(0, 1.0, 0, (), ()), Costs(10, 8, 9, 19, 0.5, 10), "processor, most of it node time", 0.95),
+        (Block(0, 1.0, 0, (), ()), Costs(10, 1, 2, 4, 2.4, 10, 0), "builder time", 0.96),
+        (Block(0, 1.0, 0, (), ()), Costs(10, 9, 8, 19, 0.5, 10, 0), "processor, most of it executor time", 0.95),
+        (Block(0, 1.0, 0, (), ()), Costs(10, 8, 9, 19, 0.5, 10, 0), "processor, most of it node time", 0.95),
     ],
 )  # fmt: skip
 def test_the_bottleneck_is_the_limit_that_was_used_most(block: Block, costs: Costs, name: str, used: float) -> None:
@@ -75,5 +75,5 @@ def test_the_bottleneck_is_the_limit_that_was_used_most(block: Block, costs: Cos
 
 
 def test_without_a_block_no_limit_of_blocks_was_used() -> None:
-    found = uses([], Costs(10, 1, 2, 4, 0, 0), PARAMETERS, cores=2)
+    found = uses([], Costs(10, 1, 2, 4, 0, 0, 0), PARAMETERS, cores=2)
     assert bottleneck(found) == ("processor, most of it node time", pytest.approx(0.2))
