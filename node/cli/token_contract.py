@@ -1,4 +1,4 @@
-"""The token of shard/contracts/token.vy as the commands see it: on every shard at one address."""
+"""The contracts of shard/contracts/token.vy and nft.vy as the commands see them: on every shard at one address."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from typing import Any
 from node.cluster.client import Client
 from primitives.errors import UserError
 
-RUNTIME_KEPT_BYTES = 64
-"""Of the code, which must be there for an answer to count."""
+ERC721 = bytes.fromhex("80ac58cd")
+"""Its interface by ERC-165."""
 
 
 class Interface:
     """What is called, and how: the artefact's names and types."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        """`name` is `token` or `nft`."""
         import shard.contracts
 
-        artefact = json.loads((Path(shard.contracts.__file__).parent / "token.json").read_text())
+        artefact = json.loads((Path(shard.contracts.__file__).parent / f"{name}.json").read_text())
         self._bytecode = bytes.fromhex(artefact["bytecode"][2:])
         self._functions = {entry["name"]: entry for entry in artefact["abi"] if entry["type"] == "function"}
         self._constructor = next(entry for entry in artefact["abi"] if entry["type"] == "constructor")
@@ -57,10 +58,10 @@ class Holding:
 
 
 class Token:
-    """A token that is deployed."""
+    """A token that is deployed, or a contract of things that exist once; what both can do is called alike."""
 
-    def __init__(self, client: Client, address: str) -> None:
-        self._client, self.address, self.interface = client, address, Interface()
+    def __init__(self, client: Client, address: str, name: str = "token") -> None:
+        self._client, self.address, self.interface = client, address, Interface(name)
 
     def ask(self, shard: int, calls: list[tuple[Any, ...]], block: str = "latest") -> list[int]:
         """What views answer, each with one number.
@@ -78,10 +79,14 @@ class Token:
         """Raises UserError unless the same code is at the address on these shards, which is what its peers rely on."""
         codes = [self._client.batch([("eth_getCode", (self.address, block))], f"/shard/{shard}")[0] for shard in shards]
         for shard, code in zip(shards, codes, strict=True):
-            if len(code) < RUNTIME_KEPT_BYTES:
+            if code == "0x":
                 raise UserError(f"there is no token at {self.address} on shard {shard}: check the address, or deploy one with token deploy")
             if code != codes[0]:
                 raise UserError(f"the code at {self.address} is not the same on shards {shards[0]} and {shard}: do not trust this token")
+
+    def is_nft(self) -> bool:
+        """Whether it says it is an ERC-721."""
+        return self.ask(0, [("supportsInterface", ERC721)]) == [1]
 
     def holding(self, shard: int, shards: int, block: int, account: str) -> Holding:
         """What an account has on a shard, and the shard's books."""

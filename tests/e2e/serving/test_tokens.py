@@ -34,3 +34,25 @@ def test_a_token_is_deployed_moved_and_adds_up(cluster: Cluster) -> None:
     assert f"{sender} has 997.5 of the token on shard 0: send less" in too_much.stderr
     nothing = cluster.command("token", "balance", receiver, sender)
     assert "there is no token at" in nothing.stderr
+
+
+def test_a_thing_is_created_and_moved_and_exists_once(cluster: Cluster) -> None:
+    done = cluster.command("token", "deploy", "--nft", "--from", "5", "--shard", "1", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (contract,) = {line["address"] for line in lines_of(done) if line["step"] == "deployed"}
+    minted = cluster.command("token", "mint", contract, "--from", "5", "--to", "5", "--uri", "ipfs://stone", "--json")
+    assert minted.returncode == 0, minted.stdout + minted.stderr
+    assert (lines_of(minted)[-1]["id"], lines_of(minted)[-1]["shard"]) == ("1", 1)
+    receiver = new_account().address
+    arguments = ("token", "send", contract, "--from", "5", "--to", receiver, "--shard", "1", "--to-shard", "0")
+    amount = cluster.command(*arguments, "--amount", "1")
+    assert "has no amounts: name with --id" in amount.stderr
+    sent = cluster.command(*arguments, "--id", "1", "--json")
+    assert sent.returncode == 0, sent.stdout + sent.stderr
+    assert lines_of(sent)[-1]["step"] == "finalized"
+    told = cluster.command("token", "balance", contract, receiver, "--json")
+    (answer,) = lines_of(told)
+    assert [(shard["balance"], shard["supply"]) for shard in answer["shards"]] == [("1", "1"), ("0", "0")]
+    assert (answer["ok"], answer["inFlight"], answer["total"], answer["supply"]) == (True, [], "1", "1")
+    again = cluster.command(*arguments, "--id", "1")
+    assert "has 0 of the token on shard 1" in again.stderr

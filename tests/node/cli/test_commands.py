@@ -46,7 +46,7 @@ def test_every_command_has_an_example_and_json(command: str, capsys: Captured) -
     assert "--json" in shown
 
 
-@pytest.mark.parametrize("command", ["deploy", "send", "balance"])
+@pytest.mark.parametrize("command", ["deploy", "mint", "send", "balance"])
 def test_every_command_of_a_token_has_an_example_and_json(command: str, capsys: Captured) -> None:
     assert run("token", command, "--help") == 0
     shown = capsys.readouterr().out
@@ -63,6 +63,8 @@ TOKEN = "0x" + "5a" * 20
         (("deploy", "--from", "0", "--symbol", "TOOLONGER"), "choose a shorter one"),
         (("send", TOKEN, "--from", "0", "--to", "1", "--amount", "0", "--to-shard", "1"), "send more than 0"),
         (("send", TOKEN, "--from", "0", "--to", "1", "--amount", "1", "--to-shard", "0"), "name another one"),
+        (("send", TOKEN, "--from", "0", "--to", "1", "--to-shard", "1"), "name --amount of a token, or --id"),
+        (("mint", TOKEN, "--from", "0", "--to", "1", "--uri", "x" * 257), "choose a shorter one"),
         (("balance", "0x5a", "0"), "is not an address"),
     ],
 )
