@@ -70,7 +70,7 @@ def make_chain(path: Path, blocks: int, hits: int) -> ShardReader:
         )
         result = BlockResult(
             header.hash(), header.parent_hash, height, header.timestamp, header.encode(), summary, 50_000,
-            big(header.base_fee_per_gas), big(header.base_fee_per_gas), (transaction.hash,), {}, 1,
+            big(header.base_fee_per_gas), big(header.base_fee_per_gas), (transaction.hash,), {}, 1, b"",
         )  # fmt: skip
         block = StoredBlock(result, 0, {}, 700)
         executor.store.put_block(block, bytes(700), (transaction,), (), {})

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 
 from consensus.beacon.committees import committee_of
 from consensus.beacon.state import BeaconState
-from consensus.beacon.supply import imbalance
 from node.beacon_reads import BeaconReads
 from node.channel_reads import ChannelReads
 from node.core.core import Core
@@ -156,7 +155,6 @@ class NodeBackend:
             if isinstance(link, ExecutorLink) and link.process_id is None:
                 problems.append(f"the executor of shard {shard} is not running")
         problems += self._vigil.problems(self._now())
-        wei = imbalance(self._state())
-        if wei:
-            problems.append(f"the supply invariant is off by {wei} wei")
+        if self._core.context.unsound:
+            problems.append(self._core.context.unsound)
         return problems

@@ -24,6 +24,7 @@ from node.executors.link import ExecutorLink
 from node.explorer.site import Site
 from node.feed import Feed
 from node.forwarding import Forwarder, PeerRpc
+from node.health import health_fields
 from node.http_metrics import serve_metrics
 from node.logs import QueuedLines, logging_to
 from node.loop import CoreLoop, clocks
@@ -146,9 +147,9 @@ async def _run_node(config: NodeConfig, log: QueuedLines, serving: trio.CancelSc
             every_shard = range(genesis.parameters.shard_count)
             listeners = [(config.listen_host, config.rpc_port + shard, f"/shard/{shard}") for shard in every_shard]
             await nursery.start(serve_application, app, listeners, metrics)
-            faults = list if gate is None else gate.report
+            more = functools.partial(health_fields, core, gate)
             site = Site(genesis, {shard: config.rpc_port + shard for shard in every_shard}, version("shardnet"), config.allowed_hosts)
-            await nursery.start(functools.partial(serve_metrics, backend, metrics, site, config.listen_host, config.metrics_port, faults))
+            await nursery.start(functools.partial(serve_metrics, backend, metrics, site, config.listen_host, config.metrics_port, more))
             for shard in links:
                 nursery.start_soon(admission.run, shard)
             _LOG.info("started peer_id=%s validators=%s rpc_port=%d", network.peer_id, list(identity.local), config.rpc_port)

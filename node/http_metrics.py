@@ -44,10 +44,10 @@ class _Question:
 
 
 async def serve_metrics(
-    backend: NetworkBackend, metrics: NodeMetrics, site: Site, host: str, port: int, faults: Callable[[], list[dict[str, Any]]],
+    backend: NetworkBackend, metrics: NodeMetrics, site: Site, host: str, port: int, more: Callable[[], dict[str, Any]],
     *, task_status: TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:  # fmt: skip
-    """Serves until cancelled; `faults` tells what is broken on purpose, for /health.
+    """Serves until cancelled; `more` tells what /health says besides, whatever its status.
 
     Raises:
         StartupRefused: the port cannot be opened.
@@ -58,7 +58,7 @@ async def serve_metrics(
         in_use = error.errno == errno.EADDRINUSE
         why = "is in use by another program" if in_use else f"cannot be opened ({error.strerror})"
         raise StartupRefused(f"metrics port {port} on {host} {why}: choose another with metrics_port") from error
-    answer = functools.partial(_answer, backend, metrics, site, faults)
+    answer = functools.partial(_answer, backend, metrics, site, more)
     handler = functools.partial(_bounded, answer, metrics, trio.CapacityLimiter(CONNECTIONS_MAX))
     async with trio.open_nursery() as nursery:
         await nursery.start(trio.serve_listeners, handler, listeners)
@@ -66,7 +66,7 @@ async def serve_metrics(
 
 
 def _answer(
-    backend: NetworkBackend, metrics: NodeMetrics, site: Site, faults: Callable[[], list[dict[str, Any]]], question: _Question
+    backend: NetworkBackend, metrics: NodeMetrics, site: Site, more: Callable[[], dict[str, Any]], question: _Question
 ) -> Answer:
     if question.method not in (b"GET", b"HEAD"):
         return Answer(405, _PLAIN, b"GET only\n", (("allow", "GET, HEAD"),))
@@ -81,7 +81,7 @@ def _answer(
             return Answer(200 if ready else 503, "application/json", json.dumps({"ready": ready}).encode())
         case "/health":
             problems = backend.health()
-            status = {"status": "unhealthy" if problems else "ok", "problems": problems, "peers": backend.peers(), "faults": faults()}
+            status = {"status": "unhealthy" if problems else "ok", "problems": problems, "peers": backend.peers()} | more()
             return Answer(503 if problems else 200, "application/json", json.dumps(status).encode())
     page = site.answer(question.path, host, question.header(b"if-none-match"))
     return page or Answer(404, _PLAIN, b"no such address: the explorer is at /, and there are /metrics, /health and /ready\n")

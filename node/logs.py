@@ -326,8 +326,8 @@ def log_observation(name: str, labels: Mapping[str, str]) -> None:
     match name:
         case "block_final":
             _LOG.info("block_final %s", fields)
-        case "chain_halted":
-            _LOG.error("chain_halted %s", fields)
+        case "chain_halted" | "unsound":
+            _LOG.error("%s %s", name, fields)
         case "blocks_rejected" | "crosslinks_refused" | "equivocations" | "builds_failed" | "peers_of_other_networks":
             _LOG.warning("%s %s", name, fields)
         case _:

@@ -69,6 +69,7 @@ COUNTERS = (
     CounterField("peers_of_other_networks", "shardnet_peers_of_other_networks", "Connected peers that told another genesis.", ()),
     CounterField("rpc_forwarded", "shardnet_rpc_forwarded",
                  "JSON-RPC requests passed on to peers, by what came of each.", ("result",)),
+    CounterField("unsound", "shardnet_unsound", "Times that what this node holds did not add up; from the first on it casts no vote.", ()),
     CounterField("bundles_altered", "shardnet_bundles_altered", "Pages of receipts that met a fault on purpose, by where.",
                  ("channel", "fault", "way")),
     CounterField("limit_hits", "shardnet_limit_hits", "Times a named limit was met.", ("limit",)),
@@ -207,7 +208,14 @@ class _CoreCollector(Collector):
             "shardnet_channel_closed", "1 while Outbox takes nothing new for a full channel, 0 while it is open.",
             labels=("source", "destination"),
         )  # fmt: skip
-        now = time.time()
+        now, missing = time.time(), {(m.source, m.destination): m.for_ms for m in core.missing_bundles(time.monotonic_ns() // 1_000_000)}
+        lacking = GaugeMetricFamily(
+            "shardnet_bundle_missing_seconds", "How long receipts recorded as sent to a shard here have been lacking; 0 while none are.",
+            labels=("source", "destination"),
+        )  # fmt: skip
+        for destination, followed in core.shards.items():
+            for source in followed.inbound.channels:
+                lacking.add_metric((str(source), str(destination)), missing.get((source, destination), 0) / 1000)
         for source, destination in permutations(range(state.beacon + 1), 2):
             sent, taken = state.recorded_out(source, destination).count, state.recorded_in(source, destination).count
             names = (str(source), str(destination))
@@ -215,7 +223,7 @@ class _CoreCollector(Collector):
             if state.beacon not in (source, destination):
                 closed.add_metric(names, state.shards[source].closed[destination])
             oldest.add_metric(names, self._metrics.flights.oldest_seconds(source, destination, now))
-        yield from (heads, views, pools, flights, oldest, closed)
+        yield from (heads, views, pools, flights, oldest, closed, lacking)
         yield GaugeMetricFamily("shardnet_supply_imbalance_wei", "What exists less what should, in wei.", value=imbalance(state))
         yield GaugeMetricFamily("shardnet_peers", "Connected peers.", value=self._metrics.peers())
         yield GaugeMetricFamily("shardnet_rpc_connections", "Open JSON-RPC connections.", value=self._metrics.open_connections)

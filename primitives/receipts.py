@@ -121,6 +121,12 @@ class Summary(Container):
     incoming: Annotated[tuple[ChannelTotals, ...], Repeated(CHANNELS_MAX)]
     """By source chain number."""
 
+    @property
+    def net(self) -> int:
+        """Wei by which the shard's accounts hold more than at genesis: taken in, less sent, burned and paid (PROTOCOL 4)."""
+        taken, sent = (sum(channel.value for channel in side) for side in (self.incoming, self.outgoing))
+        return taken - sent - self.burned - self.fees
+
     def requests_hash(self) -> Root:
         """The header field that commits to it: EIP-7685 with one request type of our own."""
         return sha256(sha256(bytes([SUMMARY_REQUEST_TYPE]) + self.encode()))

@@ -27,6 +27,8 @@ class BlockResult(msgspec.Struct, frozen=True):
     senders: dict[bytes, tuple[int, Big]]
     """(nonce, balance) after the block of each account that sent in it."""
     execution_ms: int
+    supply: Big
+    """Wei of all accounts after the block: the genesis supply and the change of balances of every block since."""
 
 
 class RejectedTransaction(msgspec.Struct, frozen=True):

@@ -119,6 +119,13 @@ class Simplex:
         self._settle(turn)
         return turn.effects()
 
+    def abstain(self) -> None:
+        """Casts no vote, proposes nothing and says nothing of its own again, for good; follows as one without validators does."""
+        state = self._state
+        state.local.clear()
+        state.own_votes.clear()
+        state.own_proposal = state.building_on = None
+
     def _restore(self, turn: Turn) -> None:
         state, restored = self._state, self._restored
         for vote in restored.votes:

@@ -112,13 +112,16 @@ def _standing(status: NodeStatus | None) -> dict[str, Any]:
 
 
 def _wellness(health: dict[str, Any] | None) -> dict[str, Any]:
-    return {"problems": [] if health is None else health["problems"], "faults": [] if health is None else health["faults"]}
+    return {name: [] if health is None else health[name] for name in ("problems", "faults", "waiting")}
 
 
 def _print_wellness(healths: Sequence[dict[str, Any] | None]) -> None:
     for index, health in enumerate(healths):
         for problem in _wellness(health)["problems"]:
             click.echo(f"node {index}  unhealthy: {problem}")
+        for one in _wellness(health)["waiting"]:
+            first, last = one["nonces"]
+            click.echo(f"node {index}  lacks receipts {first} to {last} of channel {one['channel']}, for {one['seconds']:g} s")
         for one in _wellness(health)["faults"]:
             pages = ", ".join(f"{count} {way}" for way, count in one["pages"].items()) or "none"
             what = f"{one['kind']} on channel {one['channel']}, {one['seconds_left']:g} s left"

@@ -29,6 +29,7 @@ from node.core.records import (
     reference_key,
     set_proof_key,
 )
+from node.core.soundness import complaint_about_state
 from node.core.tree import Held, Status
 from primitives.blocks import BeaconBlock, Crosslink, Evidence, ShardReference
 from primitives.errors import BlockReason, InvalidBlock
@@ -74,6 +75,7 @@ class BeaconChain(Chain[BeaconState]):
         self.has_more = False
         """Blocks wait for the next turn because this one has checked enough of them."""
         self._examined = 0
+        context.doubt(complaint_about_state(state))
         context.passages.begin_beacon({shard: record.summary for shard, record in enumerate(state.shards)})
         head = Held(self._info(block, Root(record.root)), block.encode(), Status.VALID, state)
         first = Opening(self.first_members, 0, genesis_block.hash_tree_root())
@@ -131,6 +133,9 @@ class BeaconChain(Chain[BeaconState]):
                 verified=self.context.verified,
             )
         except InvalidBlock as error:
+            if error.reason is BlockReason.SUPPLY_MISMATCH:
+                # the block's doing, unless what it stands on does not add up here
+                self.context.doubt(complaint_about_state(parent.outcome))
             self.settle(held, error)
         else:
             self.settle(held, state)
@@ -167,6 +172,8 @@ class BeaconChain(Chain[BeaconState]):
         """See `Chain.on_final`."""
         openings: list[tuple[int, Opening]] = []
         for held in path:
+            assert held.outcome is not None
+            self.context.doubt(complaint_about_state(held.outcome))
             openings += self._openings(held)
         state = path[-1].outcome
         assert state is not None

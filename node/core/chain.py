@@ -56,7 +56,8 @@ class Chain(HeldBlocks[Outcome]):
     def _make_engine(self, records: Mapping[bytes, bytes]) -> Simplex:
         instances, context = self.instances, self.context
         committee = instances.committee
-        local = tuple(index for index in context.local if committee.position(index) is not None)
+        voting = () if context.unsound else context.local
+        local = tuple(index for index in voting if committee.position(index) is not None)
         return Simplex(
             instance=instances.instance, committee=committee, seed=instances.seed, base=instances.base, local=local,
             scheme=context.scheme, genesis_root=context.genesis.root, parameters=context.parameters, chain=self, records=records,

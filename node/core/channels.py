@@ -41,6 +41,7 @@ class InboundChannel:
     target: ChannelTotals
     """What the newest final beacon block records as sent here."""
     missing_since_ms: int | None = None
+    """Since when something recorded as sent has been lacking here, without a break."""
     held_since_ms: int | None = None
     """When the receipts up to the target became complete here."""
     forged: int = 0
@@ -58,7 +59,9 @@ class InboundChannel:
             self._checkpoints[target.count] = target.accumulator
             if len(self._checkpoints) > CHECKPOINTS_MAX:
                 del self._checkpoints[min(self._checkpoints)]
-            self.missing_since_ms, self.held_since_ms = now_ms, None
+            self.held_since_ms = None
+            if self.missing_since_ms is None:
+                self.missing_since_ms = now_ms
             pending, self._pending = self._pending, []
             for bundle in pending:
                 try:

@@ -58,6 +58,10 @@ class Context:
     """Consensus messages of this turn, by chain."""
     found: list[Evidence] = field(default_factory=list)
     """Evidence that the engines found in this turn."""
+    unsound: str = ""
+    """What does not add up here (node/core/soundness.py), as a sentence; empty while all does. Only a restart empties it."""
+    on_unsound: Callable[[], None] = lambda: None
+    """Has every engine abstain."""
 
     @property
     def parameters(self) -> Parameters:
@@ -75,6 +79,13 @@ class Context:
     def say(self, chain: int, message: Said) -> None:
         """Gossip a consensus message of a chain at the end of this turn."""
         self.said.setdefault(chain, []).append(message)
+
+    def doubt(self, complaint: str) -> None:
+        """Takes a complaint of `node.core.soundness`, if it is one: from the first on, this node casts no vote on any chain."""
+        if complaint and not self.unsound:
+            self.unsound = complaint
+            self.observe("unsound", why=complaint)
+            self.on_unsound()
 
     def want(self, need: tuple[object, ...], request: Request, prefer: Peer | None = None, interval_ms: int | None = None) -> None:
         """Ask a peer for something, again only after two network delays unless told otherwise."""

@@ -32,6 +32,7 @@ from node.core.effects import (
     ShardTruncated,
     Tick,
 )
+from node.core.inbound import Missing
 from node.core.ranges import is_far
 from node.core.records import Opening
 from node.core.shard_chain import ShardChain
@@ -53,6 +54,7 @@ from primitives.errors import InvalidBlock, ReceiptsReason
 from primitives.genesis import Genesis
 from primitives.receipts import Bundle
 from primitives.types import Address, ValidatorIndex, View
+from primitives.votes import Proposal, Vote, Wake
 from shard.pool import Added, Pool
 from shard.results import HeadInfo
 from shard.transactions import Transaction
@@ -89,6 +91,9 @@ class Core:
         """Followed chains, shards first."""
         self.beacon.crosslinks = self._crosslinks
         self.beacon.listener = self._beacon_final
+        self.context.on_unsound = self._abstain
+        if self.context.unsound:
+            self._abstain()
         self._next_status_ms = now.monotonic_ms
         self._has_heard = False
         """A peer has told how far it is."""
@@ -201,6 +206,10 @@ class Core:
         )
         return Status(self.context.genesis.root, rows)
 
+    def missing_bundles(self, now_ms: int) -> list[Missing]:
+        """Pages of receipts that the shards here wait for, one a channel; `now_ms` is monotonic."""
+        return [missing for shard in self.shards.values() for missing in shard.inbound.missing(now_ms)]
+
     def hear_status(self, peer: str, genesis_root: bytes, rows: tuple[ChainStatus, ...]) -> None:
         """A peer tells which network it is of and which chains it follows, asking or answering."""
         if genesis_root == self.context.genesis.root:
@@ -233,6 +242,8 @@ class Core:
         elif isinstance(message, TransactionBatch):
             if topic.chain in self.shards:
                 self.context.emit(Admit(topic.chain, peer, message.transactions))
+        elif message.destination != topic.chain:
+            self.context.penalize(peer, ReceiptsReason.WRONG_CHANNEL)
         elif message.destination in self.shards:
             self.shards[message.destination].take_bundle(peer, message)
 
@@ -323,6 +334,10 @@ class Core:
         for shard in self.shards.values():
             shard.follow_beacon(state)
 
+    def _abstain(self) -> None:
+        for chain in self.chains:
+            chain.engine.abstain()
+
     def _finish_turn(self) -> list[Effect]:
         while busy := [chain for chain in self.chains if chain.is_busy]:
             for chain in busy:
@@ -337,6 +352,9 @@ class Core:
             self._ask_again_ms = self.context.now.monotonic_ms + 2 * self.context.parameters.delta_ms
         said, self.context.said = self.context.said, {}
         for number, messages in said.items():
+            if self.context.unsound:
+                # what was cast in this very turn is not to be heard either
+                messages = [message for message in messages if not isinstance(message, Vote | Proposal | Wake)]
             for batch in consensus_batches(messages):
                 self.context.emit(Publish(Topic(TopicKind.CONSENSUS, number), batch))
         if self._transactions_due_ms is not None and self._transactions_due_ms <= self.context.now.monotonic_ms:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 from node.core.channels import InboundChannel
 from node.core.context import Context
 from node.core.effects import Peer, ReadOutgoing
@@ -9,6 +12,19 @@ from p2p.messages import BundleByNonce
 from primitives.blocks import ShardReference
 from primitives.errors import Fault, InvalidReceipts, ReceiptsReason
 from primitives.receipts import Bundle, CrossShardReceipt, Summary
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Receipts that are recorded as sent and not here: their channel waits, the others go on."""
+
+    source: int
+    destination: int
+    first_nonce: int
+    """Of the page that is asked for next."""
+    end_nonce: int
+    for_ms: int
+    """How long the channel has lacked some, without a break."""
 
 
 class Inbound:
@@ -72,6 +88,7 @@ class Inbound:
         """A page from anywhere; True when receipts became deliverable."""
         channel = self.channels.get(bundle.source)
         if channel is None:
+            self._context.penalize(peer, ReceiptsReason.WRONG_CHANNEL)
             return False
         try:
             taken = channel.offer(bundle, self._context.now.monotonic_ms)
@@ -93,6 +110,13 @@ class Inbound:
     def waits(self) -> bool:
         """Whether a page is missing."""
         return any(channel.gap() is not None for channel in self.channels.values())
+
+    def missing(self, now_ms: int) -> Iterator[Missing]:
+        """The pages that lack, one a channel."""
+        for source, channel in self.channels.items():
+            gap = channel.gap()
+            if gap is not None and channel.missing_since_ms is not None:
+                yield Missing(source, self._shard, *gap, max(0, now_ms - channel.missing_since_ms))
 
     def is_deliverable(self, summary: Summary, reference: ShardReference) -> bool:
         """Whether the next receipt of some source is here, for a block on top of `summary`."""

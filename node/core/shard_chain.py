@@ -16,6 +16,7 @@ from node.core.effects import Admit, Build, Execute, Finalize, MarkCrosslinked, 
 from node.core.inbound import Inbound
 from node.core.instances import Instances
 from node.core.records import HeadRecord, Opening, certificate_key, head_key
+from node.core.soundness import complaint_about_block, complaint_about_record
 from node.core.tree import Held, Status
 from primitives.blocks import BLOCK_VERSION, Crosslink, ShardBlock, ShardReference, sources_of
 from primitives.errors import BlockReason, InvalidBlock
@@ -68,9 +69,11 @@ class ShardChain(Chain[ShardOutcome]):
         self._closing_since_ms: int | None = None
         """When a final beacon block that ends the running instance was first held."""
         self._hosted = hosted - {shard}
+        self._genesis_supply = small(head.genesis_supply)
         header = ShardHeader.decode(head.result.header)
         reference = beacon_chain.reference(shard, header.parent_beacon_block_root) if header.number else None
         outcome = ShardOutcome(head.result, Summary.decode(head.result.summary), 0 if reference is None else reference.height)
+        context.doubt(complaint_about_block(shard, header.number, small(head.result.supply), self._genesis_supply, outcome.summary))
         info = self.info_of(header)
         genesis = self.info_of(ShardHeader.decode(head.genesis_header))
         stored = context.read(head_key(shard))
@@ -288,6 +291,7 @@ class ShardChain(Chain[ShardOutcome]):
     def follow_beacon(self, state: BeaconState) -> None:
         """The beacon chain's final head has moved."""
         record = state.shards[self.number]
+        self.context.doubt(complaint_about_record(self.number, state, self._genesis_supply))
         # beyond the base of an instance not entered yet, the blocks here may be void
         height = min([record.height, *(opening.base_height for opening in self.instances.next)])
         if height > self.crosslinked:
@@ -399,7 +403,9 @@ class ShardChain(Chain[ShardOutcome]):
     def _outcome(self, result: BlockResult, header: ShardHeader) -> ShardOutcome:
         reference = self.beacon.reference(self.number, header.parent_beacon_block_root)
         assert reference is not None, "a block was executed with its reference"
-        return ShardOutcome(result, Summary.decode(result.summary), reference.height)
+        summary = Summary.decode(result.summary)
+        self.context.doubt(complaint_about_block(self.number, result.number, small(result.supply), self._genesis_supply, summary))
+        return ShardOutcome(result, summary, reference.height)
 
     def _fee_address(self, proposer: int) -> bytes:
         state = self.beacon.tree.head.outcome

@@ -114,12 +114,19 @@ class ExecutionResult:
     """Wei: base fees and what SELFDESTRUCT destroyed, in this block."""
     fees: int
     """Wei set aside for the beacon chain's fee pool, in this block."""
+    balance_change: int
+    """Wei by which all accounts together hold more than before the block; `imbalance` says whether that is right."""
     outcomes: tuple[TransactionOutcome, ...]
     """Inbound receipts first."""
     accounts: Mapping[bytes, AccountState]
     """Every account whose record this block wrote, as it is now; one that is gone reads as empty."""
     writes: Mapping[bytes, bytes]
     """Trie nodes and code by their keccak."""
+
+    @property
+    def imbalance(self) -> int:
+        """Wei by which balances changed beyond what went in less what went out: 0, or a bug of ours."""
+        return self.balance_change - (self.taken_in - self.sent - self.burned - self.fees)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,11 +178,7 @@ class BlockExecution(Protocol):
         """
 
     def finish(self) -> ExecutionResult:
-        """Ends the block: cursors, burn, Summary, roots. Nothing may be called after it.
-
-        Raises:
-            AssertionError: the change of balances is not what went in less what went out: a bug of ours.
-        """
+        """Ends the block: cursors, burn, Summary, roots. Nothing may be called after it."""
 
 
 class Engine(Protocol):

@@ -24,7 +24,7 @@ from shard.executor.store import BlockStore, finalized_of, genesis_body
 from shard.inbound import check_inbound, choose_inbound
 from shard.results import BlockResult, Built, FinalizedBlock, HeadInfo
 from shard.transactions import Transaction, check_stateless, decode_transaction, recover_sender
-from shard.views import big
+from shard.views import big, small
 
 RECOVERY_THREADS = 2
 RECOVERY_THREADS_FROM_TRANSACTIONS = 16
@@ -67,7 +67,7 @@ class ShardExecutor:
         body = genesis_body(header)
         result = BlockResult(
             header.hash(), header.parent_hash, 0, header.timestamp, header.encode(), summary.encode(), 0,
-            big(header.base_fee_per_gas), big(next_base_fee(header)), (), {}, 0,
+            big(header.base_fee_per_gas), big(next_base_fee(header)), (), {}, 0, big(state.supply),
         )  # fmt: skip
         stored = StoredGenesis(STORE_VERSION, genesis.root, self.shard, result.hash, big(state.supply))
         self.store.put_genesis(stored, StoredBlock(result, 0, {}, len(body)), body, state.writes)
@@ -114,7 +114,7 @@ class ShardExecutor:
             parent_header, coinbase=context.coinbase, timestamp=timestamp, extra=extra, reference=context.reference, executed=executed
         )
         body = ShardBlock(header.encode(), tuple(chosen), tuple(selection.transactions)).encode()
-        result = self._keep(Executed(header, body, len(chosen), before, executed), started)
+        result = self._keep(Executed(header, body, len(chosen), before, small(parent.supply), executed), started)
         return Built(body, result, tuple(selection.rejected), tuple(selection.too_slow))
 
     def execute(
@@ -144,7 +144,7 @@ class ShardExecutor:
                 raise InvalidBlock(BlockReason.BAD_BODY, "the header is known with another body")
             return known.result
         header = decode_header(decoded.header)
-        _, parent_header, before = self._parent(header.parent_hash)
+        parent, parent_header, before = self._parent(header.parent_hash)
         extra = check_header(header, parent_header, reference, coinbase, self.parameters)
         self._check_body(header, decoded, len(block))
         if available is not None:
@@ -156,7 +156,7 @@ class ShardExecutor:
         self._apply(execution, transactions)
         executed = execution.finish()
         check_results(header, executed)
-        return self._keep(Executed(header, block, len(decoded.inbound), before, executed), started)
+        return self._keep(Executed(header, block, len(decoded.inbound), before, small(parent.supply), executed), started)
 
     def finalize(self, block_hash: bytes) -> tuple[FinalizedBlock, ...]:
         """Makes an executed block and its ancestors canonical, synced; returns those that were not, lowest first.

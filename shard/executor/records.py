@@ -26,6 +26,8 @@ class Executed:
     """Inbound receipts."""
     before: Summary
     """Of the parent."""
+    supply_before: int
+    """Wei of all accounts, at the parent."""
     result: ExecutionResult
 
 
@@ -50,6 +52,8 @@ def records_of(
         transaction_hashes=tuple(outcome.hash for outcome in users),
         senders=_senders(executed, users),
         execution_ms=execution_ms,
+        # nothing below zero travels; a shard that owes more than it holds does not add up either way
+        supply=big(max(0, executed.supply_before + executed.result.balance_change)),
     )
     outgoing = _outgoing(executed, shard, chain_id_base, block_hash)
     block = StoredBlock(result, executed.received, _sent(executed), len(executed.body))

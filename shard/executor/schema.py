@@ -25,7 +25,7 @@ from shard.database import Database
 from shard.results import BlockResult
 from shard.views import Big
 
-STORE_VERSION = 2
+STORE_VERSION = 3
 GENESIS_KEY = b"Mgenesis"
 LATEST_KEY = b"Mlatest"
 FINALIZED_KEY = b"Mfinalized"

@@ -56,7 +56,8 @@ async def ask(port, method, path, **headers):
 @pytest.fixture
 async def served(nursery):
     backend, port = Backend(), free_port()
-    await nursery.start(serve_metrics, backend, NodeMetrics(make_core()), make_site(), "127.0.0.1", port, lambda: backend.faults)
+    more = lambda: {"faults": backend.faults}  # noqa: E731
+    await nursery.start(serve_metrics, backend, NodeMetrics(make_core()), make_site(), "127.0.0.1", port, more)
     return backend, port
 
 
@@ -137,7 +138,7 @@ async def test_garbage_ends_its_connection_and_nothing_else(served):
 
 async def test_a_port_in_use_is_refused_with_a_sentence(served):
     with pytest.raises(StartupRefused, match="is in use by another program"):
-        await serve_metrics(served[0], NodeMetrics(make_core()), make_site(), "127.0.0.1", served[1], list)
+        await serve_metrics(served[0], NodeMetrics(make_core()), make_site(), "127.0.0.1", served[1], dict)
 
 
 async def test_a_connection_too_many_is_closed_and_counted(served):

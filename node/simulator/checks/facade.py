@@ -26,6 +26,8 @@ class Checks:
         self.violations: list[str] = []
         self.personas = personas
         self.now_ms = 0
+        self.spoiled: set[int] = set()
+        """Nodes whose numbers a script has made wrong: that they do not add up is no violation."""
         self.value = Value(self.broken)
         self.agreement = Agreement(self.broken, self.value)
         self.conduct = Conduct(self.broken, personas)
@@ -41,6 +43,8 @@ class Checks:
         self.now_ms = now_ms
         if node.index in self.personas:
             return
+        if node.core.context.unsound and node.index not in self.spoiled:
+            self.broken(f"node {node.index}: {node.core.context.unsound}")
         if self.agreement.after_turn(node):
             self.conduct.after_final(node)
         self.conduct.after_turn(node)

@@ -67,7 +67,7 @@ class Work:
         header = genesis_header(genesis.parameters, genesis.timestamp, state.root, summary)
         result = BlockResult(
             header.hash(), header.parent_hash, 0, header.timestamp, header.encode(), summary.encode(), 0,
-            big(header.base_fee_per_gas), big(next_base_fee(header)), (), {}, 0,
+            big(header.base_fee_per_gas), big(next_base_fee(header)), (), {}, 0, big(sum(wei for _, wei in accounts.values())),
         )  # fmt: skip
         return Block(result, ShardBlock(header.encode(), (), ()).encode(), header, state, 0, (), ())
 
@@ -103,6 +103,7 @@ class Work:
             header.hash(), header.parent_hash, header.number, header.timestamp, header.encode(), state.summary.encode(), header.gas_used,
             big(header.base_fee_per_gas), big(next_base_fee(header)), tuple(self.transaction(raw)[0].hash for raw in transactions),
             {sender: (nonce, big(wei)) for sender, (nonce, wei) in senders.items()}, 0,
+            big(sum(wei for _, wei in state.accounts.values())),
         )  # fmt: skip
         block = Block(result, body, header, state, received, tuple(ledger.sent), users)
         return self.blocks.setdefault(body, block)

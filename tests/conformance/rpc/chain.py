@@ -150,6 +150,7 @@ def _stored(block: Any, size: int, transactions: tuple[StoredTransaction, ...], 
         hash=block.hash, parent=header.parent_hash, number=header.number, timestamp=header.timestamp, header=header.encode(),
         summary=empty_summary(shards).encode(), gas_used=header.gas_used, base_fee=big(header.base_fee_per_gas),
         next_base_fee=big(next_base_fee(header)), transaction_hashes=tuple(t.hash for t in transactions), senders={}, execution_ms=0,
+        supply=b"",
     )  # fmt: skip
     return StoredBlock(result, 0, {}, size)
 

@@ -60,6 +60,7 @@ class Shard:
 
     def finish(self, block):
         result = block.finish()
+        assert result.imbalance == 0
         self.nodes.update(result.writes)
         self.root, self.height = result.state_root, self.height + 1
         self.supply += result.taken_in - result.sent - result.burned - result.fees

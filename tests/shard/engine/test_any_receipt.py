@@ -71,6 +71,7 @@ def test_every_receipt_is_delivered_and_everything_adds_up(sent):
     block = SHARD.begin()
     delivered = [block.deliver(receipt) for receipt in sent]
     result = block.finish()
+    assert result.imbalance == 0
     assert result.taken_in == sum(receipt.amount + receipt.fee for receipt in sent)
     assert [outcome.hash for outcome in delivered] == [receipt.identity(SHARD.parameters.chain_id_base) for receipt in sent]
     for receipt, outcome in zip(sent, delivered, strict=True):
