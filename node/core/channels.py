@@ -77,6 +77,9 @@ class InboundChannel:
         self._pages = [page for page in self._pages if page.end > base.count]
         self._checkpoints = {count: acc for count, acc in self._checkpoints.items() if count > base.count}
         self._pending = [b for b in self._pending if b.first_nonce + len(b.receipts) > base.count]
+        if self.gap() is None:
+            # blocks that others made final bring their receipts with them
+            self.missing_since_ms = None
 
     def offer(self, bundle: Bundle, now_ms: int) -> bool:
         """Takes a page in; True if it is proven, False if it was kept for later or is of no use.

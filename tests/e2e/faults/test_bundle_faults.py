@@ -15,7 +15,8 @@ from primitives.hashing import keccak256
 from tests.e2e.accounts import known_account, new_account, next_nonce, sign
 from tests.e2e.harness import ROOT, Cluster, balance, lines_of, make_options, running, wait_for
 
-SECONDS = "6s"
+SECONDS = "15s"
+"""Long enough to look at the network by other commands meanwhile, on a busy machine."""
 MESSAGES = 8
 OUTBOX = "0x0000000000000000000000000000000000005a01"
 TRANSFER = "0x" + keccak256(b"transfer(uint32,address)")[:4].hex()
@@ -58,8 +59,11 @@ def test_whatever_is_done_to_a_channel_every_message_comes_once_and_the_supply_a
     transfer(client, receiver, MESSAGES)
     wait_for(f"page that meets {kind}", lambda: met(cluster, 0, kind).get("own"))
     if kind in ("drop", "hold", "corrupt"):
+        wait_for("a node that lacks the page", lambda: bool((ask_health(cluster.options, 0) or {}).get("waiting")))
+        assert cluster.scrape(0)["shardnet_bundle_missing_seconds", (("destination", "1"), ("source", "0"))] > 0
         status = cluster.command("status")
         assert f"fault on purpose: {kind} on channel 0:1" in status.stdout
+        assert "of channel 0:1, for " in status.stdout
         assert all(balance(cluster.client(node, 1), receiver) == 0 for node in range(cluster.options.nodes))
     transfer(client, receiver, MESSAGES)
     told, _ = process.communicate(timeout=200)

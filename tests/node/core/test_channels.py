@@ -104,6 +104,19 @@ def test_what_was_taken_in_is_dropped() -> None:
     assert inbound.gap() is None
 
 
+def test_what_blocks_of_others_brought_lacks_no_more() -> None:
+    inbound = channel()
+    inbound.advance_target(totals(10), 100)
+    inbound.advance_target(totals(12), 200)
+    assert inbound.missing_since_ms == 100
+    inbound.advance_base(totals(11))
+    assert inbound.missing_since_ms == 100
+    inbound.advance_base(totals(12))
+    assert inbound.missing_since_ms is None
+    inbound.advance_target(totals(13), 300)
+    assert inbound.missing_since_ms == 300
+
+
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=5), st.randoms(use_true_random=False))
 def test_any_order_of_targets_and_pages_gives_all_receipts_in_order(steps: list[int], order: object) -> None:
     inbound = channel()
