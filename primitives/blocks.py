@@ -107,6 +107,12 @@ class ExtraData(Container):
     """Bit s set: source s was passed over because its next bundle is missing here; at most CHANNELS_MAX bits."""
 
 
+CHANNEL_CLOSED = 1
+"""In `ChannelTerms.closed`: nothing new may be sent there."""
+RETURN_CHANNEL_CLOSED = 2
+"""Likewise: no call whose result comes back may be sent there, because the channel back is closed."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChannelTerms(Container):
     """What a shard must know of a destination to send there."""
@@ -114,7 +120,7 @@ class ChannelTerms(Container):
     base_fee: Uint256
     """Wei a gas, as of the destination's newest crosslink."""
     closed: Uint8
-    """1: the channel refuses `transfer` and `send`."""
+    """CHANNEL_CLOSED, RETURN_CHANNEL_CLOSED, their sum, or 0."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from eth_abi import decode as abi_decode
 from eth_abi import encode as abi_encode
 
-from primitives.blocks import ChannelTerms
+from primitives.blocks import CHANNEL_CLOSED, RETURN_CHANNEL_CLOSED, ChannelTerms
 from primitives.callbacks import Outcome, callback_gas_in
 from primitives.genesis import GenesisAccount
 from primitives.parameters import Parameters
@@ -22,6 +22,7 @@ from shard.contracts import (
     INBOX_CONTRACT,
     OUTBOX,
     OUTBOX_CONTRACT,
+    RETURN_CLOSED,
 )
 from shard.engine.interface import Log
 
@@ -58,7 +59,8 @@ def genesis_contracts(parameters: Parameters, shard: int) -> tuple[GenesisAccoun
 
 def encode_terms(terms: ChannelTerms) -> int:
     """Terms of a channel as Outbox keeps them; a base fee no honest shard can have is cut to what fits."""
-    return min(terms.base_fee, 2**128 - 1) | (CLOSED if terms.closed else 0)
+    refusing = (CLOSED if terms.closed & CHANNEL_CLOSED else 0) | (RETURN_CLOSED if terms.closed & RETURN_CHANNEL_CLOSED else 0)
+    return min(terms.base_fee, 2**128 - 1) | refusing
 
 
 def changed_terms(read: ReadWord, terms: Sequence[ChannelTerms], shard: int) -> bytes | None:
@@ -75,7 +77,12 @@ def changed_terms(read: ReadWord, terms: Sequence[ChannelTerms], shard: int) -> 
 def read_terms(read: ReadWord, shard_count: int) -> tuple[ChannelTerms, ...]:
     """The terms that a state holds: those its block began with, as far as they were other than its parent's."""
     words = (read(OUTBOX, OUTBOX_CONTRACT.slots["terms"] + destination) for destination in range(shard_count + 1))
-    return tuple(ChannelTerms(word & (2**128 - 1), int(bool(word & CLOSED))) for word in words)
+    return tuple(
+        ChannelTerms(
+            word & (2**128 - 1), CHANNEL_CLOSED * bool(word & CLOSED) | RETURN_CHANNEL_CLOSED * bool(word & RETURN_CLOSED)
+        )
+        for word in words
+    )
 
 
 def advance_call(totals: Mapping[int, ChannelTotals]) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from consensus.beacon.state import BeaconState
-from primitives.blocks import ChannelTerms, ShardReference
+from primitives.blocks import CHANNEL_CLOSED, RETURN_CHANNEL_CLOSED, ChannelTerms, ShardReference
 from primitives.types import Root
 
 
@@ -14,7 +14,10 @@ def shard_reference(state: BeaconState, block_root: Root, shard: int) -> ShardRe
     Outbox refuses itself as an unknown shard.
     """
     chains = range(state.beacon + 1)
-    closed = state.shards[shard].closed
+    there = state.shards[shard].closed
+    # Results go past a closed channel, so what makes them has to stop where they pile up.
+    back = (*(record.closed[shard] for record in state.shards), 0)
+    closed = [there[chain] * CHANNEL_CLOSED + back[chain] * RETURN_CHANNEL_CLOSED for chain in chains]
     base_fees = (*(record.base_fee for record in state.shards), 0)
     return ShardReference(
         root=block_root,

@@ -16,6 +16,7 @@ CALLBACK_QUOTE_PERCENT = 125
 CALLBACK_HEAD_BYTES = 8
 """Of the data of a call with a callback."""
 _CLOSED = 1 << 255
+_RETURN_CLOSED = 1 << 254
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,3 +92,5 @@ def _check(limits: int, terms: int, shard: int, wanted: Call) -> None:
         raise UserError(f"--gas: {wanted.gas} is out of range: this call may have {least_gas} to {most_gas}")
     if terms & _CLOSED:
         raise UserError(f"shard {shard} has more messages waiting than it may: try again when it has taken some in")
+    if wanted.callback_gas is not None and terms & _RETURN_CLOSED:
+        raise UserError(f"shard {shard} has more messages waiting on the way back than it may: try again later, or without a callback")

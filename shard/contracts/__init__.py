@@ -16,7 +16,9 @@ SYSTEM_ADDRESS = Address(bytes.fromhex("fffffffffffffffffffffffffffffffffffffffe
 OUTBOX = Address(0x5A01.to_bytes(20, "big"))
 INBOX = Address(0x5A02.to_bytes(20, "big"))
 CLOSED = 1 << 255
-"""Bit of a channel's terms in Outbox: the channel refuses `transfer` and `send`."""
+"""Bit of a channel's terms in Outbox: the channel refuses `transfer`, `send` and `sendWithCallback`."""
+RETURN_CLOSED = 1 << 254
+"""Likewise: it refuses `sendWithCallback`, because the channel that results come back on is closed."""
 
 BEACON_ROOTS = Address(bytes.fromhex("000f3df6d732807ef1319fb7b8bb8522d0beac02"))
 BEACON_ROOTS_CODE = bytes.fromhex(

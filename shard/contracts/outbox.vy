@@ -29,7 +29,9 @@ RESULT: constant(uint8) = 4
 MASK32: constant(uint256) = 2**32 - 1
 MASK64: constant(uint256) = 2**64 - 1
 MASK160: constant(uint256) = 2**160 - 1
+MASK128: constant(uint256) = 2**128 - 1
 CLOSED: constant(uint256) = 1 << 255
+RETURN_CLOSED: constant(uint256) = 1 << 254
 
 event Sent:
     id: indexed(bytes32)
@@ -56,7 +58,7 @@ this_block: uint256                     # block number | receipts << 64 | bytes 
 totals: uint256[CHANNELS]               # receipts | wei << 64
 accumulators: bytes32[CHANNELS]
 # Written by the system address.
-terms: uint256[CHANNELS]                # base fee there; top bit: the channel is closed
+terms: uint256[CHANNELS]                # base fee there; top bit: the channel is closed; the next: the one back is
 burned: uint256
 fees: uint256
 # By id of a call whose result is awaited: sender | destination << 160 | callback gas << 192, refund_to | wei a gas << 160.
@@ -71,7 +73,7 @@ def transfer(shard: uint32, to: address) -> bytes32:
     @notice Sends the attached wei to an account of another chain.
     @return The receipt's id: the hash of the transaction that will deliver it.
     """
-    self._admit(shard, 0)
+    self._admit(shard, 0, CLOSED)
     return self._credit(shard, msg.sender, to, msg.value)
 
 
@@ -82,7 +84,7 @@ def send(shard: uint32, to: address, amount: uint256, gasLimit: uint64, refundTo
     @notice Calls a contract of another shard with `amount` wei; what is attached beyond it pays the gas there.
     @return The receipt's id: the hash of the transaction that will deliver it.
     """
-    base_fee: uint256 = self._admit(shard, len(data))
+    base_fee: uint256 = self._admit(shard, len(data), CLOSED)
     self._check_call(len(data), len(data), gasLimit)
     least: uint256 = 2 * convert(gasLimit, uint256) * base_fee
     if msg.value < amount or msg.value - amount < least:
@@ -115,7 +117,7 @@ def sendWithCallback(
             for both, and the rest is the amount that goes along. What is not used, and what comes back, goes to `refundTo` here.
     @return The receipt's id: the hash of the transaction that will deliver it.
     """
-    base_fee: uint256 = self._admit(shard, CALLBACK_HEAD_BYTES + len(data))
+    base_fee: uint256 = self._admit(shard, CALLBACK_HEAD_BYTES + len(data), CLOSED | RETURN_CLOSED)
     self._check_call(len(data), CALLBACK_HEAD_BYTES + len(data), gasLimit)
     if convert(callbackGas, uint256) < CALLBACK_GAS_MIN or convert(callbackGas, uint256) > self.limits >> 192:
         raw_revert(concat(method_id("CallbackGasOutOfRange(uint64)"), convert(callbackGas, bytes32)))
@@ -147,7 +149,7 @@ def quote(shard: uint32, gasLimit: uint64) -> uint256:
     @notice Least fee in wei that `send` takes for a call with this gas limit, as of the newest base fee known here.
     """
     self._known(shard)
-    return 2 * convert(gasLimit, uint256) * (self.terms[shard] & ~CLOSED)
+    return 2 * convert(gasLimit, uint256) * (self.terms[shard] & MASK128)
 
 
 @external
@@ -157,7 +159,7 @@ def quoteWithCallback(shard: uint32, gasLimit: uint64, callbackGas: uint64) -> u
     @notice What `sendWithCallback` takes in wei for a call and its callback, in this block.
     """
     self._known(shard)
-    return 2 * convert(gasLimit, uint256) * (self.terms[shard] & ~CLOSED) + 2 * convert(callbackGas, uint256) * block.basefee
+    return 2 * convert(gasLimit, uint256) * (self.terms[shard] & MASK128) + 2 * convert(callbackGas, uint256) * block.basefee
 
 
 @external
@@ -261,11 +263,11 @@ def _known(shard: uint32):
 
 
 @internal
-def _admit(shard: uint32, size: uint256) -> uint256:
-    """The checks every receipt of a user passes; returns the base fee of the destination."""
+def _admit(shard: uint32, size: uint256, refusing: uint256) -> uint256:
+    """The checks every receipt of a user passes, with the bits of `terms` that refuse it; returns the base fee of the destination."""
     self._known(shard)
     terms: uint256 = self.terms[shard]
-    if terms & CLOSED != 0:
+    if terms & refusing != 0:
         raw_revert(concat(method_id("ChannelClosed(uint32)"), convert(shard, bytes32)))
     used: uint256 = self.this_block
     # Without a branch: gas that is estimated in the block of an earlier message must do in the next one, too.
@@ -275,7 +277,7 @@ def _admit(shard: uint32, size: uint256) -> uint256:
     if (used >> 64) & MASK64 > limits & MASK64 or used >> 128 > (limits >> 64) & MASK64:
         raw_revert(method_id("OutboxFull()"))
     self.this_block = used
-    return terms
+    return terms & MASK128
 
 
 @internal

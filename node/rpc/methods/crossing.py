@@ -15,7 +15,7 @@ from node.rpc.methods.callbacks import callback_of
 from node.rpc.methods.context import Context, Method
 from primitives.callbacks import CALLBACK_GAS_BYTES
 from primitives.receipts import BUNDLE_RECEIPTS_MAX, CrossShardReceipt
-from shard.contracts import CLOSED, OUTBOX, OUTBOX_CONTRACT
+from shard.contracts import CLOSED, OUTBOX, OUTBOX_CONTRACT, RETURN_CLOSED
 from shard.engine.interface import Log
 from shard.system import receipt_of_log
 from shard.transactions import decode_transaction
@@ -202,8 +202,10 @@ async def get_pending_receipts(context: Context, arguments: list[object]) -> obj
     }
 
 
-async def _base_fee(context: Context, source: int, destination: int) -> int:
+async def _base_fee(context: Context, source: int, destination: int, *, returns: bool = False) -> int:
     """Of the destination, wei a gas, as Outbox of the source knows it; the beacon chain's where the source is not hosted.
+
+    With `returns` for a call whose result is to come back.
 
     Raises:
         RpcError: the channel takes nothing now.
@@ -215,7 +217,9 @@ async def _base_fee(context: Context, source: int, destination: int) -> int:
     terms = int.from_bytes(word or b"", "big")
     if terms & CLOSED:
         raise RpcError(SERVER, f"the channel from shard {source} to shard {destination} is closed until its backlog is delivered")
-    return terms
+    if returns and terms & RETURN_CLOSED:
+        raise RpcError(SERVER, f"the channel from shard {destination} back to shard {source} is closed until its backlog is delivered")
+    return terms & ~RETURN_CLOSED
 
 
 def _own_base_fee(context: Context, source: int) -> int:
@@ -255,7 +259,7 @@ async def build_call(context: Context, arguments: list[object]) -> object:
         raise invalid_params(f"invalid argument 5: with this data, a gas limit from {least} to {parameters.receipt_gas_max}")
     if callback_gas is not None and not TRANSACTION_GAS <= callback_gas <= parameters.receipt_gas_max:
         raise invalid_params(f"invalid argument 7: a callback has a gas limit from {TRANSACTION_GAS} to {parameters.receipt_gas_max}")
-    quote = FEE_FACTOR * gas * await _base_fee(context, source, destination)
+    quote = FEE_FACTOR * gas * await _base_fee(context, source, destination, returns=callback_gas is not None)
     sent = OUTBOX_CONTRACT.encode_call("send", destination, to, amount, gas, refund_to, payload)
     if callback_gas is not None:
         quote += FEE_FACTOR * callback_gas * _own_base_fee(context, source)

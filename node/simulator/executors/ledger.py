@@ -14,7 +14,7 @@ from typing import Any
 from eth_abi import decode as abi_decode
 
 from node.simulator.workload import FORWARDER, REFUSER
-from primitives.blocks import ShardReference
+from primitives.blocks import CHANNEL_CLOSED, RETURN_CHANNEL_CLOSED, ShardReference
 from primitives.callbacks import CALLBACK_GAS_BYTES, Outcome, call_data_of, callback_gas_in
 from primitives.errors import InvalidTransaction, TransactionReason
 from primitives.hashing import sha256
@@ -94,12 +94,13 @@ class Ledger:
         if receipt.kind == ReceiptKind.RESULT:
             self.settle(receipt)
             return
-        if receipt.kind not in CALL_KINDS:
+        if receipt.kind == ReceiptKind.CREDIT:
             self.gas_used += CREDIT_GAS
             self.pay(receipt.to, receipt.amount + receipt.fee)
             return
         offered = receipt.fee // receipt.gas_limit if receipt.gas_limit else 0
-        if CALL_PRICE_SHARE * offered < self.base_fee or receipt.gas_limit < CALL_GAS:
+        is_known = receipt.kind in CALL_KINDS and receipt.source != self.parameters.beacon
+        if not is_known or CALL_PRICE_SHARE * offered < self.base_fee or receipt.gas_limit < CALL_GAS:
             self.gas_used += CREDIT_GAS
             self.refund(receipt, receipt.amount + receipt.fee)
             return
@@ -183,7 +184,10 @@ class Ledger:
         name = next(name for name in ("transfer", "send", "sendWithCallback") if selector == OUTBOX_CONTRACT.methods[name][0])
         values = abi_decode(OUTBOX_CONTRACT.methods[name][1], arguments)
         destination, to = values[0], bytes.fromhex(values[1][2:])
-        if not 0 <= destination < self.parameters.shard_count or destination == self.shard or self.reference.terms[destination].closed:
+        if not 0 <= destination < self.parameters.shard_count or destination == self.shard:
+            return False
+        refusing = CHANNEL_CLOSED | (RETURN_CHANNEL_CLOSED if name == "sendWithCallback" else 0)
+        if self.reference.terms[destination].closed & refusing:
             return False
         if name == "transfer":
             self._send(destination, ReceiptKind.CREDIT, sender, to, transaction.value)

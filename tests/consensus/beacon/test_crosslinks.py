@@ -7,7 +7,7 @@ from consensus.beacon.crosslinks import check_crosslink
 from consensus.beacon.reference import shard_reference
 from consensus.beacon.supply import supply_terms
 from consensus.beacon.verifier import Verifier
-from primitives.blocks import ChannelTerms, SummaryChange
+from primitives.blocks import CHANNEL_CLOSED, RETURN_CHANNEL_CLOSED, ChannelTerms, SummaryChange
 from primitives.errors import BlockReason, Fault, InvalidBlock
 from primitives.hashing import keccak256
 from primitives.receipts import EMPTY_CHANNEL, ChannelTotals
@@ -236,9 +236,12 @@ def test_what_a_shard_reads_of_a_beacon_block(network):
     state = network.extend(network.crosslink(0, base_fee_per_gas=55))
     reference = shard_reference(state, network.root, 0)
     assert (reference.root, reference.height, reference.epoch, reference.mix) == (network.root, 2, 0, state.mix)
-    assert reference.terms == (ChannelTerms(55, 0), ChannelTerms(10**9, 1), ChannelTerms(10**9, 0), ChannelTerms(0, 1))
+    expected = (ChannelTerms(55, 0), ChannelTerms(10**9, CHANNEL_CLOSED), ChannelTerms(10**9, 0), ChannelTerms(0, CHANNEL_CLOSED))
+    assert reference.terms == expected
     assert reference.inbound == (EMPTY_CHANNEL,) * 4
-    inbound = shard_reference(state, network.root, 1).inbound
+    back = shard_reference(state, network.root, 1)
+    assert back.terms[0] == ChannelTerms(55, RETURN_CHANNEL_CLOSED), "its results would join what waits"
+    inbound = back.inbound
     assert inbound == (network.shards[0].summary.outgoing[1], *(EMPTY_CHANNEL,) * 3)
     assert isinstance(inbound[0], ChannelTotals)
     assert inbound[0].count == 5

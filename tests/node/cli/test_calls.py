@@ -12,7 +12,7 @@ from node.cli.journey import Journey, NotDone
 from node.cli.outbox import Call
 from node.cluster.accounts import TEST_ACCOUNTS
 from primitives.errors import UserError
-from shard.contracts import CLOSED, OUTBOX, OUTBOX_CONTRACT
+from shard.contracts import CLOSED, OUTBOX, OUTBOX_CONTRACT, RETURN_CLOSED
 from tests.node.cli.fake_rpc import FakeClient
 from tests.node.cli.test_commands import Captured, run
 from tests.node.cli.test_journey import DELIVERED, HASH, TO, client, names, sent, wanted
@@ -141,6 +141,7 @@ def test_a_failed_call_that_leaves_nothing() -> None:
         (call(callback_gas=20_999), {}, "--callback-gas: 20999 is out of range: a callback may have 21000 to 1000000"),
         (call(callback_gas=1_000_001), {}, "--callback-gas: 1000001 is out of range: a callback may have 21000 to 1000000"),
         (call(), {"terms": CLOSED | 7}, "shard 1 has more messages waiting than it may"),
+        (call(callback_gas=50_000), {"terms": RETURN_CLOSED | 7}, "shard 1 has more messages waiting on the way back than it may"),
     ],
 )
 def test_what_outbox_would_refuse_is_not_sent(asked: Any, changes: dict[str, int], words: str) -> None:

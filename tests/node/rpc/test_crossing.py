@@ -10,7 +10,7 @@ from node.rpc import limits
 from node.rpc.backend import PooledTransaction
 from primitives.callbacks import Outcome
 from primitives.receipts import CrossShardReceipt, ReceiptKind
-from shard.contracts import CLOSED, OUTBOX, OUTBOX_CONTRACT
+from shard.contracts import CLOSED, OUTBOX, OUTBOX_CONTRACT, RETURN_CLOSED
 from shard.system import sent_log
 from shard.transactions import decode_transaction
 from shard.views import LogView, OutgoingReceipt, big
@@ -238,6 +238,14 @@ async def test_a_closed_channel_takes_nothing(client):
     expected = (-32000, "the channel from shard 0 to shard 1 is closed until its backlog is delivered")
     assert await client.error("shard_buildTransfer", "0x0", "0x1", TO, "0x1") == expected
     assert await client.error("shard_buildCall", "0x0", "0x1", TO, "0x1", "0x", "0x5208", TO) == expected
+
+
+async def test_a_call_whose_result_cannot_come_back_is_not_built(client):
+    client.shard.word = (RETURN_CLOSED | BASE_FEE).to_bytes(32, "big")
+    refused = await client.error("shard_buildCall", "0x0", "0x1", TO, "0x1", "0x", "0x5208", TO, "0xc350")
+    assert refused == (-32000, "the channel from shard 1 back to shard 0 is closed until its backlog is delivered")
+    built = await client.result("shard_buildCall", "0x0", "0x1", TO, "0x1", "0x", "0x5208", TO, path="/beacon")
+    assert built["quote"] == hex(2 * 21_000 * BASE_FEE)
 
 
 LONG = "0x" + "00" * (GENESIS.parameters.data_max + 1)

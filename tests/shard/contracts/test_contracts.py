@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from eth_abi import decode
 
-from primitives.blocks import ChannelTerms
+from primitives.blocks import CHANNEL_CLOSED, RETURN_CHANNEL_CLOSED, ChannelTerms
 from primitives.hashing import keccak256
 from primitives.receipts import EMPTY_CHANNEL, CrossShardReceipt, ReceiptKind, alias_of
 from shard import system
@@ -114,6 +114,23 @@ def test_typed_reverts(shard, method, arguments, value, error, figure):
     assert refused.output == keccak256(error.encode())[:4] + figure.to_bytes(32, "big")
     names = {entry["name"]: entry for entry in OUTBOX_CONTRACT.abi if entry["type"] == "error"}
     assert error == f"{error.split('(')[0]}({names[error.split('(')[0]]['inputs'][0]['type']})"
+
+
+def test_where_results_cannot_come_back_only_calls_with_a_callback_are_refused(shard):
+    block = shard.begin(to_1=ChannelTerms(GWEI, RETURN_CHANNEL_CLOSED))
+    asking = shard.outbox(block, "sendWithCallback", 1, BOB, GAS, GAS, BOB, b"", value=2 * FEE)
+    others = [shard.outbox(block, "send", 1, BOB, 0, GAS, BOB, b"", value=FEE), shard.outbox(block, "transfer", 1, BOB, value=1)]
+    shard.finish(block)
+    assert [outcome.status for outcome in (asking, *others)] == [0, 1, 1]
+    assert receipt_of(shard, others[0]).fee == FEE, "the bit is no part of the base fee"
+    refused = ask(shard, OUTBOX_CONTRACT, "sendWithCallback", 1, BOB, GAS, GAS, BOB, b"", value=2 * FEE)
+    assert refused.output == keccak256(b"ChannelClosed(uint32)")[:4] + (1).to_bytes(32, "big")
+    assert [number(ask(shard, OUTBOX_CONTRACT, "quoteWithCallback", 1, GAS, GAS).output)] == [2 * FEE]
+    kept = system.read_terms(lambda account, slot: shard.engine.storage(shard.root, account, slot), 3)
+    assert kept == (ChannelTerms(0, 0), ChannelTerms(GWEI, RETURN_CHANNEL_CLOSED), ChannelTerms(GWEI, 0), ChannelTerms(0, CHANNEL_CLOSED))
+    block = shard.begin()
+    assert shard.outbox(block, "sendWithCallback", 1, BOB, GAS, GAS, BOB, b"", value=2 * FEE).status == 1
+    shard.finish(block)
 
 
 @pytest.mark.parametrize("data", [b"", b"\1" * 100])
