@@ -44,14 +44,7 @@ class ChannelFault(Fault):
 
     def end(self) -> None:
         """See `Fault`."""
-        failed = None
-        for node in self._nodes:
-            try:
-                self._order(node, 0.0)
-            except UserError as error:
-                failed = error
-        if failed is not None:
-            raise failed
+        self.order_all(self._nodes, lambda node: self._order(node, 0.0))
 
     def met(self) -> dict[str, int]:
         """Pages that have met the fault so far, at all its nodes that answer, by where."""

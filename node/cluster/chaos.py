@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import psutil
 
@@ -85,6 +85,22 @@ class Fault(ABC):
                 raise UserError(f"node {node} does not take the order: {logs} tells more")
             time.sleep(POLL_SECONDS)
 
+    @staticmethod
+    def order_all(nodes: Iterable[int], give: Callable[[int], None]) -> None:
+        """Gives each node its order, whether others obey or not.
+
+        Raises:
+            UserError: the last one that does not run, or does not obey.
+        """
+        failed = None
+        for node in nodes:
+            try:
+                give(node)
+            except UserError as error:
+                failed = error
+        if failed is not None:
+            raise failed
+
 
 class Partition(Fault):
     """Groups of nodes that do not hear each other."""
@@ -105,14 +121,7 @@ class Partition(Fault):
 
     def end(self) -> None:
         """See `Fault`."""
-        failed = None
-        for node in range(self.options.nodes):
-            try:
-                self._order(node, 0.0)
-            except UserError as error:
-                failed = error
-        if failed is not None:
-            raise failed
+        self.order_all(range(self.options.nodes), lambda node: self._order(node, 0.0))
 
     def _order(self, node: int, seconds: float) -> None:
         others = [other for group in self._groups if node not in group for other in group]

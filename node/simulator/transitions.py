@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import Any
 
 from consensus.beacon import transition
 from consensus.beacon.state import BeaconState
-from consensus.signatures import SignatureScheme, VerifiedCertificates
 from primitives.blocks import BeaconBlock
 from primitives.errors import InvalidBlock
-from primitives.parameters import Parameters
 from primitives.types import Root
 
 TRANSITIONS_MAX = 256
@@ -22,17 +21,7 @@ class Transitions:
     def __init__(self) -> None:
         self._known: OrderedDict[tuple[bytes, bytes], BeaconState | InvalidBlock] = OrderedDict()
 
-    def __call__(
-        self,
-        state: BeaconState,
-        block: BeaconBlock,
-        *,
-        parent_root: Root,
-        genesis_root: Root,
-        parameters: Parameters,
-        scheme: SignatureScheme,
-        verified: VerifiedCertificates | None = None,
-    ) -> BeaconState:
+    def __call__(self, state: BeaconState, block: BeaconBlock, *, parent_root: Root, **network: Any) -> BeaconState:
         """See `consensus.beacon.transition.process_block`; a node that has another state or another block gets its own answer.
 
         Raises:
@@ -42,10 +31,7 @@ class Transitions:
         known = self._known.get(key)
         if known is None:
             try:
-                known = transition.process_block(
-                    state, block, parent_root=parent_root, genesis_root=genesis_root, parameters=parameters, scheme=scheme,
-                    verified=verified,
-                )  # fmt: skip
+                known = transition.process_block(state, block, parent_root=parent_root, **network)
             except InvalidBlock as error:
                 known = error
             self._known[key] = known

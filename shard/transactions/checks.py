@@ -72,6 +72,15 @@ def _check_contents(transaction: Transaction) -> None:
             raise InvalidTransaction(TransactionReason.AUTHORIZATION_LIST, "EIP-7702 transaction cannot be used to create contract")
         if not transaction.authorization_list:
             raise InvalidTransaction(TransactionReason.AUTHORIZATION_LIST, "EIP-7702 transaction with empty auth list")
+    check_intrinsic_gas(transaction)
+
+
+def check_intrinsic_gas(transaction: Transaction) -> None:
+    """Whether the gas limit pays for what is due before any code runs.
+
+    Raises:
+        InvalidTransaction: INTRINSIC_GAS.
+    """
     needed = max(transaction.intrinsic_gas, transaction.floor_gas)
     if transaction.gas_limit < needed:
         raise InvalidTransaction(
@@ -80,6 +89,31 @@ def _check_contents(transaction: Transaction) -> None:
             gas=transaction.gas_limit,
             needed=needed,
         )
+
+
+def check_fee(fee: int, base_fee: int) -> None:
+    """Whether a max fee pays a block's base fee, both wei a gas.
+
+    Raises:
+        InvalidTransaction: FEE_BELOW_BASE.
+    """
+    if fee < base_fee:
+        raise InvalidTransaction(
+            TransactionReason.FEE_BELOW_BASE,
+            f"max fee per gas less than block base fee: maxFeePerGas: {fee}, baseFee: {base_fee}",
+            max_fee_per_gas=fee,
+            base_fee=base_fee,
+        )
+
+
+def check_funds(transaction: Transaction, balance: int) -> None:
+    """Whether a balance (wei) covers all that a transaction may cost.
+
+    Raises:
+        InvalidTransaction: INSUFFICIENT_FUNDS.
+    """
+    if transaction.cost > balance:
+        raise insufficient_funds(transaction, balance)
 
 
 def check_against_account(
@@ -117,15 +151,9 @@ def check_against_account(
         )
     if sender_has_code:
         raise InvalidTransaction(TransactionReason.SENDER_HAS_CODE, "sender not an eoa: the account holds a contract (EIP-3607)")
-    if transaction.max_fee_per_gas < base_fee and not allow_fee_below_base:
-        raise InvalidTransaction(
-            TransactionReason.FEE_BELOW_BASE,
-            f"max fee per gas less than block base fee: maxFeePerGas: {transaction.max_fee_per_gas}, baseFee: {base_fee}",
-            max_fee_per_gas=transaction.max_fee_per_gas,
-            base_fee=base_fee,
-        )
-    if transaction.cost > balance:
-        raise insufficient_funds(transaction, balance)
+    if not allow_fee_below_base:
+        check_fee(transaction.max_fee_per_gas, base_fee)
+    check_funds(transaction, balance)
 
 
 def nonce_too_low(transaction: Transaction, nonce: int) -> InvalidTransaction:

@@ -7,7 +7,7 @@ from shard.engine.interface import Meter
 from shard.engine.reference import messages
 from shard.engine.reference.accesses import Accesses
 from shard.engine.reference.state import ShardState
-from shard.transactions.checks import insufficient_funds
+from shard.transactions.checks import check_fee, check_funds, check_intrinsic_gas
 from shard.transactions.model import INIT_CODE_BYTES_MAX, Authorization, Signature, Transaction, intrinsic_gas_of
 from shard.views import AccessOutcome, AccountOverride, CallOutcome, CallRequest, small
 
@@ -34,20 +34,9 @@ def run(state: ShardState, request: CallRequest, meter: Meter | None) -> CallOut
     accounts, sender = state.accounts, request.sender
     price = transaction.max_fee_per_gas
     base_fee = state.context.base_fee if price else 0
-    if price < base_fee:
-        raise InvalidTransaction(
-            TransactionReason.FEE_BELOW_BASE, f"max fee per gas less than block base fee: maxFeePerGas: {price}, baseFee: {base_fee}",
-            max_fee_per_gas=price, base_fee=base_fee,
-        )  # fmt: skip
-    balance = accounts.get_balance(sender)
-    if transaction.cost > balance:
-        raise insufficient_funds(transaction, balance)
-    needed = max(transaction.intrinsic_gas, transaction.floor_gas)
-    if transaction.gas_limit < needed:
-        raise InvalidTransaction(
-            TransactionReason.INTRINSIC_GAS, f"intrinsic gas too low: gas {transaction.gas_limit}, minimum needed {needed}",
-            gas=transaction.gas_limit, needed=needed,
-        )  # fmt: skip
+    check_fee(price, base_fee)
+    check_funds(transaction, accounts.get_balance(sender))
+    check_intrinsic_gas(transaction)
     state.use_meter(meter)
     ran = messages.run_transaction(state, transaction, sender, price, price - base_fee)
     return outcome_of(ran)

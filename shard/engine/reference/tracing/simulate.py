@@ -26,7 +26,7 @@ from shard.engine.reference.tracing.tracer import Budget, Traced
 from shard.engine.trie import list_root
 from shard.simulations import BlockToSimulate, CallToSimulate, SimulatedTransaction
 from shard.transactions import Transaction
-from shard.transactions.checks import insufficient_funds, nonce_too_low
+from shard.transactions.checks import check_fee, check_funds, check_intrinsic_gas, nonce_too_low
 from shard.transactions.model import INIT_CODE_BYTES_MAX, Authorization, Signature, intrinsic_gas_of
 from shard.transactions.rlp import encode_list, encode_number, encode_text
 from shard.views import CallOutcome, big, small
@@ -193,19 +193,10 @@ class _Block:
         fee, tip = transaction.max_fee_per_gas, transaction.max_priority_fee_per_gas
         if self._options.validation:
             self._check_nonce(transaction, nonce)
-        if (self._options.validation or fee or tip) and fee < base_fee:
-            raise InvalidTransaction(
-                TransactionReason.FEE_BELOW_BASE, f"max fee per gas less than block base fee: maxFeePerGas: {fee}, baseFee: {base_fee}",
-                max_fee_per_gas=fee, base_fee=base_fee,
-            )  # fmt: skip
-        if transaction.cost > balance:
-            raise insufficient_funds(transaction, balance)
-        needed = max(transaction.intrinsic_gas, transaction.floor_gas)
-        if transaction.gas_limit < needed:
-            raise InvalidTransaction(
-                TransactionReason.INTRINSIC_GAS, f"intrinsic gas too low: gas {transaction.gas_limit}, minimum needed {needed}",
-                gas=transaction.gas_limit, needed=needed,
-            )  # fmt: skip
+        if self._options.validation or fee or tip:
+            check_fee(fee, base_fee)
+        check_funds(transaction, balance)
+        check_intrinsic_gas(transaction)
         return min(fee, base_fee + tip) if fee or tip else 0
 
     def _gas_of(self, call: CallToSimulate) -> int:
