@@ -85,11 +85,17 @@ def publish(state: State, turn: Turn, parent: Certificate, root: Root, block: by
 
 
 def on_built(state: State, turn: Turn, view: int, parent_root: Root, block: bytes | None, info: BlockInfo | None) -> None:
-    """Proposes what was built, if it still is this view and nothing was voted meanwhile."""
+    """Proposes what was built, if it still is this view and nothing was voted meanwhile.
+
+    Whether a block is the boundary may be known only once it is executed: nothing is built on it then, and it is proposed again.
+    """
     parent = state.building_on
     if state.ended or view != state.view or parent is None or parent.root != parent_root:
         return
-    if block is None or info is None:
+    below = state.block(parent_root)
+    if below is not None and state.is_boundary(below):
+        state.building_on = None
+    elif block is None or info is None:
         turn.count("simplex_failed_builds_total")
     elif not state.has_voted(VoteKind.NOTARIZE) and not state.has_voted(VoteKind.NULLIFY):
         publish(state, turn, parent, info.root, block)

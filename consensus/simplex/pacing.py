@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from primitives.parameters import Parameters
 
-BACKOFF_DOUBLINGS_MAX = 4
+DELTA_MAX_MS = 16_000
+"""What delta backs off to at most, unless it starts above."""
 NULLIFIED_PER_DOUBLING = 3
 BOUNDARY_WAIT_DELTAS = 2
 PROPOSAL_TIMER_DELTAS = 2
@@ -17,7 +18,9 @@ RESEND_DELTAS = 4
 
 def delta_ms(parameters: Parameters, nullified_in_a_row: int) -> int:
     """Delta after back-off, in ms."""
-    return int(parameters.delta_ms << min(BACKOFF_DOUBLINGS_MAX, nullified_in_a_row // NULLIFIED_PER_DOUBLING))
+    base: int = parameters.delta_ms
+    doublings = min(nullified_in_a_row // NULLIFIED_PER_DOUBLING, DELTA_MAX_MS.bit_length())
+    return min(base << doublings, max(base, DELTA_MAX_MS))
 
 
 @dataclass(frozen=True, slots=True)

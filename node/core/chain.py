@@ -244,7 +244,10 @@ class Chain(HeldBlocks[Outcome]):
             self.want_block(build.parent_root)
         elif parent.status is Status.VALID:
             self._build = None
-            self.construct(parent, build)
+            if parent.info.is_boundary and parent.info.epoch == self.instance.epoch:
+                self.built(build.parent_root, build.view, None)
+            else:
+                self.construct(parent, build)
         else:
             self._want_executed(build.parent_root, build.parent.view)
 

@@ -54,7 +54,7 @@ class Service:
 
     def __init__(self, genesis: Genesis, shard: int, database: Database, call_deadline_ms: int) -> None:
         engine = ReferenceEngine(genesis.parameters, shard, StateReader(database))
-        self._executor = ShardExecutor(database, genesis, shard, engine, time.monotonic)
+        self._executor = ShardExecutor(database, genesis, shard, engine, time.monotonic, time.thread_time)
         self._reader = ShardReader(self._executor)
         self._simulator = Simulator(self._executor, self._reader)
         self._simulations = Simulations(self._executor, self._reader)

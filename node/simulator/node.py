@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 SYNC_MS = 3
 """Simulated time of a synced write."""
 EXECUTION_MS = (2, 25)
-"""Simulated time of block work, drawn between these."""
+"""Simulated time of each piece of an executor's work, drawn between these."""
 LOOP_MS = 20
 """How often a node looks at what has come from the network; all of it is one turn, as in the daemon."""
 
@@ -80,6 +80,8 @@ class SimulatedNode:
         """What waits while an earlier turn's records are being synced."""
         self._is_busy = False
         self._tick_ms: int | None = None
+        self._done_ms: dict[int, int] = {}
+        """By shard: when its executor, which does one thing after another, has done all it was given."""
 
     # -- life
 
@@ -90,6 +92,7 @@ class SimulatedNode:
         self._is_busy, self._tick_ms = False, None
         self._turns.clear()
         self._inbox.clear()
+        self._done_ms.clear()
         self._doom = None
         self.executors = {shard: disk.open() for shard, disk in self.disks.items()}
         heads = {shard: executor.head() for shard, executor in self.executors.items()}
@@ -232,8 +235,10 @@ class SimulatedNode:
             case fx.Admit(shard, _, transactions):
                 for raw in transactions:
                     self.submit(shard, raw, is_local=False)
-            case fx.Execute() | fx.Build() | fx.Finalize() | fx.Truncate() | fx.ReadOutgoing():
-                self.later(self.world.rng.randint(*EXECUTION_MS), self._work, effect)
+            case fx.Execute() | fx.Build() | fx.Finalize() | fx.Truncate():
+                self._work_on(effect.shard, effect)
+            case fx.ReadOutgoing(source):
+                self._work_on(source, effect)
             case fx.MarkCrosslinked(shard, height, taken):
                 self.executors[shard].set_finalized(height)
                 for destination, below in taken.items():
@@ -246,6 +251,11 @@ class SimulatedNode:
     def _say(self, said: Said) -> None:
         for one in (said,) if self.persona is None else self.persona.says(said):
             self.world.gossip(self.index, fx.GossipReceived(self.name, one.topic, one.message), one.targets, one.delay_ms)
+
+    def _work_on(self, shard: int, effect: fx.Effect) -> None:
+        now_ms = self.world.now_ms
+        self._done_ms[shard] = max(now_ms, self._done_ms.get(shard, 0)) + self.world.rng.randint(*EXECUTION_MS)
+        self.later(self._done_ms[shard] - now_ms, self._work, effect)
 
     def _work(self, effect: fx.Effect) -> None:
         match effect:

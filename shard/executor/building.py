@@ -17,6 +17,8 @@ SSZ_OFFSET_BYTES = 4
 """What an element of variable size costs a list besides itself."""
 SHARE_OF_ONE = 2
 """One transaction may use this fraction of the build budget, so that others always get room."""
+SHARE_WORKED = 4
+"""A transaction that was stopped is too slow if the processor was its own for this fraction of its time; else others had the machine."""
 TOO_SLOW_MESSAGE = "execution too slow for this network"
 
 _WAITING = {TransactionReason.NONCE_TOO_HIGH, TransactionReason.FEE_BELOW_BASE}
@@ -48,6 +50,7 @@ def select_transactions(
     limits: Limits,
     decode: Callable[[bytes], Transaction],
     monotonic: Callable[[], float],
+    worked: Callable[[], float],
 ) -> Selection:
     """Executes candidates on `execution` in order, as many as the limits have room for.
 
@@ -61,6 +64,7 @@ def select_transactions(
         limits: what is left.
         decode: decodes and checks without state.
         monotonic: seconds.
+        worked: seconds of processor time of this thread.
     """
     selection = Selection()
     end = monotonic() + limits.budget_ms / 1000
@@ -76,7 +80,7 @@ def select_transactions(
             queue, heavy, heavy_gas = deque(heavy), [], None
             passed_over -= {sender for _, sender in queue}
         raw, sender = queue.popleft()
-        now = monotonic()
+        now, worked_before = monotonic(), worked()
         if now >= end or execution.gas_used + TRANSACTION_GAS > gas_end:
             break
         if sender in passed_over:
@@ -100,7 +104,7 @@ def select_transactions(
         except Interrupted:
             passed_over.add(sender)
             heavy_gas = transaction.gas_limit if heavy_gas is None else min(heavy_gas, transaction.gas_limit)
-            if now + share <= end:
+            if now + share <= end and worked() - worked_before >= share / SHARE_WORKED:
                 selection.too_slow.append(keccak256(raw))
         else:
             selection.transactions.append(raw)

@@ -43,17 +43,21 @@ class ShardExecutor:
         shard: its number.
         engine: reads state through `shard.executor.schema.StateReader` of the same database.
         monotonic: seconds, for budgets and measurement.
+        worked: seconds of processor time of the thread that executes; None: as `monotonic`, as if the machine were all its own.
 
     Raises:
         StartupRefused: the database is of another network or shard.
     """
 
-    def __init__(self, database: Database, genesis: Genesis, shard: int, engine: Engine, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, database: Database, genesis: Genesis, shard: int, engine: Engine, monotonic: Callable[[], float],
+        worked: Callable[[], float] | None = None,
+    ) -> None:
         self.parameters = genesis.parameters
         self.shard = shard
         self.engine = engine
         self.store = BlockStore(database)
-        self._monotonic = monotonic
+        self._monotonic, self._worked = monotonic, worked or monotonic
         self._genesis = self.store.genesis(genesis, shard) or self._create(genesis)
         self.latest: StoredBlock = self.store.latest()
         """The newest canonical block; replaced as a whole, so that readers see one or the next."""
@@ -108,7 +112,7 @@ class ShardExecutor:
             execution.deliver(receipt)
         room = self.parameters.block_bytes_max - len(ShardBlock(bytes(HEADER_BYTES_MAX), tuple(chosen), ()).encode())
         limits = Limits(self.parameters.gas_limit - execution.gas_used, room, build_budget_ms)
-        selection: Selection = select_transactions(execution, candidates, limits, self._decode, self._monotonic)
+        selection: Selection = select_transactions(execution, candidates, limits, self._decode, self._monotonic, self._worked)
         executed = execution.finish()
         header = child_header(
             parent_header, coinbase=context.coinbase, timestamp=timestamp, extra=extra, reference=context.reference, executed=executed

@@ -146,7 +146,8 @@ def test_delta_backs_off_with_nullified_views_and_a_finalization_resets_it():
     bench = Bench()
     for view in range(1, 40):
         bench.tell(certificate_of((1, 2, 3), NULLIFY, view))
-    assert bench.engine._state.delta_ms == 16 * PARAMETERS.delta_ms
+        assert bench.engine._state.delta_ms == min(PARAMETERS.delta_ms * 2 ** (view // 3), 16_000)
+    assert bench.engine._state.delta_ms == 16_000
     final = certificate_of((1, 2, 3), FINALIZE, 40, bench.block(40)[0].root)
     bench.tell(final)
     bench.handle(e.BlockFinalized(final))

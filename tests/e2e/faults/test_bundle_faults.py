@@ -4,7 +4,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -29,12 +29,27 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield cluster
 
 
-def begin(cluster: Cluster, *words: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-P", "-m", "node.cli.main", "fault", *words, "--json", "--data-dir", str(cluster.layout.folder)]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert json.loads(process.stdout.readline())["event"] == "began"
-    return process
+Begin = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def begin(cluster: Cluster) -> Iterator[Begin]:
+    """Starts `shardnet fault` and returns once it has begun; what still runs at the test's end is ended, and its fault after it."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*words: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-P", "-m", "node.cli.main", "fault", *words, "--json", "--data-dir", str(cluster.layout.folder)]
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        started.append(process)
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["event"] == "began"
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.terminate()
+        process.communicate(timeout=150)
 
 
 def transfer(client: Client, to: str, count: int) -> None:
@@ -53,9 +68,9 @@ def met(cluster: Cluster, node: int, kind: str) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_whatever_is_done_to_a_channel_every_message_comes_once_and_the_supply_adds_up(cluster: Cluster, kind: str) -> None:
+def test_whatever_is_done_to_a_channel_every_message_comes_once_and_the_supply_adds_up(cluster: Cluster, begin: Begin, kind: str) -> None:
     client, receiver = cluster.client(0, 0), new_account().address
-    process = begin(cluster, kind, "--channel", "0:1", "--for", SECONDS)
+    process = begin(kind, "--channel", "0:1", "--for", SECONDS)
     transfer(client, receiver, MESSAGES)
     wait_for(f"page that meets {kind}", lambda: met(cluster, 0, kind).get("own"))
     if kind in ("drop", "hold", "corrupt"):
@@ -84,9 +99,9 @@ def test_whatever_is_done_to_a_channel_every_message_comes_once_and_the_supply_a
     assert json.loads(audit.stdout)["ok"] is True
 
 
-def test_one_node_without_the_pages_gets_them_of_the_others(cluster: Cluster) -> None:
+def test_one_node_without_the_pages_gets_them_of_the_others(cluster: Cluster, begin: Begin) -> None:
     client, receiver = cluster.client(0, 0), new_account().address
-    process = begin(cluster, "drop", "--channel", "0:1", "--node", "2", "--for", "60s")
+    process = begin("drop", "--channel", "0:1", "--node", "2", "--for", "60s")
     transfer(client, receiver, 1)
     wait_for("the message, at the node that drops it too", lambda: balance(cluster.client(2, 1), receiver, "finalized") == 10**9)
     assert met(cluster, 2, "drop").get("own")
@@ -98,11 +113,11 @@ def test_one_node_without_the_pages_gets_them_of_the_others(cluster: Cluster) ->
     assert not met(cluster, 2, "drop")
 
 
-def test_a_fault_ends_by_itself_and_at_an_interrupt(cluster: Cluster) -> None:
-    process = begin(cluster, "hold", "--channel", "1:0", "--for", "100ms", "--match", "nonce=5-9")
+def test_a_fault_ends_by_itself_and_at_an_interrupt(cluster: Cluster, begin: Begin) -> None:
+    process = begin("hold", "--channel", "1:0", "--for", "100ms", "--match", "nonce=5-9")
     told, _ = process.communicate(timeout=150)
     assert process.returncode == 0, told
-    process = begin(cluster, "hold", "--channel", "1:0", "--for", "60s")
+    process = begin("hold", "--channel", "1:0", "--for", "60s")
     process.send_signal(signal.SIGTERM)
     told, _ = process.communicate(timeout=150)
     assert [json.loads(line)["event"] for line in told.splitlines()][:2] == ["interrupted", "ended"]

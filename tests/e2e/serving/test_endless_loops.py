@@ -14,7 +14,8 @@ from tests.e2e.accounts import GWEI, LOOP_INIT, known_account, new_account, next
 from tests.e2e.harness import SHARDS, Cluster, balance, try_call, wait_for
 
 LOOPING_SENDERS, LOOPING_CALLS, TRANSFERS = 20, 50, 2
-VIEWS_WITHOUT_FINALIZATION_MAX = 5
+VIEWS_WITHOUT_FINALIZATION_MAX = 12
+"""Delta has doubled four times by then; a chain that stands still passes more while the calls are cut off."""
 RETRY_SECONDS = 0.5
 CUT_OFF = -32002
 """Code of a call that ran into its deadline (docs/json-rpc.md)."""

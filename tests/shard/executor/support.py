@@ -69,10 +69,10 @@ class Clock:
         return self.seconds
 
 
-def make_executor(genesis, database=None, shard=0, clock=None):
+def make_executor(genesis, database=None, shard=0, clock=None, worked=None):
     database = MemoryDatabase() if database is None else database
     engine = ReferenceEngine(genesis.parameters, shard, StateReader(database))
-    return ShardExecutor(database, genesis, shard, engine, clock or Clock())
+    return ShardExecutor(database, genesis, shard, engine, clock or Clock(), worked)
 
 
 def reference(root=b"\1" * 32, mix=b"\2" * 32, inbound=(EMPTY_CHANNEL,) * (SHARDS + 1)):

@@ -173,6 +173,16 @@ def test_many_endless_transactions_before_everybody_else_cost_one_share():
     assert built.rejected == ()
 
 
+@pytest.mark.parametrize(("own_share", "is_too_slow"), [(0.1, False), (0.3, True)])
+def test_what_was_stopped_while_others_had_the_machine_is_not_too_slow(own_share, is_too_slow):
+    clock = Clock(step=0.0001)
+    executor = make_executor(GENESIS, clock=clock, worked=lambda: clock.seconds * own_share)
+    endless = transfer(GENESIS, 0, 0, LOOP, 0, 20_000_000)
+    built = build(executor, [endless], budget_ms=200)
+    assert ShardBlock.decode(built.block).transactions == ()
+    assert built.too_slow == ((keccak256(endless[0]),) if is_too_slow else ())
+
+
 def test_nothing_fits_a_budget_that_is_spent():
     executor = make_executor(GENESIS, clock=Clock(step=0.01))
     built = build(executor, [transfer(GENESIS, 0, 0)], budget_ms=0)
