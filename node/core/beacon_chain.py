@@ -236,6 +236,9 @@ class BeaconChain(Chain[BeaconState]):
         assert opening.base_root == self.tree.head.info.root, "a beacon instance starts from the head"
         return True
 
+    def on_view(self) -> None:
+        """See `Chain.on_view`: no vote rule here depends on when a view began."""
+
     def work_on(self, parent: Held[BeaconState]) -> bool:
         """See `Chain.work_on`: a crosslink that changes more than its height, closes an instance, or is a shard's first."""
         state = parent.outcome

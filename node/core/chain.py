@@ -51,6 +51,8 @@ class Chain(HeldBlocks[Outcome]):
         self._ranges = Ranges()
         self._build: simplex.Build | None = None
         self._inbox: deque[simplex.Event] = deque()
+        self._entered: tuple[int, View] | None = None
+        """Epoch and view the engine was last seen in."""
         self.engine = self._make_engine(instances.engine_records())
 
     def _make_engine(self, records: Mapping[bytes, bytes]) -> Simplex:
@@ -87,6 +89,10 @@ class Chain(HeldBlocks[Outcome]):
     @abstractmethod
     def on_final(self, path: list[Held[Outcome]]) -> None:
         """After blocks became final."""
+
+    @abstractmethod
+    def on_view(self) -> None:
+        """The engine has entered a view; comes before anything that the view asks for."""
 
     @abstractmethod
     def work_on(self, parent: Held[Outcome]) -> bool:
@@ -190,6 +196,10 @@ class Chain(HeldBlocks[Outcome]):
         self._fetch_range()
 
     def _apply(self, effects: list[simplex.Effect]) -> None:
+        entered = (self.instance.epoch, self.engine.view)
+        if entered != self._entered:
+            self._entered = entered
+            self.on_view()
         for effect in effects:
             match effect:
                 case simplex.Persist(key, value):

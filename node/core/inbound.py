@@ -132,9 +132,9 @@ class Inbound:
         }
         return {source: receipts for source, receipts in found.items() if receipts}
 
-    def held_for_ms(self, source: int) -> int:
-        """How long everything recorded as sent by `source` has been here; 0 if it is not."""
+    def held_for_ms(self, source: int, at_ms: int) -> int:
+        """How long everything recorded as sent by `source` had been here at a moment, monotonic; 0 or less if it was not."""
         channel = self.channels.get(source)
         if channel is None or channel.held_since_ms is None:
             return 0
-        return self._context.now.monotonic_ms - channel.held_since_ms
+        return at_ms - channel.held_since_ms

@@ -53,6 +53,19 @@ class ShardOutcome:
     """Height of the beacon block it references; 0 for genesis."""
 
 
+@dataclass(frozen=True, slots=True)
+class ViewBegan:
+    """What the leader of a view could know when it began to build.
+
+    How long its block takes to build, and to execute here, is not held against it: a limit of that kind would be a stop for slow machines.
+    """
+
+    at_ms: int
+    """Monotonic."""
+    beacon_height: int
+    """Of the final beacon head here."""
+
+
 class ShardChain(Chain[ShardOutcome]):
     """One hosted shard."""
 
@@ -68,6 +81,7 @@ class ShardChain(Chain[ShardOutcome]):
         """What the beacon chain's final head says to this shard, likewise."""
         self._closing_since_ms: int | None = None
         """When a final beacon block that ends the running instance was first held."""
+        self._view_began = ViewBegan(context.now.monotonic_ms, beacon_chain.tree.head.info.height)
         self._hosted = hosted - {shard}
         self._genesis_supply = small(head.genesis_supply)
         header = ShardHeader.decode(head.result.header)
@@ -190,17 +204,17 @@ class ShardChain(Chain[ShardOutcome]):
         self.post(simplex.ChainChanged())
 
     def refusal(self, held: Held[ShardOutcome]) -> BlockReason | None:
-        """See `Chain.refusal`: clock, age of the reference, receipts passed over without need."""
+        """See `Chain.refusal`: clock; and, when the view began, boundary, age of the reference, receipts passed over."""
         assert held.outcome is not None
-        parameters = self.context.parameters
+        parameters, began = self.context.parameters, self._view_began
         header = ShardHeader.decode(held.outcome.result.header)
         if header.timestamp * 1000 - self.context.now.wall_ms > parameters.clock_drift_max_ms:
             return BlockReason.AHEAD_OF_CLOCK
         if self._is_past_boundary() and not held.info.is_boundary:
             return BlockReason.AFTER_BOUNDARY
-        if held.outcome.reference_height < self.beacon.tree.head.info.height - parameters.reference_lag_max:
+        if held.outcome.reference_height < began.beacon_height - parameters.reference_lag_max:
             return BlockReason.REFERENCE_TOO_OLD
-        if any(self.inbound.held_for_ms(source) >= 4 * parameters.delta_ms for source in sources_of(header.extra().missing)):
+        if any(self.inbound.held_for_ms(source, began.at_ms) >= 4 * parameters.delta_ms for source in sources_of(header.extra().missing)):
             return BlockReason.CENSORS_RECEIPTS
         return None
 
@@ -273,6 +287,10 @@ class ShardChain(Chain[ShardOutcome]):
             )
             self.inbound.taken(held.outcome.summary)
 
+    def on_view(self) -> None:
+        """See `Chain.on_view`."""
+        self._view_began = ViewBegan(self.context.now.monotonic_ms, self.beacon.tree.head.info.height)
+
     def work_on(self, parent: Held[ShardOutcome]) -> bool:
         """See `Chain.work_on`: an executable transaction, a deliverable receipt, or a chain that has yet to show that it lives."""
         assert parent.outcome is not None
@@ -309,7 +327,7 @@ class ShardChain(Chain[ShardOutcome]):
     def _is_past_boundary(self) -> bool:
         """Whether the running instance should have ended: only its boundary is voted for from now on (PROTOCOL 3)."""
         since_ms = self._closing_since_ms
-        return since_ms is not None and self.context.now.monotonic_ms - since_ms >= 2 * self.context.parameters.delta_ms
+        return since_ms is not None and self._view_began.at_ms - since_ms >= 2 * self.context.parameters.delta_ms
 
     def ends_instance(self, held: Held[ShardOutcome]) -> bool:
         """See `Chain.ends_instance`: the referenced beacon block closes the instance, or belongs to the next."""

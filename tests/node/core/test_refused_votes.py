@@ -64,6 +64,8 @@ def test_a_reference_that_lies_too_far_back(core):
     core.beacon.tree.head = dataclasses.replace(head, info=dataclasses.replace(head.info, height=lag))
     assert chain.refusal(held) is None
     core.beacon.tree.head = dataclasses.replace(head, info=dataclasses.replace(head.info, height=lag + 1))
+    assert chain.refusal(held) is None, "the view began before the beacon chain went on"
+    chain.on_view()
     assert chain.refusal(held) is BlockReason.REFERENCE_TOO_OLD
     assert BlockReason.REFERENCE_TOO_OLD.fault is Fault.UNKNOWN
 
@@ -75,5 +77,10 @@ def test_receipts_marked_missing_that_are_here(core):
     chain.inbound.channels[1].held_since_ms = 100_000 - 4 * delta_ms + 1
     assert chain.refusal(held) is None
     chain.inbound.channels[1].held_since_ms = 100_000 - 4 * delta_ms
+    assert chain.refusal(held) is BlockReason.CENSORS_RECEIPTS
+    chain.inbound.channels[1].held_since_ms = 100_000 - 4 * delta_ms + 1
+    core.context.now = Now(200_000, 1_100_000)
+    assert chain.refusal(held) is None, "the view began before they had been here for long"
+    chain.on_view()
     assert chain.refusal(held) is BlockReason.CENSORS_RECEIPTS
     assert BlockReason.CENSORS_RECEIPTS.fault is Fault.UNKNOWN
