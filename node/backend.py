@@ -8,6 +8,7 @@ from consensus.beacon.committees import committee_of
 from consensus.beacon.state import BeaconState
 from node.beacon_reads import BeaconReads
 from node.channel_reads import ChannelReads
+from node.controls import check_granted
 from node.core.core import Core
 from node.core.effects import Now
 from node.core.records import crosslink_key
@@ -18,6 +19,7 @@ from node.feed import Feed
 from node.loop import clocks
 from node.receipt_proofs import ReceiptProofs
 from node.rpc.backend import BeaconHead, BlockRef, Crossing, CrosslinkView, SupplyTerms
+from node.rpc.controls_backend import ControlsBackend
 from node.shard_reads import ShardReads, Submit
 from node.store import NodeStore
 from primitives.blocks import BeaconBlock
@@ -30,8 +32,9 @@ class NodeBackend:
 
     def __init__(
         self, *, core: Core, links: Mapping[int, Executor], store: NodeStore, submit: Submit, peers: Callable[[], int], feed: Feed,
-        now: Callable[[], Now] = clocks,
+        now: Callable[[], Now] = clocks, controls: ControlsBackend | None = None,
     ) -> None:  # fmt: skip
+        self._controls = controls
         self._now, self._vigil = now, Vigil(core, now())
         self._core, self._links, self._store, self._peers, self._feed = core, links, store, peers, feed
         self._beacon, self._channels = BeaconReads(core.beacon, store.read), ChannelReads(core, links)
@@ -57,6 +60,13 @@ class NodeBackend:
     def channels(self) -> ChannelReads:
         """See `NetworkBackend`."""
         return self._channels
+
+    @property
+    def controls(self) -> ControlsBackend:
+        """See `NetworkBackend`."""
+        check_granted(self._core)
+        assert self._controls is not None, "a node that may change its network has the means"
+        return self._controls
 
     def shard(self, shard: int) -> ShardReads | None:
         """See `NetworkBackend`."""

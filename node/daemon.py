@@ -6,9 +6,10 @@ import functools
 import gc
 import logging
 import signal
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from importlib.metadata import version
+from typing import Any
 
 import trio
 
@@ -17,7 +18,10 @@ from node.addresses import AddressBook
 from node.admission import Admission
 from node.backend import NodeBackend
 from node.bundle_gate import BundleGate
+from node.clock import Clock
 from node.config import NodeConfig
+from node.controls import Controls
+from node.core.records import CLOCK_KEY
 from node.discovery import Discovery
 from node.executors.executor import Executor
 from node.executors.link import ExecutorLink
@@ -27,7 +31,7 @@ from node.forwarding import Forwarder, PeerRpc
 from node.health import health_fields
 from node.http_metrics import serve_metrics
 from node.logs import QueuedLines, logging_to
-from node.loop import CoreLoop, clocks
+from node.loop import CoreLoop
 from node.metrics import NodeMetrics
 from node.rpc.app import Application
 from node.rpc.server import serve_application
@@ -38,7 +42,9 @@ from p2p.adapter.identity import check_peer_id
 from p2p.limits import GOSSIP_LIMITS
 from p2p.messages import decode_gossip
 from p2p.network import PeerAddress, PeerId
+from p2p.topics import Topic
 from primitives.errors import StartupRefused, UserError
+from primitives.genesis import Genesis
 
 SHUTDOWN_SECONDS_MAX = 4.5
 """For the executors to finish what they are at; what is left then is cut off, so that the whole stop stays within ten seconds."""
@@ -107,7 +113,8 @@ async def _run_node(config: NodeConfig, log: QueuedLines, serving: trio.CancelSc
         # The executors outlive all that asks them, and end in order.
         async with trio.open_nursery() as executors, _stopping(links), _nursery_within(serving) as nursery:
             heads = {shard: await link.start(executors) for shard, link in links.items()}
-            core = wiring.make_core(identity, heads, store, config.pool_limits())
+            clock = Clock(store.read(CLOCK_KEY))
+            core = wiring.make_core(identity, heads, store, config.pool_limits(), clock())
             metrics = NodeMetrics(core)
             log.on_drop = metrics.limit_hit
             metrics.usage.executors = {shard: link for shard, link in links.items() if isinstance(link, ExecutorLink)}
@@ -122,8 +129,7 @@ async def _run_node(config: NodeConfig, log: QueuedLines, serving: trio.CancelSc
                 report=lambda peer, reason: loop.penalize(peer, reason),
             )
             topics = wiring.topic_names(genesis)
-            for name, topic in wiring.heard_topics(identity).items():
-                network.subscribe(name, GOSSIP_LIMITS[topic.kind], functools.partial(decode_gossip, topic.kind))
+            _listen(network, wiring.heard_topics(identity))
             kept = [PeerAddress(peer.host, peer.port, PeerId(peer.peer_id)) for peer in config.peers]
             network.keep(kept)
             book = AddressBook(network, kept, check_peer_id)
@@ -132,11 +138,12 @@ async def _run_node(config: NodeConfig, log: QueuedLines, serving: trio.CancelSc
             gate = BundleGate(genesis.parameters.chain_id_base, metrics.observe) if genesis.parameters.devnet else None
             loop = CoreLoop(
                 core, store, network, links, topics, metrics.observe, lambda admit: admission.enqueue(admit), lambda: backend.after_turn(),
-                alter=None if persona is None else persona.alter, gate=gate,
+                alter=None if persona is None else persona.alter, gate=gate, now=clock,
             )
-            admission = Admission(core, links, clocks, loop.perform_soon, metrics.observe, loop.penalize, feed.pooled)
+            admission = Admission(core, links, clock, loop.perform_soon, metrics.observe, loop.penalize, feed.pooled)
             backend = NodeBackend(
-                core=core, links=links, store=store, submit=admission.submit, peers=lambda: len(network.peers()), feed=feed
+                core=core, links=links, store=store, submit=admission.submit, peers=lambda: len(network.peers()), feed=feed,
+                now=clock, controls=Controls(core, clock, feed, loop.tell, loop.perform_soon),
             )
             app = Application(
                 backend, version=f"shardnet/v{version('shardnet')}", allowed_hosts=config.allowed_hosts, observe=metrics,
@@ -144,12 +151,8 @@ async def _run_node(config: NodeConfig, log: QueuedLines, serving: trio.CancelSc
             )
             server = Server(core, store, links, book, PeerRpc(app, metrics.observe).answer, loop.hear, gate)
             await nursery.start(network.run)
-            every_shard = range(genesis.parameters.shard_count)
-            listeners = [(config.listen_host, config.rpc_port + shard, f"/shard/{shard}") for shard in every_shard]
-            await nursery.start(serve_application, app, listeners, metrics)
             more = functools.partial(health_fields, core, gate)
-            site = Site(genesis, {shard: config.rpc_port + shard for shard in every_shard}, version("shardnet"), config.allowed_hosts)
-            await nursery.start(functools.partial(serve_metrics, backend, metrics, site, config.listen_host, config.metrics_port, more))
+            await _open_doors(nursery, config, genesis, app, backend, metrics, more)
             for shard in links:
                 nursery.start_soon(admission.run, shard)
             _LOG.info("started peer_id=%s validators=%s rpc_port=%d", network.peer_id, list(identity.local), config.rpc_port)
@@ -163,6 +166,23 @@ async def _run_node(config: NodeConfig, log: QueuedLines, serving: trio.CancelSc
     finally:
         store.close()
     _LOG.info("stopped")
+
+
+def _listen(network: Network, topics: Mapping[str, Topic]) -> None:
+    for name, topic in topics.items():
+        network.subscribe(name, GOSSIP_LIMITS[topic.kind], functools.partial(decode_gossip, topic.kind))
+
+
+async def _open_doors(
+    nursery: trio.Nursery, config: NodeConfig, genesis: Genesis, app: Application, backend: NodeBackend, metrics: NodeMetrics,
+    more: Callable[[], dict[str, Any]],
+) -> None:  # fmt: skip
+    """JSON-RPC on a port for each shard, then metrics, health and the explorer."""
+    ports = {shard: config.rpc_port + shard for shard in range(genesis.parameters.shard_count)}
+    listeners = [(config.listen_host, port, f"/shard/{shard}") for shard, port in ports.items()]
+    await nursery.start(serve_application, app, listeners, metrics)
+    site = Site(genesis, ports, version("shardnet"), config.allowed_hosts)
+    await nursery.start(functools.partial(serve_metrics, backend, metrics, site, config.listen_host, config.metrics_port, more))
 
 
 @asynccontextmanager

@@ -83,8 +83,10 @@ class CoreLoop:
         after_turn: Callable[[], None],
         alter: Callable[[Effect], Iterable[Effect]] | None = None,
         gate: BundleGate | None = None,
+        now: Callable[[], Now] = clocks,
     ) -> None:
         """`alter` tells what happens in place of an effect, at a node that breaks the rules on purpose; `gate` is for faults on demand."""
+        self._now = now
         self._core, self._store, self._network, self._links, self._topics = core, store, network, links, topics
         self._names = {topic: name for name, topic in topics.items()}
         self._observe, self._admit, self._after_turn = observe, admit, after_turn
@@ -109,6 +111,10 @@ class CoreLoop:
         except trio.WouldBlock:
             pass  # a full inbox is reason enough for a turn
 
+    async def tell(self, event: Event) -> None:
+        """One more event for the core, from the node itself."""
+        await self._send.send(event)
+
     async def run(self) -> None:
         """Starts the core and serves it until cancelled."""
         async with trio.open_nursery() as nursery:
@@ -122,7 +128,7 @@ class CoreLoop:
 
     async def _turn(self) -> None:
         events: list[Event] = []
-        wait_seconds = (self._core.deadline_ms - clocks().monotonic_ms) / 1000
+        wait_seconds = (self._core.deadline_ms - self._now().monotonic_ms) / 1000
         if not self._extra:
             with trio.move_on_after(max(0.0, wait_seconds)):
                 self._take(await self._receive.receive(), events)
@@ -132,8 +138,8 @@ class CoreLoop:
             self._take(self._receive.receive_nowait(), events)
         effects, self._extra = self._extra, []
         if events:
-            effects.extend(self._core.handle_all(events, clocks()))
-        now = clocks()
+            effects.extend(self._core.handle_all(events, self._now()))
+        now = self._now()
         if now.monotonic_ms >= self._core.deadline_ms:
             effects.extend(self._core.handle(Tick(), now))
         await self._perform(effects)

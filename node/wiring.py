@@ -11,12 +11,12 @@ from consensus.beacon.genesis import build_genesis_state
 from consensus.signatures import BlsScheme
 from node.config import NodeConfig
 from node.core.core import Core
+from node.core.effects import Now
 from node.executors.executor import Executor
 from node.executors.inline import InlineExecutor
 from node.executors.link import ExecutorLink
 from node.genesis import load_genesis
 from node.hosting import genesis_of_shards, hosted_shards
-from node.loop import clocks
 from node.personas import PERSONAS, Persona
 from node.store import NodeStore
 from p2p.topics import Topic, topics_of
@@ -45,10 +45,14 @@ def load_identity(config: NodeConfig) -> Identity:
 
     Raises:
         InvalidGenesis: the genesis file.
-        InvalidConfig: a key file that cannot be read, or a key or shard that is not of this genesis.
+        InvalidConfig: a key file that cannot be read, or a key or shard that is not of this genesis, or some of the validators only
+            where a developer may change the past.
     """
     genesis = load_genesis(config.genesis)
     keys = {} if config.validator_keys is None else _load_keys(config.validator_keys, genesis)
+    if genesis.parameters.developer_controls and keys and len(keys) < len(genesis.validators):
+        have, want = len(keys), len(genesis.validators)
+        raise InvalidConfig("validator_keys", f"developer_controls in genesis want all {want} validators at one node, not {have} of them")
     shards = hosted_shards(genesis, config.shards, has_validators=bool(keys))
     return Identity(genesis, BlsScheme(keys), tuple(ValidatorIndex(index) for index in sorted(keys)), shards)
 
@@ -77,13 +81,13 @@ def make_links(config: NodeConfig, identity: Identity) -> dict[int, Executor]:
     return links
 
 
-def make_core(identity: Identity, heads: Mapping[int, HeadInfo], store: NodeStore, limits: PoolLimits) -> Core:
+def make_core(identity: Identity, heads: Mapping[int, HeadInfo], store: NodeStore, limits: PoolLimits, now: Now) -> Core:
     """The core on top of what the store and the executors hold."""
     genesis = identity.genesis
     block, state = build_genesis_state(genesis, genesis_of_shards(genesis, heads))
     return Core(
         genesis=genesis, genesis_block=block, genesis_state=state, heads=heads, pools={shard: Pool(limits) for shard in heads},
-        scheme=identity.scheme, local=identity.local, read=store.read, scan=store.scan, now=clocks(),
+        scheme=identity.scheme, local=identity.local, read=store.read, scan=store.scan, now=now,
     )
 
 

@@ -14,7 +14,8 @@
     │   ├── InvalidReceipts       a bundle of cross-shard receipts
     │   ├── InvalidProof          a proof that a cross-shard receipt is final
     │   ├── InvalidTransaction    a user transaction
-    │   └── InvalidQuery          a question about blocks or logs
+    │   ├── InvalidQuery          a question about blocks or logs
+    │   └── InvalidControl        a developer's order to the network
     ├── Interrupted               work of ours stopped by a named limit (time, size)
     └── Unavailable               work not done, whatever was asked; it may be asked again
         ├── Busy                  a bounded queue is full
@@ -284,6 +285,22 @@ class QueryReason(Reason):
 
 class InvalidQuery(Rejection):
     """A question that is refused; see `QueryReason`."""
+
+
+class ControlReason(Reason):
+    """Why a developer's order to the network is not carried out (docs/decisions/0015)."""
+
+    NOT_GRANTED = ("not_granted", Fault.PEER)
+    """Genesis gives no such controls: several validators may have to agree."""
+    NOT_ALONE = ("not_alone", Fault.PEER)
+    """This node does not hold the network's validators."""
+    BAD_TIME = ("bad_time", Fault.PEER)
+    """Before the newest block, or too far ahead."""
+    TOO_MANY_BLOCKS = ("too_many_blocks", Fault.PEER)
+
+
+class InvalidControl(Rejection):
+    """An order that is not carried out; see `ControlReason`. Its message is one sentence for whoever gave it."""
 
 
 class Interrupted(ShardnetError):

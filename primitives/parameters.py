@@ -37,6 +37,8 @@ class Parameters(BaseModel):
     """Shard s has chain id `chain_id_base + s`."""
     devnet: bool = True
     """Test accounts with public keys and the faucet are allowed."""
+    developer_controls: bool = False
+    """Time, mining, balances and the past itself are a developer's to change (docs/decisions/0015); all validators are one node's."""
 
     block_time_ms: Milliseconds = 1000
     idle_block_time_ms: Milliseconds = 5000
@@ -109,6 +111,8 @@ class Parameters(BaseModel):
             raise ValueError("inbound_call_gas_max must not exceed gas_limit x inbound_gas_share_percent / 100: calls are a part of it")
         if self.inbound_bytes_max > self.block_bytes_max:
             raise ValueError("inbound_bytes_max must not exceed block_bytes_max: inbound receipts are a part of the block")
+        if self.developer_controls and not self.devnet:
+            raise ValueError("developer_controls are for a network for development: set devnet, or leave them out")
         if self.idle_block_time_ms < self.block_time_ms:
             raise ValueError("idle_block_time_ms must not be below block_time_ms")
         return self

@@ -10,6 +10,7 @@ import primitives.errors as errors
 from primitives.errors import (
     BlockReason,
     ConsensusReason,
+    ControlReason,
     EncodingReason,
     Fault,
     PeerReason,
@@ -160,6 +161,10 @@ PROVOKED = {
         "test_what_could_not_be_read_is_told_with_the_next_answer",
     ),
     QueryReason.OVER_LIMIT: (Fault.PEER, "node/rpc/subscriptions/test_filters.py", "test_more_logs_than_an_answer_holds_come_in_parts"),
+    ControlReason.NOT_GRANTED: (Fault.PEER, "node/test_controls.py", "test_where_several_validators_must_agree_nobody_has_controls"),
+    ControlReason.NOT_ALONE: (Fault.PEER, "node/test_controls.py", "test_a_node_that_only_follows_has_no_controls"),
+    ControlReason.BAD_TIME: (Fault.PEER, "node/test_controls.py", "test_time_goes_on_and_ends_with_the_year_9999"),
+    ControlReason.TOO_MANY_BLOCKS: (Fault.PEER, "node/test_controls.py", "test_an_order_is_bounded"),
 }  # fmt: skip
 """By reason: whose fault it is, and the test under `tests/` that provokes it."""
 REASONS = [reason for kind in Reason.__subclasses__() for reason in kind]

@@ -46,9 +46,16 @@ def _plan(state: State, turn: Turn, known: Certificate, block: BlockInfo | None,
         state.work_seen_ms = None
     elif state.work_seen_ms is None:
         state.work_seen_ms = turn.now_ms
+    if block is None or not state.chain.wants_now(block.root):
+        state.urged_ms = None
+    elif state.urged_ms is None:
+        state.urged_ms = turn.now_ms
     held = state.certificates.first_held_ms(known.root, state.entered_ms)
     above_boundary = block is not None and state.is_boundary(block)
-    return compute_schedule(state.parameters, state.delta_ms, state.entered_ms, held, state.work_seen_ms, above_boundary), sees_work
+    schedule = compute_schedule(
+        state.parameters, state.delta_ms, state.entered_ms, held, state.work_seen_ms, above_boundary, state.urged_ms
+    )
+    return schedule, sees_work
 
 
 # Leading -----------------------------------------------------------------------------------------

@@ -41,6 +41,9 @@ class ChainView(Protocol):
     def sees_work(self, parent: Root) -> bool:
         """Whether a child of `parent` would have something to do (PROTOCOL 2, Pacing)."""
 
+    def wants_now(self, parent: Root) -> bool:
+        """Whether a child of `parent` was asked for without waiting: by a developer who has the network alone."""
+
 
 class Verdict(Enum):
     """What checking a proposed block came to; while it is undecided there is no answer."""

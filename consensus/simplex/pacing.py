@@ -37,12 +37,14 @@ class Schedule:
 
 
 def compute_schedule(
-    parameters: Parameters, delta: int, entered_ms: int, parent_held_ms: int, work_seen_ms: int | None, above_boundary: bool
-) -> Schedule:
+    parameters: Parameters, delta: int, entered_ms: int, parent_held_ms: int, work_seen_ms: int | None, above_boundary: bool,
+    urged_ms: int | None = None,
+) -> Schedule:  # fmt: skip
     """Moments of a view.
 
     `delta` is after back-off; `parent_held_ms` is when a notarization of the parent was first held, `work_seen_ms` the moment
-    this node first saw work (None: it sees none), so `due` never lies in the past when it is set.
+    this node first saw work (None: it sees none), so `due` never lies in the past when it is set. `urged_ms` is the moment since
+    which a block is wanted without waiting for `block_time_ms` (None: it is not).
     """
     if above_boundary:
         wait = min(parameters.block_time_ms, BOUNDARY_WAIT_DELTAS * delta)
@@ -52,6 +54,8 @@ def compute_schedule(
         due = max(entered_ms, parent_held_ms + parameters.idle_block_time_ms)
         if work_seen_ms is not None:
             due = min(due, max(ready, work_seen_ms))
+        if urged_ms is not None:
+            due = min(due, max(entered_ms, urged_ms))
     return Schedule(
         due=due,
         wake=due + delta // 2,

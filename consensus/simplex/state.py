@@ -58,6 +58,8 @@ class State:
         """By (view, kind, validator), above the newest finalization."""
         self.own_proposal: Proposal | None = None
         self.work_seen_ms: int | None = None
+        self.urged_ms: int | None = None
+        """Since when a block is wanted without waiting."""
         self.woken: set[int] = set()
         self.told = False
         """A wake was sent in this view."""

@@ -131,6 +131,7 @@ def _make_validator(secret_key: bytes) -> GenesisValidator:
 
 def _make_genesis(options: Options, secret_keys: Sequence[bytes]) -> Genesis:
     parameters = Parameters(
+        developer_controls=options.nodes == 1,
         shard_count=options.shards,
         chain_id_base=options.chain_id_base,
         block_time_ms=options.block_time_ms,

@@ -73,7 +73,7 @@ class BeaconChain(Chain[BeaconState]):
         self._open = tuple(shard.instance_epoch for shard in state.shards)
         """By shard: c of the open instance as of the head."""
         self.has_more = False
-        """Blocks wait for the next turn because this one has checked enough of them."""
+        """Blocks wait for the next turn because this one has checked, or made, enough of them."""
         self._examined = 0
         context.doubt(complaint_about_state(state))
         context.passages.begin_beacon({shard: record.summary for shard, record in enumerate(state.shards)})
@@ -112,6 +112,16 @@ class BeaconChain(Chain[BeaconState]):
         if self.has_more:
             self.has_more = False
             self.poke()
+            self.post(simplex.ChainChanged())
+
+    def mine(self, until: int) -> None:
+        """See `Chain.mine`: a block a turn, for all that one does could otherwise happen in the same one."""
+        super().mine(until)
+        self.has_more = True
+
+    def wants_now(self, parent: Root) -> bool:
+        """See `Chain.wants_now`."""
+        return self._examined == 0 and super().wants_now(parent)
 
     # -- see Chain
 
@@ -159,6 +169,7 @@ class BeaconChain(Chain[BeaconState]):
         )
         held: Held[BeaconState] = Held(self._info(block, block.hash_tree_root()), block.encode())
         self.examine(held, parent)
+        self.has_more = self.has_more or parent.info.height + 1 < self.mine_until
         assert held.status is Status.VALID, "a block of our own making is valid"
         self.built(build.parent_root, build.view, held)
 

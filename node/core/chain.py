@@ -53,6 +53,8 @@ class Chain(HeldBlocks[Outcome]):
         self._inbox: deque[simplex.Event] = deque()
         self._entered: tuple[int, View] | None = None
         """Epoch and view the engine was last seen in."""
+        self.mine_until = 0
+        """Height up to which blocks are made one after another, without waiting and without work (a developer's order)."""
         self.engine = self._make_engine(instances.engine_records())
 
     def _make_engine(self, records: Mapping[bytes, bytes]) -> Simplex:
@@ -117,6 +119,16 @@ class Chain(HeldBlocks[Outcome]):
         """Whether there is work for a child of `parent`."""
         held = self.tree.get(parent)
         return held is not None and held.status is Status.VALID and self.work_on(held)
+
+    def mine(self, until: int) -> None:
+        """Has blocks made at once up to a height; see `node.core.effects.Mine`."""
+        self.mine_until = max(self.mine_until, until)
+        self.post(simplex.ChainChanged())
+
+    def wants_now(self, parent: Root) -> bool:
+        """Whether a child of `parent` was asked for without waiting."""
+        held = self.tree.get(parent)
+        return held is not None and held.info.height < self.mine_until
 
     # -- the engine
 

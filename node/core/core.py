@@ -22,12 +22,14 @@ from node.core.effects import (
     Effect,
     Event,
     GossipReceived,
+    Mine,
     Now,
     OutgoingRead,
     PeerConnected,
     PeerDisconnected,
     Publish,
     ResponseReceived,
+    SetTimestamp,
     ShardFinalized,
     ShardTruncated,
     Tick,
@@ -164,6 +166,13 @@ class Core:
                 self.shards[event.shard].truncated(event)
             case OutgoingRead():
                 self._outgoing(event)
+            case Mine(number, until, interval_s):
+                if number in self.shards:
+                    self.shards[number].times.space(self.shards[number].tree.head.info.height, interval_s)
+                if (chain := self.chain(number)) is not None:
+                    chain.mine(until)
+            case SetTimestamp(shard, timestamp):
+                self.shards[shard].times.next = timestamp
 
     def submit(
         self, shard: int, transaction: Transaction, sender: Address, account: tuple[int, int], now: Now, *, is_local: bool

@@ -117,9 +117,29 @@ class ShardTruncated:
     """User transactions of the undone blocks, signed bytes."""
 
 
+@dataclass(frozen=True, slots=True)
+class Mine:
+    """A developer wants blocks of a chain made at once, one after another, up to a height (docs/decisions/0015)."""
+
+    chain: int
+    until: int
+    """Height of the last one."""
+    interval_s: int
+    """From the time of each block to that of the next, on a shard; the first is by the clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetTimestamp:
+    """A developer wants the next block of a shard to have a time that is above its parent's (docs/decisions/0015)."""
+
+    shard: int
+    timestamp: int
+    """Seconds since 1970."""
+
+
 Event = (
     Tick | GossipReceived | PeerConnected | PeerDisconnected | ResponseReceived | BlockExecuted | BlockBuilt | ShardFinalized
-    | ShardTruncated | OutgoingRead
+    | ShardTruncated | OutgoingRead | Mine | SetTimestamp
 )
 
 

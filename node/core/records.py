@@ -18,6 +18,10 @@ LEARNED_PEERS_KEY = b"a"
 """Addresses of nodes that peers told of: `KnownPeers`."""
 
 
+CLOCK_KEY = b"k"
+"""Milliseconds by which a developer has moved the node's clock: 8 bytes, signed."""
+
+
 def _key(kind: bytes, chain: int, rest: bytes = b"") -> bytes:
     return kind + chain.to_bytes(4, "big") + rest
 

@@ -17,6 +17,7 @@ from node.core.inbound import Inbound
 from node.core.instances import Instances
 from node.core.records import HeadRecord, Opening, certificate_key, head_key
 from node.core.soundness import complaint_about_block, complaint_about_record
+from node.core.times import BlockTimes
 from node.core.tree import Held, Status
 from primitives.blocks import BLOCK_VERSION, Crosslink, ShardBlock, ShardReference, sources_of
 from primitives.errors import BlockReason, InvalidBlock
@@ -82,6 +83,7 @@ class ShardChain(Chain[ShardOutcome]):
         self._closing_since_ms: int | None = None
         """When a final beacon block that ends the running instance was first held."""
         self._view_began = ViewBegan(context.now.monotonic_ms, beacon_chain.tree.head.info.height)
+        self.times = BlockTimes()
         self._hosted = hosted - {shard}
         self._genesis_supply = small(head.genesis_supply)
         header = ShardHeader.decode(head.result.header)
@@ -222,10 +224,13 @@ class ShardChain(Chain[ShardOutcome]):
         """See `Chain.construct`."""
         assert parent.outcome is not None
         reference = self._newest_reference()
+        timestamp = self.times.of_child(
+            parent.info.height, parent.outcome.result.timestamp, self.context.now.wall_ms // 1000, is_mined=self.wants_now(parent.info.root)
+        )
         self.context.emit(
             Build(
                 shard=self.number, parent=parent.info.root, view=build.view, epoch=self.instance.epoch, proposer=build.leader,
-                coinbase=self._fee_address(build.leader), timestamp=self.context.now.wall_ms // 1000, reference=reference,
+                coinbase=self._fee_address(build.leader), timestamp=timestamp, reference=reference,
                 available=self.inbound.available(parent.outcome.summary, reference), candidates=self._candidates(parent),
             )
         )

@@ -27,7 +27,7 @@ from node.rpc.limits import (
     UNREAD_SECONDS_MAX,
 )
 from node.rpc.methods.context import Context, Elsewhere, ShardMemory
-from node.rpc.methods.registry import EVERYWHERE, SHARD
+from node.rpc.methods.registry import EVERYWHERE, SHARD, existing
 from node.rpc.passing import SERVED, passed_on
 from node.rpc.subscriptions.live import Live
 from p2p.messages import RPC_ANSWER_BYTES_MAX
@@ -125,7 +125,8 @@ class Application:
             is_beacon = chain == parameters.beacon
             is_hosted = not is_beacon and backend.shard(chain) is not None
             context = Context(backend, observe, version, chain, ShardMemory(), faucet, self.live, elsewhere)
-            dispatcher = Dispatcher(context, EVERYWHERE if is_beacon else SHARD if is_hosted else passed_on(SHARD))
+            table = existing(EVERYWHERE if is_beacon else SHARD, parameters)
+            dispatcher = Dispatcher(context, table if is_beacon or is_hosted else passed_on(table))
             if is_hosted:
                 self._served[chain] = Dispatcher(
                     replace(context, elsewhere=None), SERVED, RPC_ANSWER_BYTES_MAX - BRACKETS_BYTES, SERVED_BATCH_SECONDS_MAX

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from node.rpc.beacon_backend import BeaconBackend, ChannelBackend
+from node.rpc.controls_backend import ControlsBackend
 from primitives.genesis import Genesis
 from primitives.headers import ShardHeader
 from shard.simulations import BlockToSimulate, SimulatedBlock
@@ -426,6 +427,11 @@ class NetworkBackend(Protocol):
     @property
     def channels(self) -> ChannelBackend:
         """The channels between shards."""
+        ...
+
+    @property
+    def controls(self) -> ControlsBackend:
+        """A developer's orders; raises InvalidControl (NOT_GRANTED, NOT_ALONE) where there are none."""
         ...
 
     def committee(self, chain: int) -> tuple[int, ...]:

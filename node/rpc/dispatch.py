@@ -23,6 +23,7 @@ from node.rpc.errors import (
     RpcError,
     batch_too_slow,
     invalid_params,
+    of_control,
     of_interruption,
     of_query,
     of_transaction,
@@ -40,7 +41,7 @@ from node.rpc.limits import (
 from node.rpc.methods.context import Context, Method
 from node.rpc.nesting import is_deeper
 from node.rpc.subscriptions.session import Notifier
-from primitives.errors import Busy, Interrupted, InvalidQuery, InvalidTransaction, QueryReason, Unavailable
+from primitives.errors import Busy, Interrupted, InvalidControl, InvalidQuery, InvalidTransaction, QueryReason, Unavailable
 
 _LOG = logging.getLogger(__name__)
 _NULL = b"null"
@@ -277,6 +278,8 @@ class Dispatcher:
             raise
         except InvalidTransaction as error:
             raise of_transaction(error) from error
+        except InvalidControl as error:
+            raise of_control(error) from error
         except InvalidQuery as error:
             if error.reason is QueryReason.OVER_LIMIT:
                 self._observe.limit_hit("query_max")

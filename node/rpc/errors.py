@@ -5,7 +5,7 @@ from __future__ import annotations
 from eth_abi import decode as abi_decode
 from eth_abi.exceptions import DecodingError
 
-from primitives.errors import Interrupted, InvalidQuery, InvalidTransaction, QueryReason, TransactionReason, Unavailable
+from primitives.errors import Interrupted, InvalidControl, InvalidQuery, InvalidTransaction, QueryReason, TransactionReason, Unavailable
 from shard.views import CallOutcome
 
 PARSE_ERROR = -32700
@@ -136,6 +136,11 @@ def of_unavailable(error: Unavailable) -> RpcError:
     """How a shard that cannot be asked now is answered."""
     message = str(error)
     return RpcError(BUSY, message if message.startswith("busy") else f"busy: {message or 'try again'}")
+
+
+def of_control(error: InvalidControl) -> RpcError:
+    """How a developer's order that is not carried out is answered: its sentence, and the reason's name as data."""
+    return RpcError(SERVER, error.message, error.reason.code)
 
 
 def of_query(error: InvalidQuery) -> RpcError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from node.rpc.errors import SERVER, RpcError
-from node.rpc.methods import filters, subscriptions
+from node.rpc.methods import controls, filters, subscriptions
 from node.rpc.methods.context import Context, Elsewhere, Method
 from node.rpc.methods.registry import EVERYWHERE, SHARD
 
@@ -16,7 +16,7 @@ _OF_A_SHARD = frozenset({"shard_getAccountsPage"})
 """Methods of every address that ask the shard of theirs."""
 _FOR_PEERS = frozenset({"shard_getCrossShardTransaction", "shard_getReceiptProof"})
 """Methods of every address that a peer is answered too, from what is here."""
-STAY = frozenset({"eth_chainId", *filters.METHODS, *subscriptions.SHARD}) | (frozenset(EVERYWHERE) - _OF_A_SHARD)
+STAY = frozenset({"eth_chainId", *filters.METHODS, *subscriptions.SHARD, *controls.METHODS}) | (frozenset(EVERYWHERE) - _OF_A_SHARD)
 """Answered, or refused, where they are asked: what every node knows, and what lives with a connection or in one node."""
 SERVED: dict[str, Method] = {name: method for name, method in SHARD.items() if name not in STAY or name in _FOR_PEERS}
 """What is answered to peers that pass calls on; none of it is passed on again."""

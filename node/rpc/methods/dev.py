@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from node.rpc.errors import METHOD_NOT_FOUND, SERVER, RpcError, invalid_params
+from node.rpc.errors import SERVER, RpcError, invalid_params
 from node.rpc.faucet import GRANT_WEI
 from node.rpc.forms import data, parse_address, parse_quantity
 from node.rpc.methods.context import Context, Method
@@ -11,8 +11,6 @@ from node.rpc.methods.context import Context, Method
 async def faucet(context: Context, arguments: list[object]) -> object:
     """dev_faucet: coins of the faucet's account for an address, by a transaction of the shard."""
     parameters = context.backend.genesis.parameters
-    if not parameters.devnet:
-        raise RpcError(METHOD_NOT_FOUND, "the method dev_faucet does not exist/is not available")
     address = parse_address(arguments[0], "argument 0")
     number = context.chain if arguments[1] is None else parse_quantity(arguments[1], "argument 1", 32)
     if number >= parameters.shard_count:

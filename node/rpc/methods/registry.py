@@ -5,6 +5,7 @@ from __future__ import annotations
 from node.rpc.methods import (
     beacon,
     blocks,
+    controls,
     crossing,
     debug,
     dev,
@@ -24,6 +25,7 @@ from node.rpc.methods import (
 )
 from node.rpc.methods.context import Context, Method
 from node.rpc.methods.signatures import describe
+from primitives.parameters import Parameters
 
 MODULE_VERSION = "1.0"
 
@@ -39,17 +41,26 @@ async def discover(context: Context, arguments: list[object]) -> object:
 
 
 def _table(context: Context) -> dict[str, Method]:
-    return EVERYWHERE if context.chain == context.backend.genesis.parameters.beacon else SHARD
+    parameters = context.backend.genesis.parameters
+    return existing(EVERYWHERE if context.chain == parameters.beacon else SHARD, parameters)
+
+
+def existing(table: dict[str, Method], parameters: Parameters) -> dict[str, Method]:
+    """Of a table, the methods that there are on a network."""
+    return table if parameters.devnet else {name: method for name, method in table.items() if name not in DEVELOPMENT}
 
 
 EVERYWHERE: dict[str, Method] = (
     {"rpc_modules": Method(modules), "rpc.discover": Method(discover)}
     | general.METHODS | network.METHODS | crossing.METHODS | receipt_proofs.METHODS | beacon.METHODS
-    | dev.METHODS | subscriptions.EVERYWHERE
+    | dev.METHODS | controls.EVERYWHERE | subscriptions.EVERYWHERE
 )
 """At every address, the beacon chain's too."""
 SHARD: dict[str, Method] = (
     EVERYWHERE | state.METHODS | blocks.METHODS | transactions.METHODS | execution.METHODS | pool.METHODS | debug.METHODS
     | otterscan.METHODS | simulate.METHODS | proofs.METHODS | traces.METHODS | filters.METHODS | subscriptions.SHARD
+    | controls.SHARD
 )
 """At the address of a shard."""
+DEVELOPMENT = frozenset({*dev.METHODS, *controls.METHODS})
+"""Of those, what there is on a network for development only."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 
 from node.rpc.methods.context import Method
+from node.rpc.methods.controls import ALIASES
 
 OPENRPC_VERSION = "1.3.2"
 Json = dict[str, object]
@@ -24,7 +25,8 @@ SCHEMAS: dict[str, Json] = {
     "id": _QUANTITY, "index": _QUANTITY, "amount": _QUANTITY, "block": {"anyOf": [_QUANTITY, _TAG, _HASH, _OBJECT]},
     "beaconBlock": {"anyOf": [_QUANTITY, _TAG, _HASH]}, "numberOrTag": _NUMBER_OR_TAG, "blockNumber": _NUMBER_OR_TAG, "from": _COUNT,
     "count": _COUNT, "nonce": _COUNT, "number": _COUNT, "page": _COUNT, "size": _COUNT, "gas": _COUNT, "callbackGas": _COUNT,
-    "epoch": _COUNT,    "shard": _COUNT, "source": _COUNT, "destination": _COUNT, "full": {"type": "boolean"},
+    "epoch": _COUNT, "interval": _COUNT, "seconds": _COUNT, "timestamp": _COUNT,
+    "shard": _COUNT, "source": _COUNT, "destination": _COUNT, "full": {"type": "boolean"},
     "call": _OBJECT, "overrides": _OBJECT,
     "filter": _OBJECT, "config": _OBJECT, "simulation": _OBJECT, "slotsByAddress": _OBJECT, "options": _OBJECT,
     "topic": {"type": "string"}, "keys": {"type": "array", "items": _DATA}, "percentiles": {"type": "array", "items": {"type": "number"}},
@@ -55,6 +57,11 @@ SIGNATURES: dict[str, str] = {
     "beacon_getEvidence": "from? count? -> array",
     "beacon_getParameters": "-> object",
     "dev_faucet": "address shard? -> object",
+    "dev_mine": "count? interval? -> string",
+    "dev_jumpEpoch": "-> string",
+    "dev_increaseTime": "seconds -> string",
+    "dev_setNextBlockTimestamp": "timestamp -> boolean",
+    "evm_mine": "timestamp? -> string",
     "shard_subscribe": "topic options? -> string",
     "shard_unsubscribe": "id -> boolean",
     "eth_chainId": "-> string",
@@ -139,7 +146,7 @@ def _parameters(part: str) -> list[Json]:
 
 @cache
 def _described(name: str, summary: str) -> Json:
-    taken, _, given = SIGNATURES[name].partition("-> ")
+    taken, _, given = SIGNATURES[ALIASES.get(name, name)].partition("-> ")
     kinds = given.split("|")
     result: Json = {"name": "result", "schema": {"type": kinds[0] if len(kinds) == 1 else kinds}}
     return {"name": name, "summary": summary, "paramStructure": "by-position", "params": _parameters(taken), "result": result}

@@ -86,13 +86,16 @@ class Chain:
     """Bodies by root; `synced` are the ones a crash leaves."""
 
     def __init__(self):
-        self.blocks, self.synced, self.work = {}, {}, True
+        self.blocks, self.synced, self.work, self.wanted = {}, {}, True, False
 
     def block(self, root):
         return self.blocks.get(root)
 
     def sees_work(self, parent):
         return self.work
+
+    def wants_now(self, parent):
+        return self.wanted
 
 
 @dataclass

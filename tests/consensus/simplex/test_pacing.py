@@ -46,6 +46,22 @@ def test_due_is_never_in_the_past_when_work_is_first_seen():
     assert not bench.of(e.Broadcast)
 
 
+def test_a_block_that_is_wanted_now_does_not_wait_and_the_view_before_it_is_not_late():
+    bench = Bench((LEADER,))
+    bench.chain.work = False
+    bench.handle(e.ChainChanged())
+    bench.wait(4000)  # as long as the proposal timer of a busy view would have taken
+    assert not bench.of(e.Build)
+    bench.chain.wanted = True
+    bench.handle(e.ChainChanged())
+    assert [(b.parent_root, b.view) for b in bench.of(e.Build)] == [(BASE.root, 1)]
+    assert not bench.cast()
+    bench.wait(2 * PARAMETERS.delta_ms - 1)
+    assert not bench.cast()
+    bench.wait(1)
+    assert bench.cast() == [(NULLIFY, 1, ZERO_ROOT)]
+
+
 def test_a_silent_leader_is_skipped_unless_a_late_vote_of_it_is_here():
     view = other(PARAMETERS.skip_views + 1)
     quiet = COMMITTEE.leader(b"seed", 0, view).index

@@ -343,6 +343,28 @@ class FakeChannels:
         return None if self.found is None else self.found[first : first + count]
 
 
+class FakeControls:
+    """Notes every order as (name, arguments...)."""
+
+    def __init__(self) -> None:
+        self.orders: list[tuple] = []
+
+    async def mine(self, chain, count, interval_s) -> int:
+        self.orders.append(("mine", chain, count, interval_s))
+        return 10 + count
+
+    async def jump_epoch(self) -> int:
+        self.orders.append(("jump_epoch",))
+        return 2
+
+    async def increase_time(self, seconds) -> int:
+        self.orders.append(("increase_time", seconds))
+        return seconds
+
+    async def set_next_timestamp(self, shard, timestamp) -> None:
+        self.orders.append(("set_next_timestamp", shard, timestamp))
+
+
 class FakeNode:
     """Two shards; set one to None for a shard that is not hosted."""
 
@@ -353,6 +375,7 @@ class FakeNode:
         self.ready = True
         self.problems: list[str] = []
         self.beacon = FakeBeacon()
+        self.controls = FakeControls()
         self.channels = FakeChannels()
         self.proof: bytes | None = b"\x01\x02"
         self.crossed = Crossing(BlockRef(3, b"\x0c" * 32), GENESIS_TIME + 7, 1000 * (GENESIS_TIME + 6) + 250)

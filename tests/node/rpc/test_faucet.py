@@ -12,7 +12,7 @@ from primitives.errors import InvalidTransaction, TransactionReason
 from shard.pool import Pool, PoolLimits
 from shard.transactions import decode_transaction, recover_sender
 from shard.views import AccountView, big
-from tests.node.rpc.fake import BASE_FEE, CHAIN_ID, CONTRACT, Client
+from tests.node.rpc.fake import BASE_FEE, CHAIN_ID, CONTRACT, Client, FakeNode
 
 WHO = "0x" + "ab" * 20
 FAUCET = bytes.fromhex(FAUCET_ACCOUNT.address[2:])
@@ -185,8 +185,9 @@ async def test_wrong_arguments_are_told():
 
 
 async def test_a_network_that_is_no_devnet_has_no_such_method():
-    client = make_client()
-    parameters = client.node.genesis.parameters.model_copy(update={"devnet": False})
-    client.node.genesis = client.node.genesis.model_copy(update={"parameters": parameters})
+    node = FakeNode()
+    parameters = node.genesis.parameters.model_copy(update={"devnet": False})
+    node.genesis = node.genesis.model_copy(update={"parameters": parameters})
+    client = Client(node=node)
     assert await client.error("dev_faucet", WHO) == (-32601, "the method dev_faucet does not exist/is not available")
     assert not client.shard.submitted

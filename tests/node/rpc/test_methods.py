@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from node.rpc.methods.controls import ALIASES
 from node.rpc.methods.registry import SHARD
 from primitives.hashing import keccak256
 from shard.transactions import decode_transaction
@@ -213,7 +214,10 @@ async def test_supply_tells_every_term():
 
 def test_the_page_tells_of_every_method_and_of_no_other():
     page = (Path(__file__).parents[3] / "docs" / "json-rpc.md").read_text()
-    assert set(re.findall(r"^### `([\w.]+)`", page, re.MULTILINE)) == set(SHARD)
+    told = set(re.findall(r"^### `([\w.]+)`", page, re.MULTILINE))
+    aliases = {name for line in re.findall(r"^Also: (.*)\.$", page, re.MULTILINE) for name in re.findall(r"`(\w+)`", line)}
+    assert aliases == set(ALIASES)
+    assert told | aliases == set(SHARD)
 
 
 async def test_accounts_come_in_pages():

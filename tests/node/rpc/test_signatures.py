@@ -2,13 +2,16 @@
 
 import pytest
 
+from node.rpc.methods.controls import ALIASES
 from node.rpc.methods.registry import EVERYWHERE, SHARD
 from node.rpc.methods.signatures import SCHEMAS, SIGNATURES
 from tests.node.rpc.fake import Client
 
 
 def test_every_method_is_in_the_table_and_no_other() -> None:
-    assert SIGNATURES.keys() == SHARD.keys()
+    assert SIGNATURES.keys() | ALIASES.keys() == SHARD.keys()
+    assert not SIGNATURES.keys() & ALIASES.keys()
+    assert set(ALIASES.values()) <= SIGNATURES.keys()
 
 
 @pytest.mark.parametrize("name", SIGNATURES)

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from node.rpc.methods.controls import ALIASES
 from tests.conformance.rpc.schema import SOURCES, schemas
 
 Schema = dict[str, Any]
@@ -54,6 +55,11 @@ OURS: dict[str, list[Schema]] = {
     "beacon_getEvidence": [HEIGHT, COUNT],
     "beacon_getParameters": [],
     "dev_faucet": [ADDRESS, UINT],
+    "dev_mine": [COUNT, COUNT],
+    "dev_jumpEpoch": [],
+    "dev_increaseTime": [UINT],
+    "dev_setNextBlockTimestamp": [UINT],
+    "evm_mine": [UINT],
     "shard_subscribe": [TOPIC, LOG_FILTER],
     "shard_unsubscribe": [UINT],
     "eth_subscribe": [TOPIC, LOG_FILTER],
@@ -105,7 +111,8 @@ def parameters() -> dict[str, list[Schema]]:
     """Schemas of the arguments, by method."""
     files = [file for folder in ("eth", "debug", "txpool") for file in sorted((SOURCES / folder).glob("*.yaml"))]
     methods = [method for file in files for method in yaml.safe_load(file.read_text())]
-    return OURS | {method["name"]: [parameter["schema"] for parameter in method["params"]] for method in methods}
+    ours = OURS | {alias: OURS[name] for alias, name in ALIASES.items()}
+    return ours | {method["name"]: [parameter["schema"] for parameter in method["params"]] for method in methods}
 
 
 def resolve(schema: Schema) -> Schema:
