@@ -10,6 +10,7 @@ from node.core.core import Core
 from node.core.effects import Admit, Effect, Now
 from node.core.shard_chain import ShardChain
 from node.executors.executor import Executor
+from node.impersonated import Impersonated
 from node.rpc.backend import PooledTransaction
 from primitives.errors import Fault, InvalidTransaction, Reason, TransactionReason, Unavailable
 from primitives.hashing import keccak256
@@ -37,7 +38,10 @@ class Admission:
         observe: Callable[[str, Mapping[str, str], float], None],
         penalize: Callable[[str, Reason], None],
         pooled: Callable[[int, bytes, PooledTransaction], None],
+        impersonated: Impersonated | None = None,
     ) -> None:
+        """`impersonated` are the accounts whose transactions need no signature, where genesis grants such controls."""
+        self._impersonated = impersonated or Impersonated()
         self._core, self._links, self._now, self._perform, self._observe, self._penalize = core, links, now, perform, observe, penalize
         self._pooled = pooled
         self._accounts: dict[int, tuple[bytes, dict[bytes, tuple[AccountView, bool]]]] = {}
@@ -52,7 +56,7 @@ class Admission:
         """
         parameters = self._core.context.parameters
         chain = self._core.shards[shard]
-        transaction = decode_transaction(raw)
+        transaction = decode_transaction(raw, impersonation=parameters.developer_controls)
         if chain.pool.get(transaction.hash) is not None:
             raise InvalidTransaction(TransactionReason.ALREADY_KNOWN, "already known")
         check_stateless(
@@ -60,9 +64,14 @@ class Admission:
             shard_count=parameters.shard_count, block_gas_limit=parameters.gas_limit,
         )
         sender = recover_sender(transaction)
+        if transaction.is_impersonated and not (is_local and self._impersonated.may_send(sender)):
+            raise InvalidTransaction(TransactionReason.BAD_SIGNATURE, f"invalid sender: nobody impersonates 0x{sender.hex()} here")
         account, has_code = await self._account(chain, sender)
-        self._check(chain, transaction, account, has_code)
-        _, effects = self._core.submit(shard, transaction, sender, (account.nonce, small(account.balance)), self._now(), is_local=is_local)
+        self._check(chain, transaction, account, has_code and not transaction.is_impersonated)
+        _, effects = self._core.submit(
+            shard, transaction, sender, (account.nonce, small(account.balance)), self._now(),
+            is_local=is_local and not transaction.is_impersonated,
+        )
         self._perform(effects)
         self._pooled(shard, transaction.hash, PooledTransaction(transaction.raw, sender))
         return transaction.hash

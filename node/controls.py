@@ -12,8 +12,16 @@ from node.clock import Clock
 from node.core.core import Core
 from node.core.effects import Effect, Event, Mine, SetTimestamp
 from node.feed import Feed
-from node.rpc.backend import FeedEvent
+from node.impersonated import Impersonated
+from node.rpc.backend import FeedEvent, ShardBackend
+from node.rpc.controls_backend import Unsigned
 from primitives.errors import ControlReason, Interrupted, InvalidControl
+from primitives.hashing import keccak256
+from shard.contracts import DEVELOPER
+from shard.operations import Operation, complaint_about
+from shard.transactions import encode_impersonated
+from shard.transactions.model import intrinsic_gas_of
+from shard.views import AccountView, small
 
 ORDER_SECONDS_MAX = 120.0
 """For one order, waiting for those before it included."""
@@ -21,6 +29,11 @@ MINED_BLOCKS_MAX = 1000
 """Blocks of one order to mine."""
 TIMESTAMP_MAX = 253_402_300_799
 """The last second of the year 9999: what clients show dates with ends there."""
+TIP_WEI = 10**9
+"""Wei a gas that an operation offers to the proposer."""
+FEE_MULTIPLE = 2
+"""Of the next base fee, that an operation offers."""
+_EMPTY_CODE = keccak256(b"")
 
 
 def check_granted(core: Core) -> None:
@@ -44,10 +57,14 @@ class Controls:
     """Implements `node.rpc.controls_backend.ControlsBackend`; one order at a time."""
 
     def __init__(
-        self, core: Core, clock: Clock, feed: Feed, tell: Callable[[Event], Awaitable[None]], perform: Callable[[list[Effect]], None]
-    ) -> None:
-        """`tell` has the core handle an event, `perform` has effects carried out by the loop."""
-        self._core, self._clock, self._tell, self._perform = core, clock, tell, perform
+        self, core: Core, clock: Clock, feed: Feed, tell: Callable[[Event], Awaitable[None]], perform: Callable[[list[Effect]], None],
+        shard: Callable[[int], ShardBackend | None], impersonated: Impersonated | None = None,
+    ) -> None:  # fmt: skip
+        """`tell` has the core handle an event, `perform` the loop carry out effects; `shard` is the way to a shard's chain and pool."""
+        self._core, self._clock, self._tell, self._perform, self._shard = core, clock, tell, perform, shard
+        self.impersonated = impersonated or Impersonated()
+        self._sending: dict[int, trio.Lock] = {}
+        """By shard: one transaction at a time reads the next nonce and takes it."""
         self._lock = trio.Lock()
         self._moved = trio.Event()
         feed.listen(self._on_event)
@@ -105,6 +122,59 @@ class Controls:
         assert followed is not None, "a node with validators follows every chain"
         height: int = followed.tree.head.info.height
         return height
+
+    # -- accounts
+
+    async def operate(self, shard: int, operation: Operation) -> None:
+        """See `ControlsBackend`."""
+        backend = self._backend(shard)
+        async with self._order():
+            base_fee = backend.heads().next_base_fee
+            account, bank = await self._account(backend, operation.address), await self._account(backend, DEVELOPER)
+            is_empty = not account.nonce and not small(account.balance) and account.code_hash == _EMPTY_CODE
+            complaint = complaint_about(
+                operation, nonce=account.nonce, balance=small(account.balance), is_empty=is_empty, bank=small(bank.balance)
+            )
+            if complaint:
+                raise InvalidControl(ControlReason.IMPOSSIBLE, complaint)
+            data = operation.encode()
+            wanted = Unsigned(
+                sender=DEVELOPER, to=DEVELOPER, value=0, data=data, gas=max(intrinsic_gas_of(data, False, (), 0)),
+                fee=FEE_MULTIPLE * base_fee + TIP_WEI, tip=TIP_WEI, nonce=None, access_list=(),
+            )
+            transaction = await self._submit(shard, wanted)
+            receipt = await backend.receipt(transaction)
+            while receipt is None:
+                await self._mine(shard, self._height(shard) + 1)
+                receipt = await backend.receipt(transaction)
+            if not receipt.status:
+                raise InvalidControl(ControlReason.IMPOSSIBLE, f"0x{operation.address.hex()} had changed by then: try again")
+
+    async def send(self, shard: int, wanted: Unsigned) -> bytes:
+        """See `ControlsBackend`."""
+        self.impersonated.require(wanted.sender)
+        return await self._submit(shard, wanted)
+
+    async def _submit(self, shard: int, wanted: Unsigned) -> bytes:
+        backend = self._backend(shard)
+        async with self._sending.setdefault(shard, trio.Lock()):
+            nonce = await backend.pending_nonce(wanted.sender) if wanted.nonce is None else wanted.nonce
+            raw = encode_impersonated(
+                chain_id=self._core.context.parameters.chain_id(shard), sender=wanted.sender, nonce=nonce, fee=wanted.fee,
+                tip=wanted.tip, gas=wanted.gas, to=wanted.to, value=wanted.value, data=wanted.data, access_list=wanted.access_list,
+            )
+            return await backend.submit(raw)
+
+    def _backend(self, shard: int) -> ShardBackend:
+        backend = self._shard(shard)
+        assert backend is not None, "a node with validators hosts every shard"
+        return backend
+
+    @staticmethod
+    async def _account(backend: ShardBackend, address: bytes) -> AccountView:
+        account = await backend.account(address, "latest")
+        assert account is not None, "the newest block has a state"
+        return account
 
     # -- time
 

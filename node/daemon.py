@@ -30,6 +30,7 @@ from node.feed import Feed
 from node.forwarding import Forwarder, PeerRpc
 from node.health import health_fields
 from node.http_metrics import serve_metrics
+from node.impersonated import Impersonated
 from node.logs import QueuedLines, logging_to
 from node.loop import CoreLoop
 from node.metrics import NodeMetrics
@@ -140,10 +141,12 @@ async def _run_node(config: NodeConfig, log: QueuedLines, serving: trio.CancelSc
                 core, store, network, links, topics, metrics.observe, lambda admit: admission.enqueue(admit), lambda: backend.after_turn(),
                 alter=None if persona is None else persona.alter, gate=gate, now=clock,
             )
-            admission = Admission(core, links, clock, loop.perform_soon, metrics.observe, loop.penalize, feed.pooled)
+            impersonated = Impersonated()
+            admission = Admission(core, links, clock, loop.perform_soon, metrics.observe, loop.penalize, feed.pooled, impersonated)
+            controls = Controls(core, clock, feed, loop.tell, loop.perform_soon, lambda shard: backend.shard(shard), impersonated)
             backend = NodeBackend(
                 core=core, links=links, store=store, submit=admission.submit, peers=lambda: len(network.peers()), feed=feed,
-                now=clock, controls=Controls(core, clock, feed, loop.tell, loop.perform_soon),
+                now=clock, controls=controls,
             )
             app = Application(
                 backend, version=f"shardnet/v{version('shardnet')}", allowed_hosts=config.allowed_hosts, observe=metrics,

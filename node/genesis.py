@@ -6,12 +6,12 @@ from pathlib import Path
 
 from primitives.errors import InvalidGenesis
 from primitives.genesis import Genesis, parse_genesis
-from shard.contracts import BEACON_ROOTS, BLOCK_HASHES, INBOX, OUTBOX, SYSTEM_ADDRESS
+from shard.contracts import BEACON_ROOTS, BLOCK_HASHES, DEVELOPER, INBOX, OUTBOX, SYSTEM_ADDRESS
 
 PRECOMPILES_MAX = 0x11
 """Highest address of a precompiled contract in Prague (EIP-2537)."""
 _RESERVED: dict[bytes, str] = {
-    OUTBOX: "Outbox", INBOX: "Inbox", BEACON_ROOTS: "the beacon roots contract of EIP-4788",
+    OUTBOX: "Outbox", INBOX: "Inbox", DEVELOPER: "the developer account", BEACON_ROOTS: "the beacon roots contract of EIP-4788",
     BLOCK_HASHES: "the block hash contract of EIP-2935", SYSTEM_ADDRESS: "the system caller of EIP-4788",
 }  # fmt: skip
 

@@ -297,6 +297,11 @@ class ControlReason(Reason):
     BAD_TIME = ("bad_time", Fault.PEER)
     """Before the newest block, or too far ahead."""
     TOO_MANY_BLOCKS = ("too_many_blocks", Fault.PEER)
+    IMPOSSIBLE = ("impossible", Fault.PEER)
+    """An account cannot be made what is wanted, or acted as."""
+    TOO_MANY_ACCOUNTS = ("too_many_accounts", Fault.PEER)
+    NOT_IMPERSONATED = ("not_impersonated", Fault.PEER)
+    """A transaction without a signature wants an account that is impersonated here."""
 
 
 class InvalidControl(Rejection):

@@ -165,6 +165,9 @@ PROVOKED = {
     ControlReason.NOT_ALONE: (Fault.PEER, "node/test_controls.py", "test_a_node_that_only_follows_has_no_controls"),
     ControlReason.BAD_TIME: (Fault.PEER, "node/test_controls.py", "test_time_goes_on_and_ends_with_the_year_9999"),
     ControlReason.TOO_MANY_BLOCKS: (Fault.PEER, "node/test_controls.py", "test_an_order_is_bounded"),
+    ControlReason.IMPOSSIBLE: (Fault.PEER, "node/test_impersonated.py", "test_nobody_acts_as_the_protocol_does"),
+    ControlReason.TOO_MANY_ACCOUNTS: (Fault.PEER, "node/test_impersonated.py", "test_there_is_a_limit"),
+    ControlReason.NOT_IMPERSONATED: (Fault.PEER, "node/test_impersonated.py", "test_who_is_not_impersonated_signs"),
 }  # fmt: skip
 """By reason: whose fault it is, and the test under `tests/` that provokes it."""
 REASONS = [reason for kind in Reason.__subclasses__() for reason in kind]

@@ -2,11 +2,56 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
+
+from node.impersonated import Impersonated
+from shard.operations import Operation
+from shard.transactions import AccessList
+
+
+@dataclass(frozen=True, slots=True)
+class Unsigned:
+    """A transaction that is asked for; what is None is chosen for it."""
+
+    sender: bytes
+    to: bytes | None
+    """None creates a contract."""
+    value: int
+    """Wei."""
+    data: bytes
+    gas: int
+    fee: int
+    """Wei a gas at most; with `tip` None the gas price."""
+    tip: int | None
+    nonce: int | None
+    access_list: AccessList
 
 
 class ControlsBackend(Protocol):
     """A developer's orders to the network; every one may raise Busy and Interrupted, and is answered when it has had its effect."""
+
+    @property
+    def impersonated(self) -> Impersonated:
+        """Accounts whose transactions need no signature here."""
+        ...
+
+    async def operate(self, shard: int, operation: Operation) -> None:
+        """Changes an account of a shard, by a transaction in a block that is made at once.
+
+        Raises:
+            InvalidControl: IMPOSSIBLE.
+        """
+        ...
+
+    async def send(self, shard: int, wanted: Unsigned) -> bytes:
+        """Puts a transaction of an impersonated account into a shard's pool; its hash.
+
+        Raises:
+            InvalidControl: NOT_IMPERSONATED.
+            InvalidTransaction: the pool refuses it.
+        """
+        ...
 
     async def mine(self, chain: int, count: int, interval_s: int) -> int:
         """Has blocks of a chain made at once, and final; the height of the last one.

@@ -21,7 +21,7 @@ from node.rpc.limits import (
 from primitives.errors import InvalidTransaction, TransactionReason
 from primitives.hashing import keccak256
 from shard.pool import PoolLimits
-from shard.transactions import Transaction, decode_transaction
+from shard.transactions import Transaction, read_transaction
 from shard.transactions.rlp import encode_list, encode_number, encode_text
 from shard.views import small
 
@@ -117,7 +117,7 @@ async def _stuck(shard: ShardBackend, base_fee: int) -> Transaction | None:
     for i, nonce in enumerate(sorted(waiting)):
         if i % ITEMS_PER_TURN == ITEMS_PER_TURN - 1:
             await trio.lowlevel.checkpoint()
-        transaction = decode_transaction(waiting[nonce].raw)
+        transaction = read_transaction(waiting[nonce].raw)
         if transaction.max_fee_per_gas < base_fee:
             return transaction
     return None

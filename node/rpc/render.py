@@ -16,7 +16,7 @@ from node.rpc.forms import data, quantity
 from node.rpc.limits import ITEMS_PER_TURN, RENDERED_BYTES_PER_TURN
 from primitives.headers import ShardHeader
 from primitives.receipts import RECEIPT_TRANSACTION_TYPE, ReceiptKind
-from shard.transactions import Transaction, decode_transaction
+from shard.transactions import Transaction, read_transaction
 from shard.views import BlockView, LogView, ReceiptView, TransactionView, small
 
 Json = dict[str, object]
@@ -43,13 +43,13 @@ def render_transaction(view: TransactionView) -> Json:
     base_fee = small(view.base_fee)
     if view.raw[0] == RECEIPT_TRANSACTION_TYPE:
         return place | _delivered(view, base_fee)
-    transaction = decode_transaction(view.raw)
+    transaction = read_transaction(view.raw)
     return place | _signed(transaction, base_fee + transaction.effective_tip(base_fee))
 
 
 def render_pooled(pooled: PooledTransaction) -> Json:
     """A transaction that is in no block yet."""
-    transaction = decode_transaction(pooled.raw)
+    transaction = read_transaction(pooled.raw)
     place: Json = {
         "blockHash": None, "blockNumber": None, "blockTimestamp": None, "transactionIndex": None,
         "from": data(pooled.sender), "hash": data(transaction.hash),

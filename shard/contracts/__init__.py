@@ -15,6 +15,8 @@ SYSTEM_ADDRESS = Address(bytes.fromhex("fffffffffffffffffffffffffffffffffffffffe
 """Caller of system calls (EIP-4788); it has no account."""
 OUTBOX = Address(0x5A01.to_bytes(20, "big"))
 INBOX = Address(0x5A02.to_bytes(20, "big"))
+DEVELOPER = Address(0x5A03.to_bytes(20, "big"))
+"""No contract: the account that a developer's operations come from and go to (shard/operations.py)."""
 CLOSED = 1 << 255
 """Bit of a channel's terms in Outbox: the channel refuses `transfer`, `send` and `sendWithCallback`."""
 RETURN_CLOSED = 1 << 254

@@ -304,7 +304,7 @@ class ShardExecutor:
             raise InvalidBlock(BlockReason.BAD_INBOUND, f"nothing proves receipt {nonce} of source {source}")
 
     def _decode(self, raw: bytes) -> Transaction:
-        transaction = decode_transaction(raw)
+        transaction = decode_transaction(raw, impersonation=self.parameters.developer_controls)
         check_stateless(
             transaction,
             chain_id=self.parameters.chain_id(self.shard),

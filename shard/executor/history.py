@@ -12,7 +12,7 @@ from shard.executor.index import PARTY, occurrences
 from shard.executor.reads import receipt_view
 from shard.executor.schema import StoredBlock, StoredTransaction
 from shard.executor.tracing import Tracing
-from shard.transactions import decode_transaction
+from shard.transactions import read_transaction
 from shard.views import ReceiptView, SearchPage
 
 
@@ -65,7 +65,7 @@ class History:
         for transaction in self._executor.store.transactions(block.result.hash):
             meter()
             is_sent = transaction.sender == address and transaction.raw[0] != RECEIPT_TRANSACTION_TYPE
-            if is_sent and decode_transaction(transaction.raw).nonce == nonce:
+            if is_sent and read_transaction(transaction.raw).nonce == nonce:
                 return transaction.hash
         # an EIP-7702 authorization took it
         return None

@@ -10,8 +10,10 @@ from primitives.receipts import ChannelTotals, Summary
 from shard.engine.interface import ExecutionResult, TransactionOutcome
 from shard.executor.rules import EMPTY_BLOOM, next_base_fee
 from shard.executor.schema import StoredBlock, StoredLog, StoredOutgoing, StoredTransaction
+from shard.operations import decode_operation, is_operation
 from shard.results import BlockResult
 from shard.system import receipt_of_log
+from shard.transactions import read_transaction
 from shard.views import big
 
 
@@ -62,7 +64,14 @@ def records_of(
 
 def _senders(executed: Executed, users: tuple[TransactionOutcome, ...]) -> dict[bytes, tuple[int, bytes]]:
     accounts = executed.result.accounts
-    return {outcome.sender: (accounts[outcome.sender].nonce, big(accounts[outcome.sender].balance)) for outcome in users}
+    changed = {outcome.sender for outcome in users} | {target for outcome in users if (target := _target(outcome)) in accounts}
+    return {address: (accounts[address].nonce, big(accounts[address].balance)) for address in sorted(changed)}
+
+
+def _target(outcome: TransactionOutcome) -> bytes:
+    """Whose nonce or balance a developer's operation set; the pool has to know."""
+    operation = decode_operation(read_transaction(outcome.raw).data) if is_operation(outcome.sender, outcome.to) else None
+    return b"" if operation is None else operation.address
 
 
 def _sent(executed: Executed) -> dict[int, tuple[int, int]]:

@@ -16,7 +16,7 @@ from shard.executor.executor import ShardExecutor
 from shard.executor.reads import ShardReader
 from shard.executor.schema import StoredBlock
 from shard.executor.simulation import Simulator
-from shard.transactions import Transaction, decode_transaction
+from shard.transactions import Transaction, read_transaction
 from shard.views import BlockSelector, CallRequest, TraceConfig
 
 CREATIONS = (2, 3)
@@ -110,7 +110,7 @@ class Tracing:
         decoded = ShardBlock.decode(body)
         items: list[CrossShardReceipt | tuple[Transaction, bytes]] = [*decoded.inbound]
         senders = [transaction.sender for transaction in store.transactions(block.result.hash)][len(items) :]
-        items += [(decode_transaction(raw), sender) for raw, sender in zip(decoded.transactions, senders, strict=True)]
+        items += [(read_transaction(raw), sender) for raw, sender in zip(decoded.transactions, senders, strict=True)]
         parent_header = ShardHeader.decode(parent.result.header)
         context = self._context(header, parent_header, block.result.parent)
         return self._executor.engine.trace_block(parent_header.state_root, context, items[:count], wanted, config, meter)

@@ -13,11 +13,22 @@ from shard.transactions.rlp import Span
 SECP256K1_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 NONCE_MAX = 2**64 - 2
 """Highest nonce a transaction may carry (EIP-2681)."""
+ADDRESS_BITS = 160
 _FIELD_COUNTS = {0: 9, 1: 11, 2: 12, 4: 13}
 
 
-def decode_transaction(raw: bytes) -> Transaction:
+def read_transaction(raw: bytes) -> Transaction:
+    """A transaction that was checked when it came into the pool or the block that holds it."""
+    return decode_transaction(raw, impersonation=True)
+
+
+def decode_transaction(raw: bytes, *, impersonation: bool = False) -> Transaction:
     """The user transaction that `raw` encodes, of type 0, 1, 2 or 4.
+
+    Args:
+        raw: signed bytes.
+        impersonation: whether one without a signature is taken, which names its sender in place of r: where genesis grants
+            `developer_controls` (docs/decisions/0015), and nowhere else.
 
     Raises:
         InvalidTransaction: MALFORMED, TOO_LARGE, UNSUPPORTED_TYPE, BAD_SIGNATURE (values out of range), NONCE_MAX,
@@ -38,7 +49,10 @@ def decode_transaction(raw: bytes) -> Transaction:
     if raw[0] == 0 or kind not in _FIELD_COUNTS:
         raise _unsupported(raw[0])
     spans = rlp.items(raw, rlp.outer_list(raw, 1 if kind else 0), "transaction", _FIELD_COUNTS[kind])
-    return _legacy(raw, spans) if kind == 0 else _typed(raw, kind, spans)
+    transaction = _legacy(raw, spans) if kind == 0 else _typed(raw, kind, spans)
+    if transaction.is_impersonated and not impersonation:
+        raise _bad_signature("s is not in the lower half of the range")
+    return transaction
 
 
 def _unsupported(kind: int) -> InvalidTransaction:
@@ -124,6 +138,8 @@ def _signature(raw: bytes, y_parity: int, r_span: Span, s_span: Span) -> Signatu
     r, s = rlp.number(raw, r_span, "r", 256), rlp.number(raw, s_span, "s", 256)
     if y_parity > 1:
         raise _bad_signature(f"y parity is {y_parity}")
+    if r < 1 << ADDRESS_BITS and s == 0 == y_parity:
+        return Signature(0, r, 0)
     if not 0 < r < SECP256K1_ORDER:
         raise _bad_signature("r is out of range")
     if not 0 < s <= SECP256K1_ORDER // 2:

@@ -77,6 +77,11 @@ class Transaction:
     """The least it is charged (EIP-7623)."""
 
     @property
+    def is_impersonated(self) -> bool:
+        """Whether it has no signature, but names its sender in place of r; `decode_transaction` takes such where it is told to."""
+        return self.signature.s == 0
+
+    @property
     def cost(self) -> int:
         """Wei the sender must own: gas limit x max fee + value."""
         return self.gas_limit * self.max_fee_per_gas + self.value

@@ -10,10 +10,14 @@ from coincurve import PublicKey
 from primitives.errors import InvalidTransaction, TransactionReason
 from primitives.hashing import keccak256
 from primitives.types import Address, Root
+from shard.contracts import DEVELOPER
+from shard.operations import PROTECTED
 from shard.transactions import rlp
 from shard.transactions.decoding import NONCE_MAX, SECP256K1_ORDER
 from shard.transactions.model import Authorization, Signature, Transaction
 
+UNIMPERSONATED = PROTECTED - {DEVELOPER}
+"""Accounts that no transaction comes from, with a signature or without."""
 AUTHORIZATION_DOMAIN = b"\x05"
 
 
@@ -45,9 +49,16 @@ def _recover(message: bytes, signature: Signature) -> Address | None:
 def recover_sender(transaction: Transaction) -> Address:
     """The account that signed `transaction`; about 45 us, mostly without the interpreter lock.
 
+    Of a transaction without a signature it is the account it names (`Transaction.is_impersonated`).
+
     Raises:
-        InvalidTransaction: BAD_SIGNATURE when no key gives this signature.
+        InvalidTransaction: BAD_SIGNATURE when no key gives this signature, or the account named stands for the protocol.
     """
+    if transaction.is_impersonated:
+        named = Address(transaction.signature.r.to_bytes(20, "big"))
+        if named in UNIMPERSONATED:
+            raise InvalidTransaction(TransactionReason.BAD_SIGNATURE, f"invalid sender: nobody acts as 0x{named.hex()}")
+        return named
     sender = _recover(signing_hash(transaction), transaction.signature)
     if sender is None:
         raise InvalidTransaction(TransactionReason.BAD_SIGNATURE, "invalid sender: no key gives this signature")

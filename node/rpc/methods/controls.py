@@ -6,10 +6,14 @@ are refused with a sentence (docs/decisions/0015).
 
 from __future__ import annotations
 
-from node.rpc.controls_backend import ControlsBackend
+from node.rpc.calls import parse_call
+from node.rpc.controls_backend import ControlsBackend, Unsigned
 from node.rpc.errors import invalid_params
-from node.rpc.forms import kind_of, parse_quantity
+from node.rpc.forms import data, kind_of, parse_address, parse_bool, parse_data, parse_quantity, parse_slot
 from node.rpc.methods.context import Context, Method
+from node.rpc.methods.execution import TIP_DEFAULT_WEI, estimate_gas
+from shard.operations import Operation, OperationKind
+from shard.views import small
 
 _DIGITS_MAX = 80
 """Of a decimal number; the largest of 256 bits has 78, and what is cut off here is out of any range."""
@@ -72,6 +76,90 @@ async def jump_epoch(context: Context, arguments: list[object]) -> object:
     return hex(await _controls(context).jump_epoch())
 
 
+async def _operate(context: Context, operation: Operation) -> object:
+    await _controls(context).operate(context.chain, operation)
+    return True
+
+
+async def set_balance(context: Context, arguments: list[object]) -> object:
+    """dev_setBalance: what an account holds, in wei; the difference is the developer account's."""
+    address, value = parse_address(arguments[0], "argument 0"), parse_number(arguments[1], "argument 1", 256)
+    return await _operate(context, Operation(OperationKind.BALANCE, address, value))
+
+
+async def set_nonce(context: Context, arguments: list[object]) -> object:
+    """dev_setNonce: an account's nonce, not below the one it has."""
+    address, value = parse_address(arguments[0], "argument 0"), parse_number(arguments[1], "argument 1")
+    return await _operate(context, Operation(OperationKind.NONCE, address, value))
+
+
+async def set_code(context: Context, arguments: list[object]) -> object:
+    """dev_setCode: an account's code."""
+    address, code = parse_address(arguments[0], "argument 0"), parse_data(arguments[1], "argument 1")
+    return await _operate(context, Operation(OperationKind.CODE, address, code=code))
+
+
+async def set_storage_at(context: Context, arguments: list[object]) -> object:
+    """dev_setStorageAt: a word of an account's storage."""
+    address, slot = parse_address(arguments[0], "argument 0"), parse_slot(arguments[1], "argument 1")
+    word = int.from_bytes(parse_data(arguments[2], "argument 2", 32, "a word"), "big")
+    return await _operate(context, Operation(OperationKind.STORAGE, address, word, slot=slot))
+
+
+async def impersonate(context: Context, arguments: list[object]) -> object:
+    """dev_impersonateAccount: from now on transactions from an account need no signature, contracts included."""
+    address = parse_address(arguments[0], "argument 0")
+    _controls(context).impersonated.add(address)
+    return True
+
+
+async def stop_impersonating(context: Context, arguments: list[object]) -> object:
+    """dev_stopImpersonatingAccount: transactions from an account need a signature again."""
+    address = parse_address(arguments[0], "argument 0")
+    _controls(context).impersonated.remove(address)
+    return True
+
+
+async def impersonate_everyone(context: Context, arguments: list[object]) -> object:
+    """dev_autoImpersonateAccount: whether transactions from any account need no signature."""
+    wanted = parse_bool(arguments[0], "argument 0")
+    _controls(context).impersonated.everyone = wanted
+    return True
+
+
+async def send_transaction(context: Context, arguments: list[object]) -> object:
+    """eth_sendTransaction: a transaction of an impersonated account, without a signature, into the pool; its hash."""
+    controls, fields = _controls(context), arguments[0]
+    heads = context.shard().heads()
+    request = parse_call(fields, "argument 0", context.chain_id, heads.next_base_fee)
+    assert isinstance(fields, dict), "what was parsed is an object"
+    if "from" not in fields:
+        raise invalid_params("invalid argument 0: a transaction names its sender in the field from")
+    controls.impersonated.require(request.sender)
+    if request.authorizations:
+        raise invalid_params("invalid argument 0, field authorizationList: sign such a transaction and use eth_sendRawTransaction")
+    given = {
+        name: None if fields.get(name) is None else parse_quantity(fields[name], f"argument 0, field {name}", bits)
+        for name, bits in _FIELDS.items()
+    }
+    tip = None
+    if (fee := given["gasPrice"]) is None:
+        tip = given["maxPriorityFeePerGas"]
+        if tip is None:
+            tip = TIP_DEFAULT_WEI if given["maxFeePerGas"] is None else min(TIP_DEFAULT_WEI, given["maxFeePerGas"])
+        fee = 2 * heads.next_base_fee + tip if given["maxFeePerGas"] is None else given["maxFeePerGas"]
+    gas = request.gas
+    if gas is None:
+        gas = int(str(await estimate_gas(context, [fields, None, None])), 16)
+    wanted = Unsigned(
+        sender=request.sender, to=request.to, value=small(request.value), data=request.data, gas=gas, fee=fee, tip=tip,
+        nonce=given["nonce"], access_list=request.access_list,
+    )
+    return data(await controls.send(context.chain, wanted))
+
+
+_FIELDS = {"gasPrice": 256, "maxFeePerGas": 256, "maxPriorityFeePerGas": 256, "nonce": 64}
+"""Quantities of a transaction that a call object's request does not keep apart, and their bits."""
 EVERYWHERE = {
     "dev_jumpEpoch": Method(jump_epoch),
     "dev_mine": Method(mine, 0, 2),
@@ -81,6 +169,7 @@ EVERYWHERE = {
 """At the beacon chain's address, too."""
 ALIASES = {
     "anvil_mine": "dev_mine",
+    "anvil_autoImpersonateAccount": "dev_autoImpersonateAccount",
     "hardhat_mine": "dev_mine",
     "evm_increaseTime": "dev_increaseTime",
     "anvil_increaseTime": "dev_increaseTime",
@@ -88,7 +177,21 @@ ALIASES = {
     "anvil_setNextBlockTimestamp": "dev_setNextBlockTimestamp",
 }
 """Names that anvil and hardhat have for what means the same here."""
-_OF_A_SHARD = {"evm_mine": Method(evm_mine, 0, 1)}
+_OF_BOTH = (
+    "setBalance", "setNonce", "setCode", "setStorageAt", "impersonateAccount", "stopImpersonatingAccount",
+)  # fmt: skip
+ALIASES |= {f"{tool}_{name}": f"dev_{name}" for name in _OF_BOTH for tool in ("anvil", "hardhat")}
+_OF_A_SHARD = {
+    "evm_mine": Method(evm_mine, 0, 1),
+    "dev_setBalance": Method(set_balance, 2),
+    "dev_setNonce": Method(set_nonce, 2),
+    "dev_setCode": Method(set_code, 2),
+    "dev_setStorageAt": Method(set_storage_at, 3),
+    "dev_impersonateAccount": Method(impersonate, 1),
+    "dev_stopImpersonatingAccount": Method(stop_impersonating, 1),
+    "dev_autoImpersonateAccount": Method(impersonate_everyone, 1),
+    "eth_sendTransaction": Method(send_transaction, 1),
+}
 SHARD = _OF_A_SHARD | {alias: (EVERYWHERE | _OF_A_SHARD)[name] for alias, name in ALIASES.items()}
 """At the address of a shard only."""
 METHODS = EVERYWHERE | SHARD

@@ -18,7 +18,7 @@ from primitives.receipts import BUNDLE_RECEIPTS_MAX, CrossShardReceipt
 from shard.contracts import CLOSED, OUTBOX, OUTBOX_CONTRACT, RETURN_CLOSED
 from shard.engine.interface import Log
 from shard.system import receipt_of_log
-from shard.transactions import decode_transaction
+from shard.transactions import read_transaction
 from shard.transactions.model import FLOOR_TOKEN_GAS, NONZERO_BYTE_TOKENS, TRANSACTION_GAS
 from shard.views import OutgoingReceipt, ReceiptView
 
@@ -146,7 +146,7 @@ async def _waiting(context: Context, shards: list[ShardBackend], wanted: bytes) 
     """A transaction that calls Outbox and is in no block yet: it has sent nothing so far."""
     for shard in shards:
         pooled = await shard.pooled_transaction(wanted)
-        if pooled is not None and decode_transaction(pooled.raw).to == OUTBOX:
+        if pooled is not None and read_transaction(pooled.raw).to == OUTBOX:
             return {"transactionHash": data(wanted), "queued": moment(context.backend.queued_at(wanted)), "receipts": []}
     return None
 

@@ -12,7 +12,7 @@ from node.rpc.forms import data, parse_address
 from node.rpc.limits import ITEMS_PER_TURN, POOL_LISTED_BYTES_MAX, POOL_LISTED_MAX
 from node.rpc.methods.context import Context, Method
 from node.rpc.render import render_pooled
-from shard.transactions import decode_transaction
+from shard.transactions import read_transaction
 
 Show = Callable[[PooledTransaction], object]
 _Waiting = Mapping[int, PooledTransaction]
@@ -25,7 +25,7 @@ async def status(context: Context, arguments: list[object]) -> object:
 
 
 def _sentence(pooled: PooledTransaction) -> str:
-    transaction = decode_transaction(pooled.raw)
+    transaction = read_transaction(pooled.raw)
     to = "contract creation" if transaction.to is None else data(transaction.to)
     return f"{to}: {transaction.value} wei + {transaction.gas_limit} gas \N{MULTIPLICATION SIGN} {transaction.max_fee_per_gas} wei"
 

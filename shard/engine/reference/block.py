@@ -12,8 +12,10 @@ from shard.engine.interface import ExecutionResult, Log, Meter, TransactionOutco
 from shard.engine.reference import messages
 from shard.engine.reference.accounts import is_delegation
 from shard.engine.reference.delivery import deliver
+from shard.engine.reference.operations import perform
 from shard.engine.reference.state import ShardState
 from shard.engine.trie import list_root
+from shard.operations import is_operation
 from shard.transactions import Transaction, check_against_account
 
 
@@ -84,14 +86,17 @@ class ReferenceBlock:
             transaction,
             nonce=accounts.get_nonce(sender),
             balance=accounts.get_balance(sender),
-            sender_has_code=bool(code) and not is_delegation(code),
+            sender_has_code=bool(code) and not is_delegation(code) and not transaction.is_impersonated,
             base_fee=self._context.base_fee,
         )
         before = accounts.snapshot()
         tip = transaction.effective_tip(self._context.base_fee)
         self._state.use_meter(meter)
         try:
-            ran = messages.apply_transaction(self._state, transaction, sender, tip)
+            if self._parameters.developer_controls and is_operation(sender, transaction.to):
+                ran = perform(self._state, transaction, tip)
+            else:
+                ran = messages.apply_transaction(self._state, transaction, sender, tip)
         except BaseException:
             # Interrupted, or a bug: either way the block must not keep half a transaction.
             accounts.revert(before)

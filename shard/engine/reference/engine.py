@@ -23,6 +23,7 @@ from shard.engine.reference.tracing.simulate import Options, simulate_block
 from shard.engine.reference.tracing.state import TracedState
 from shard.engine.reference.tracing.tracer import Budget
 from shard.engine.trie import MissingNodeError, Trie
+from shard.operations import developer_account
 from shard.simulations import BlockToSimulate
 from shard.transactions import Transaction
 from shard.views import AccessOutcome, AccountProof, CallOutcome, CallRequest, SlotProof, TraceConfig, big
@@ -45,7 +46,7 @@ class ReferenceEngine:
         """
         state = Accounts(self._reader, EMPTY_TRIE_ROOT)
         ours = [account for account in accounts if account.shards is None or self._shard in account.shards]
-        for account in (*ours, *system.genesis_contracts(self._parameters, self._shard)):
+        for account in (*ours, *system.genesis_contracts(self._parameters, self._shard), *developer_account(self._parameters)):
             assert not state.account_exists(account.address), f"genesis account 0x{account.address.hex()} is a system contract"
             state.set_balance(account.address, account.balance)
             state.set_nonce(account.address, account.nonce)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import trio
 from eth_account import Account
 
+from node.impersonated import Impersonated
 from node.rpc.app import Application
 from node.rpc.backend import BeaconHead, BlockRef, Crossing, CrosslinkView, Heads, PoolCounts, PooledTransaction, PoolView, SupplyTerms
 from node.rpc.beacon_backend import BeaconBlockView, ChannelView, CommitteesView, CommitteeView, ValidatorView
@@ -348,6 +349,14 @@ class FakeControls:
 
     def __init__(self) -> None:
         self.orders: list[tuple] = []
+        self.impersonated = Impersonated()
+
+    async def operate(self, shard, operation) -> None:
+        self.orders.append(("operate", shard, operation))
+
+    async def send(self, shard, wanted) -> bytes:
+        self.orders.append(("send", shard, wanted))
+        return b"\x5e" * 32
 
     async def mine(self, chain, count, interval_s) -> int:
         self.orders.append(("mine", chain, count, interval_s))

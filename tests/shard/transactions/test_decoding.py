@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from primitives.blocks import TRANSACTION_BYTES_MAX
 from primitives.errors import InvalidTransaction, TransactionReason
 from primitives.hashing import keccak256
-from shard.transactions import decode_transaction, recover_authority, recover_sender
+from shard.transactions import decode_transaction, encode_impersonated, read_transaction, recover_authority, recover_sender
 from shard.transactions.rlp import split
+from shard.transactions.signatures import UNIMPERSONATED
 from tests.shard.transactions.signing import CHAIN_ID, OTHER, SIGNER, TO, signed, transaction
 
 R = TransactionReason
@@ -223,3 +224,41 @@ def test_rlp_refuses_what_the_rlp_library_refuses(data) -> None:
     except InvalidTransaction:
         ours = False
     assert ours == valid
+
+
+NAMED = st.binary(min_size=20, max_size=20).filter(lambda address: address not in UNIMPERSONATED)
+
+
+@given(NAMED, st.integers(0, 2**64 - 2), st.integers(0, 2**256 - 1), st.binary(max_size=99), st.booleans(), st.sampled_from([None, 3]))
+def test_a_transaction_without_a_signature_is_for_whoever_wants_such(sender, nonce, value, data, creates, tip) -> None:
+    to = None if creates else b"\x12" * 20
+    for access_list in ((), ((b"\x33" * 20, (bytes(32), b"\1" * 32)),)):
+        raw = encode_impersonated(
+            chain_id=CHAIN_ID, sender=sender, nonce=nonce, fee=30, tip=tip, gas=99_999, to=to, value=value, data=data,
+            access_list=access_list,
+        )
+        assert refused(raw).reason is R.BAD_SIGNATURE
+        tx = decode_transaction(raw, impersonation=True)
+        assert tx.is_impersonated
+        assert recover_sender(tx) == sender
+        assert (tx.chain_id, tx.nonce, tx.value, tx.data, tx.to, tx.gas_limit) == (CHAIN_ID, nonce, value, data, to, 99_999)
+        assert (tx.max_fee_per_gas, tx.max_priority_fee_per_gas, tx.access_list) == (30, 30 if tip is None else tip, access_list)
+        assert tx.type == (2 if tip else 1 if access_list else 0)
+        assert read_transaction(raw) == tx
+
+
+@pytest.mark.parametrize("kind", [0, 1, 2, 4])
+def test_whoever_takes_such_takes_no_worse_signature(kind) -> None:
+    assert not decode_transaction(signed(kind), impersonation=True).is_impersonated
+    for index, value in ((-1, b""), (-2, b""), (-1, ORDER.to_bytes(32, "big")), (-2, ORDER.to_bytes(32, "big"))):
+        with pytest.raises(InvalidTransaction) as caught:
+            decode_transaction(altered(kind, index, value), impersonation=True)
+        assert caught.value.reason is R.BAD_SIGNATURE
+
+
+@pytest.mark.parametrize("sender", sorted(UNIMPERSONATED))
+def test_nobody_stands_for_the_protocol(sender) -> None:
+    raw = encode_impersonated(chain_id=CHAIN_ID, sender=sender, nonce=0, fee=1, tip=1, gas=21_000, to=sender, value=0, data=b"")
+    with pytest.raises(InvalidTransaction) as caught:
+        recover_sender(decode_transaction(raw, impersonation=True))
+    assert caught.value.reason is R.BAD_SIGNATURE

@@ -19,6 +19,8 @@ from shard.transactions import Transaction
 from shard.views import CallRequest, TraceConfig, small
 
 _FRAMES = {"callTracer": FramesTracer, "flat": FlatTracer, "internal": InternalTracer, "error": ErrorTracer}
+REFUSED = "refused by the network"
+"""A developer's operation (shard/operations.py): the one transaction to an account that runs nothing and can fail."""
 Item = CrossShardReceipt | tuple[Transaction, bytes]
 """A receipt, or a user transaction and its sender."""
 
@@ -63,7 +65,7 @@ def trace_items(
 def _traced_transaction(transaction: Transaction, outcome: TransactionOutcome) -> Traced:
     return Traced(
         outcome.sender, outcome.to, transaction.value, transaction.data, transaction.gas_limit,
-        outcome.gas_used, bool(outcome.status), "" if outcome.status else "contract address collision",
+        outcome.gas_used, bool(outcome.status), "" if outcome.status else "contract address collision" if outcome.to is None else REFUSED,
     )  # fmt: skip
 
 

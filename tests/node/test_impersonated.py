@@ -1,0 +1,46 @@
+"""Accounts whose transactions need no signature."""
+
+import pytest
+
+from node.impersonated import IMPERSONATED_MAX, Impersonated
+from primitives.errors import ControlReason, InvalidControl
+from shard.contracts import DEVELOPER
+from shard.operations import PROTECTED
+
+ALICE, BOB = b"\xaa" * 20, b"\xbb" * 20
+
+
+def test_who_is_not_impersonated_signs():
+    impersonated = Impersonated()
+    impersonated.add(ALICE)
+    impersonated.require(ALICE)
+    with pytest.raises(InvalidControl) as caught:
+        impersonated.require(BOB)
+    assert caught.value.reason is ControlReason.NOT_IMPERSONATED
+    impersonated.everyone = True
+    impersonated.require(BOB)
+    impersonated.everyone = False
+    impersonated.remove(ALICE)
+    impersonated.remove(ALICE)
+    assert ALICE not in impersonated
+
+
+@pytest.mark.parametrize("address", [*sorted(PROTECTED), (9).to_bytes(20, "big")])
+def test_nobody_acts_as_the_protocol_does(address):
+    impersonated = Impersonated()
+    with pytest.raises(InvalidControl) as caught:
+        impersonated.add(address)
+    assert caught.value.reason is ControlReason.IMPOSSIBLE
+    impersonated.everyone = True
+    assert address not in impersonated
+    assert impersonated.may_send(address) is (address == DEVELOPER)  # whose operations the node itself asks for
+
+
+def test_there_is_a_limit():
+    impersonated = Impersonated()
+    for number in range(IMPERSONATED_MAX):
+        impersonated.add((2**32 + number).to_bytes(20, "big"))
+    impersonated.add((2**32).to_bytes(20, "big"))
+    with pytest.raises(InvalidControl) as caught:
+        impersonated.add(ALICE)
+    assert caught.value.reason is ControlReason.TOO_MANY_ACCOUNTS
