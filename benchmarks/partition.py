@@ -7,12 +7,14 @@ import threading
 from pathlib import Path
 
 from benchmarks.statistics import Figure
-from tests.network.harness import HEAL_SECONDS_MAX, running_in
+from tests.network.harness import running_in
 from tests.network.namespaces import Bridged
 
 NODES = 4
 PARTITION_SECONDS = 30.0
 ROUNDS = 3
+HEAL_SECONDS_MAX = 5.0
+"""From the end of a partition to the next final block of each chain."""
 
 
 def measure_partition() -> list[Figure]:

@@ -80,7 +80,7 @@ def test_context_holds_what_is_copied() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(480)
 def test_image_steps_in_clean_folders(tmp_path: Path) -> None:
     prefix = tmp_path / "prefix"
     for number, stage in enumerate(stages()):

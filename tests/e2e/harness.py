@@ -25,8 +25,8 @@ from node.cluster.status import ChainStatus, NodeStatus, Watcher
 
 ROOT = Path(__file__).parents[2]
 NODES, SHARDS = 4, 2
-READY_SECONDS_MAX = 60.0
-EVENT_SECONDS_MAX = 60.0
+READY_SECONDS_MAX = 120.0
+EVENT_SECONDS_MAX = 150.0
 POLL_SECONDS = 0.1
 LOG_LINES_SHOWN = 15
 T = TypeVar("T")

@@ -20,8 +20,6 @@ from tests.network.namespaces import Namespace, address_of
 
 EVIDENCE_BLOCKS = 32
 """Beacon blocks that are looked through in one call."""
-HEAL_SECONDS_MAX = 5.0
-"""From the end of a partition to the next final block of each chain."""
 OPTIONS = Options(listen_host="0.0.0.0", block_time_ms=500, idle_block_time_ms=1000)
 """Ports may be any: nobody else is in the namespaces."""
 _REAPER = """

@@ -44,7 +44,7 @@ def fill(path: Path) -> int:
             return file.tell()
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(480)
 def test_a_full_disk_ends_the_node_with_a_sentence_and_costs_nothing(tmp_path):
     fabric = Bridged(4)
     cluster = NetworkCluster(tmp_path / "network", OPTIONS, fabric)

@@ -32,7 +32,7 @@ def kill_at_random(cluster: NetworkCluster, seed: int) -> tuple[int, int]:
     return kills, load.sent
 
 
-@pytest.mark.timeout(SECONDS + 240)
+@pytest.mark.timeout(SECONDS + 480)
 def test_nodes_killed_at_random_lose_nothing_and_agree(tmp_path):
     fabric = Bridged(4)
     seed = random.SystemRandom().randrange(2**32)

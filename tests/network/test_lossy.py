@@ -9,7 +9,7 @@ LOSS, DELAY_MS, SEED = 0.2, 100, 7
 BLOCKS = 5
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(480)
 def test_chains_go_on_over_links_that_lose_a_fifth(tmp_path):
     fabric = Forwarded(4, SEED, LOSS, DELAY_MS)
     try:

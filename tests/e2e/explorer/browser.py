@@ -16,9 +16,9 @@ from typing import Any
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-START_SECONDS_MAX = 30.0
-WAIT_SECONDS_MAX = 20.0
-CALL_SECONDS_MAX = 20.0
+START_SECONDS_MAX = 60.0
+WAIT_SECONDS_MAX = 60.0
+CALL_SECONDS_MAX = 60.0
 _POLL_SECONDS = 0.05
 _FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",

@@ -20,7 +20,7 @@ SECONDS = "15s"
 MESSAGES = 8
 OUTBOX = "0x0000000000000000000000000000000000005a01"
 TRANSFER = "0x" + keccak256(b"transfer(uint32,address)")[:4].hex()
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(480)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from node.cluster.processes import find_nodes, terminate
 from tests.e2e.harness import ROOT, Cluster, lines_of, make_options, running, wait_for
 
 SECONDS = "3s"
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(480)
 
 
 @pytest.fixture(scope="module")

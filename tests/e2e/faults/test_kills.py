@@ -44,7 +44,7 @@ def roots(cluster: Cluster, heights: list[int]) -> list[list[list[tuple[str, str
     return answers
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(480)
 def test_one_killed_node_stops_nobody_and_votes_again_when_it_is_back(cluster: Cluster, observer: Observer) -> None:
     wait_for("votes of all", lambda: all(hears_newer(observer, v, [0] * (SHARDS + 1)) for v in range(cluster.options.nodes)))
     cluster.kill(VICTIM)
@@ -62,7 +62,7 @@ def test_one_killed_node_stops_nobody_and_votes_again_when_it_is_back(cluster: C
     assert observer.equivocations() == []
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(480)
 def test_all_killed_at_once_lose_nothing_final(cluster: Cluster, observer: Observer) -> None:
     receivers = [transfer(cluster, 1, shard) for shard in range(SHARDS)]
     heights = [chain.finalized.number for chain in cluster.chains()]

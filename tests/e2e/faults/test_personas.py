@@ -50,7 +50,7 @@ def others_go_on(cluster: Cluster, blocks: int) -> None:
         cluster.wait_growth(node, blocks, before)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(480)
 @pytest.mark.parametrize("started", PROVABLE, indirect=True)
 def test_what_can_be_proven_is_slashed_within_an_epoch_and_the_chains_go_on(started: Cluster, tmp_path: Path) -> None:
     client = started.client()
@@ -82,7 +82,7 @@ def test_what_can_be_proven_is_slashed_within_an_epoch_and_the_chains_go_on(star
     assert audit.returncode == 0, audit.stdout + audit.stderr
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(480)
 @pytest.mark.parametrize("started", ["block-withholder", "certificate-forger"], indirect=True)
 def test_what_cannot_be_proven_stops_nobody(started: Cluster) -> None:
     others_go_on(started, 5)

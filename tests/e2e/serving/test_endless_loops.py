@@ -118,7 +118,7 @@ def send_loops(cluster: Cluster, shard: int, loop: str, senders: list[LocalAccou
     return taken
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(480)
 def test_no_chain_stands_still_and_others_are_served(cluster: Cluster) -> None:
     senders = [new_account() for _ in range(LOOPING_SENDERS)]
     loops = [deploy_loop(cluster, shard) for shard in range(SHARDS)]

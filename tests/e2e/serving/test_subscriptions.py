@@ -150,7 +150,7 @@ def test_web3_over_websocket(cluster: Cluster) -> None:
     assert (second, third) == (first + 1, first + 2)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(480)
 def test_clients_that_mean_no_good_disturb_nobody(cluster: Cluster) -> None:
     port = cluster.options.rpc_port_of(1)
     with ExitStack() as stack:
