@@ -10,7 +10,7 @@ HAVE := $(wildcard $(PACKAGES))
 TEST_JOBS ?= 2
 WITH_PROCESSES := tests/e2e tests/docker tests/network
 
-.PHONY: help setup setup-checks up test test-unit test-simulation test-e2e test-network soak-network conformance fuzz check lint types imports contracts example bench seeds mutations receipts receipts-broken terminal-pictures screenshots lock clean
+.PHONY: help setup setup-checks up test test-unit test-simulation test-e2e test-network soak-network conformance differential fuzz check lint types imports contracts example bench seeds mutations receipts receipts-broken terminal-pictures screenshots lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ soak-network: setup-checks ## Kill node processes at random moments under load; 
 
 conformance: setup ## Run the public test vectors and count; ARGS="SUITE ..." runs some suites
 	$(PYTHON) -m tests.conformance $(ARGS)
+
+differential: setup ## Random programs on both engines, which must agree; SECONDS=600 SEED=1
+	$(PYTHON) -m tests.shard.fast.differential --seconds $(or $(SECONDS),600) --seed $(or $(SEED),1)
 
 fuzz: setup ## Ask every JSON-RPC method with made-up arguments; EXAMPLES=50 batches of each
 	FUZZ_EXAMPLES=$(or $(EXAMPLES),50) $(PYTHON) -m pytest -n $(TEST_JOBS) tests/node/rpc/fuzzing $(ARGS)

@@ -8,7 +8,7 @@ from consensus.beacon.genesis import ShardGenesis
 from primitives.errors import InvalidConfig
 from primitives.genesis import Genesis
 from shard.database import MemoryDatabase
-from shard.engine.reference import ReferenceEngine
+from shard.engine.engines import DEFAULT_ENGINE, make_engine
 from shard.executor.executor import ShardExecutor
 from shard.executor.schema import StateReader
 from shard.results import HeadInfo
@@ -41,4 +41,5 @@ def _of_head(head: HeadInfo) -> ShardGenesis:
 
 def _make_head(genesis: Genesis, shard: int) -> HeadInfo:
     database = MemoryDatabase()
-    return ShardExecutor(database, genesis, shard, ReferenceEngine(genesis.parameters, shard, StateReader(database)), lambda: 0.0).head()
+    engine = make_engine(DEFAULT_ENGINE, genesis.parameters, shard, StateReader(database))
+    return ShardExecutor(database, genesis, shard, engine, lambda: 0.0).head()

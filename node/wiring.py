@@ -75,9 +75,9 @@ def make_links(config: NodeConfig, identity: Identity) -> dict[int, Executor]:
     for shard in identity.shards:
         folder = config.data_dir / f"shard-{shard}"
         if config.executor == "inline":
-            links[shard] = InlineExecutor(genesis, shard, LevelDatabase(folder))
+            links[shard] = InlineExecutor(genesis, shard, LevelDatabase(folder), engine=config.engine)
         else:
-            links[shard] = ExecutorLink(genesis, shard, folder)
+            links[shard] = ExecutorLink(genesis, shard, folder, engine=config.engine)
     return links
 
 

@@ -27,6 +27,7 @@ from node.cli.options import as_json
 @click.option("--p2p-port", type=int, help="Where other nodes connect.")
 @click.option("--metrics-port", type=int, help="Metrics, health and readiness.")
 @click.option("--executor", help="process or inline.")
+@click.option("--engine", help="fast or reference.")
 @click.option("--log-level", help="debug, info, warning or error.")
 @click.option("--log-format", help="text or json.")
 @as_json

@@ -19,8 +19,8 @@ from primitives.errors import InvalidConfig
 )
 @click.option("--signatures", type=click.Choice(["fast", "bls"]), default="fast", show_default=True, help="A stand-in, or real ones.")
 @click.option(
-    "--executors", type=click.Choice(["reference", "stand-in"]), default="reference", show_default=True,
-    help="The reference EVM, or a stand-in for volume.",
+    "--executors", type=click.Choice(["reference", "fast", "both", "stand-in"]), default="reference", show_default=True,
+    help="The reference EVM, the fast one, either at every other node, or a stand-in for volume.",
 )
 @click.option("--drawn", is_flag=True, help="Draw personas, epochs and stand-ins from the seed, as make seeds does.")
 @click.option("--persona", "personas", multiple=True, metavar="NAME@NODE", help="A validator that breaks the rules; repeat it for more.")

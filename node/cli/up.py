@@ -26,7 +26,7 @@ from primitives.errors import StartupRefused
 @network_options
 @data_dir
 @click.option("--host", "listen_host", show_default="127.0.0.1", help="Address that every port is opened on.")
-@click.option("--engine", type=click.Choice(["reference"]), default="reference", show_default=True, help="What executes blocks.")
+@click.option("--engine", type=click.Choice(["reference", "fast"]), help="What executes blocks, to the same outcome.  [default: reference]")
 @click.option("--log-format", type=click.Choice(["text", "json"]), help="How the nodes log.  [default: text]")
 @click.option(
     "--persona", "personas", multiple=True, metavar="NAME@NODE",
@@ -37,13 +37,15 @@ from primitives.errors import StartupRefused
 @click.option("--detach", is_flag=True, help="Return once the network is ready; shardnet down stops it.")
 @as_json
 def up(
-    data_dir: Path, engine: str, log_format: str | None, personas: tuple[str, ...], fresh: bool, yes: bool, detach: bool, as_json: bool,
-    **values: Any,
+    data_dir: Path, engine: str | None, log_format: str | None, personas: tuple[str, ...], fresh: bool, yes: bool, detach: bool,
+    as_json: bool, **values: Any,
 ) -> None:  # fmt: skip
     """Start a local network, one process a node; the same folder again goes on with its chains."""
     if log_format is not None:
-        # every process below this one inherits it, a detached supervisor's too
+        # every process below this one inherits it, as the engine, a detached supervisor's too
         os.environ["SHARDNET_LOG_FORMAT"] = log_format
+    if engine is not None:
+        os.environ["SHARDNET_ENGINE"] = engine
     layout, given = Layout(data_dir), given_options(values)
     new_options(given).check()
     with hold_folder(layout):

@@ -174,7 +174,7 @@ def main() -> int:
         return 0
     try:
         database = LevelDatabase(Path(opening.path))
-        service = Service(Genesis.model_validate_json(opening.genesis), opening.shard, database, opening.call_deadline_ms)
+        service = Service(Genesis.model_validate_json(opening.genesis), opening.shard, database, opening.call_deadline_ms, opening.engine)
     except (StartupRefused, StorageFailed) as error:
         output.send(wire.failure(wire.OPENING_ID, error))
         return error.exit_code

@@ -15,18 +15,21 @@ from node.executors.service import Service
 from primitives.errors import Busy, ExecutorLost
 from primitives.genesis import Genesis
 from shard.database import Database
+from shard.engine.engines import DEFAULT_ENGINE
 from shard.results import HeadInfo
 
 
 class InlineExecutor(Executor):
     """Runs a lane's operations one after another, in the order asked, outside the event loop."""
 
-    def __init__(self, genesis: Genesis, shard: int, database: Database, *, call_deadline_ms: int = CALL_DEADLINE_MS) -> None:
+    def __init__(
+        self, genesis: Genesis, shard: int, database: Database, *, call_deadline_ms: int = CALL_DEADLINE_MS, engine: str = DEFAULT_ENGINE
+    ) -> None:
         """`database` is the shard's own, and closed by `stop`."""
         self._genesis = genesis
         self._shard = shard
         self._database = database
-        self._call_deadline_ms = call_deadline_ms
+        self._call_deadline_ms, self._engine = call_deadline_ms, engine
         self._service: Service | None = None
         self._limiters = {lane: trio.CapacityLimiter(1) for lane in Lane}
         self._held: Counter[Lane] = Counter()
@@ -59,7 +62,7 @@ class InlineExecutor(Executor):
             self._held[lane] -= 1
 
     def _open(self) -> Service:
-        return Service(self._genesis, self._shard, self._database, self._call_deadline_ms)
+        return Service(self._genesis, self._shard, self._database, self._call_deadline_ms, self._engine)
 
     def _perform(self, operation: str, arguments: tuple[Any, ...]) -> Any:
         service = self._service

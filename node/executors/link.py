@@ -15,6 +15,7 @@ from node.executors.executor import Executor
 from node.executors.gate import CALL_DEADLINE_MS
 from primitives.errors import ExecutorLost, StartupRefused
 from primitives.genesis import Genesis
+from shard.engine.engines import DEFAULT_ENGINE
 from shard.results import HeadInfo
 
 START_SECONDS_MAX = 120.0
@@ -33,10 +34,12 @@ _LOG = logging.getLogger(__name__)
 class ExecutorLink(Executor):
     """The node's end of an executor process."""
 
-    def __init__(self, genesis: Genesis, shard: int, path: Path, *, call_deadline_ms: int = CALL_DEADLINE_MS) -> None:
+    def __init__(
+        self, genesis: Genesis, shard: int, path: Path, *, call_deadline_ms: int = CALL_DEADLINE_MS, engine: str = DEFAULT_ENGINE
+    ) -> None:
         """`path` is the folder of the shard's database."""
         self._name = f"the executor of shard {shard}"
-        self._opening = wire.Opening(genesis.model_dump_json().encode(), shard, str(path), call_deadline_ms, os.getpid())
+        self._opening = wire.Opening(genesis.model_dump_json().encode(), shard, str(path), call_deadline_ms, engine, os.getpid())
         self._connection: Connection | None = None
         self._up = trio.Event()
         self._stopping = False

@@ -11,7 +11,7 @@ from primitives.blocks import ShardReference
 from primitives.genesis import Genesis
 from primitives.receipts import CrossShardReceipt
 from shard.database import Database
-from shard.engine.reference import ReferenceEngine
+from shard.engine.engines import make_engine
 from shard.executor.audit import Auditor
 from shard.executor.context import BuildContext
 from shard.executor.executor import ShardExecutor
@@ -52,8 +52,8 @@ class Service:
         StartupRefused: the database is of another network or shard.
     """
 
-    def __init__(self, genesis: Genesis, shard: int, database: Database, call_deadline_ms: int) -> None:
-        engine = ReferenceEngine(genesis.parameters, shard, StateReader(database))
+    def __init__(self, genesis: Genesis, shard: int, database: Database, call_deadline_ms: int, engine_name: str) -> None:
+        engine = make_engine(engine_name, genesis.parameters, shard, StateReader(database))
         self._executor = ShardExecutor(database, genesis, shard, engine, time.monotonic, time.thread_time)
         self._reader = ShardReader(self._executor)
         self._simulator = Simulator(self._executor, self._reader)

@@ -36,6 +36,8 @@ class Opening(msgspec.Struct, frozen=True, array_like=True):
     path: str
     """Folder of the shard's database."""
     call_deadline_ms: int
+    engine: str
+    """Of `ENGINES`."""
     parent: int
     """Process id of the node."""
 

@@ -65,7 +65,7 @@ class SimulatedNode:
         self.world, self.index, self.name = world, index, f"node-{index}"
         self._validator = index if is_validator else None
         self.store = SimulatedStore()
-        self.disks: dict[int, Disk] = {shard: world.new_disk(shard) for shard in shards}
+        self.disks: dict[int, Disk] = {shard: world.new_disk(shard, index) for shard in shards}
         self.executors: dict[int, Executor] = {}
         self.persona: Persona | None = None
         """What makes it break the rules; None: nothing does."""

@@ -81,7 +81,7 @@ class World:
             shards: shard chains.
             faults: a profile of `FAULTS`.
             signatures: of `SIGNATURES`.
-            executors: of `EXECUTORS`: the reference EVM, or a stand-in.
+            executors: of `EXECUTORS`: the reference EVM, the fast one, the one at nodes of even and the other of odd number, or a stand-in.
             parameters: other than the defaults, of `shards` shards.
             observers: nodes without a validator: the shards that each hosts.
             observers_join_ms: when they start, with nothing but genesis.
@@ -110,7 +110,7 @@ class World:
             validators=tuple(self._validator(index, seeds[index][:20]) for index in range(nodes)),
             accounts=genesis_accounts(self.users),
         )
-        self.is_light = executors == "stand-in"
+        self.is_light, self._executors = executors == "stand-in", executors
         """Stand-ins run: messages are handed over as they are, not by the wire."""
         self.transition: Transition = Transitions() if self.is_light else process_block
         self._work = Work(self.genesis) if self.is_light else None
@@ -126,9 +126,11 @@ class World:
             begin_ms = observers_join_ms if node.index >= nodes else 0
             self.at(begin_ms + self.rng.randint(0, 300), functools.partial(self.start, node))
 
-    def new_disk(self, shard: int) -> Disk:
+    def new_disk(self, shard: int, node: int = 0) -> Disk:
         """An empty disk for a shard of a node."""
-        return ReferenceDisk(self.genesis, shard) if self._work is None else StandInDisk(self._work, shard)
+        if self._work is not None:
+            return StandInDisk(self._work, shard)
+        return ReferenceDisk(self.genesis, shard, ("reference", "fast")[node % 2] if self._executors == "both" else self._executors)
 
     def transaction(self, raw: bytes) -> tuple[Transaction, bytes]:
         """A user's transaction and its sender, worked out once for all nodes."""

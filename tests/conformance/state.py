@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from tests.conformance.cases import VECTORS, Case
-from tests.shard.engine.state_tests import data, kind_of, run
+from tests.shard.engine.state_tests import Result, data, kind_of, run, run_fast
 
 REASONS = {
     "INSUFFICIENT_ACCOUNT_FUNDS": "insufficient_funds",
@@ -25,8 +26,8 @@ REASONS = {
 BLOB_TRANSACTION = 3
 
 
-def _check(test: dict[str, Any], post: dict[str, Any]) -> None:
-    result = run(test, post)
+def _check(execute: Callable[[dict[str, Any], dict[str, Any]], Result], test: dict[str, Any], post: dict[str, Any]) -> None:
+    result = execute(test, post)
     names = [name.removeprefix("TransactionException.") for name in post.get("expectException", "").split("|") if name]
     if names:
         # There are no blobs here: the first thing wrong with such a transaction is its type.
@@ -39,9 +40,18 @@ def _check(test: dict[str, Any], post: dict[str, Any]) -> None:
 
 
 def cases() -> list[Case]:
-    """One a test and post-state."""
+    """One a test and post-state, on the reference engine."""
+    return _cases(run)
+
+
+def fast_cases() -> list[Case]:
+    """The same on the fast engine."""
+    return _cases(run_fast)
+
+
+def _cases(execute: Callable[[dict[str, Any], dict[str, Any]], Result]) -> list[Case]:
     return [
-        Case(f"{path.stem}/{name}#{i}" if i else f"{path.stem}/{name}", partial(_check, test, post))
+        Case(f"{path.stem}/{name}#{i}" if i else f"{path.stem}/{name}", partial(_check, execute, test, post))
         for path in sorted((VECTORS / "eest").glob("*.json"))
         for name, test in json.loads(path.read_text()).items()
         for i, post in enumerate(test["post"]["Prague"])

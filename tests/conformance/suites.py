@@ -11,6 +11,7 @@ from tests.conformance.rpc import exchanges
 
 SUITES: dict[str, tuple[Callable[[], list[Case]], int]] = {
     "eest_state_prague": (state.cases, 743),
+    "eest_state_prague_fast": (state.fast_cases, 743),
     "ethereum_tests_transactions": (transactions.cases, 134),
     "ethereum_tests_rlp": (encodings.rlp_cases, 55),
     "ethereum_tests_trie": (encodings.trie_cases, 37),

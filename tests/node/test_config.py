@@ -58,7 +58,7 @@ def test_paths_from_flags_are_relative_to_the_working_folder(write: Write, tmp_p
         (LEAST + "rpc_port = 70000", "rpc_port"),
         (LEAST + 'p2p_port = "many"', "p2p_port"),
         (LEAST + 'executor = "thread"', "executor"),
-        (LEAST + 'engine = "fast"', "engine"),
+        (LEAST + 'engine = "quick"', "engine"),
         (LEAST + 'log_format = "xml"', "log_format"),
         (LEAST + "mempool_transactions_max = 0", "mempool_transactions_max"),
         (LEAST + '[[peers]]\nhost = "a"\nport = 1\npeer_id = "0OIl"', "peers.0.peer_id"),

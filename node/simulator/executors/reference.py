@@ -1,11 +1,11 @@
-"""The real executor over the reference EVM."""
+"""The real executor over an EVM."""
 
 from __future__ import annotations
 
 from node.simulator.storage import CrashingDatabase
 from primitives.genesis import Genesis
 from primitives.headers import ShardHeader
-from shard.engine.reference import ReferenceEngine
+from shard.engine.engines import make_engine
 from shard.executor.executor import ShardExecutor
 from shard.executor.schema import STATE_TABLE, StateReader
 
@@ -13,13 +13,13 @@ from shard.executor.schema import STATE_TABLE, StateReader
 class ReferenceDisk(CrashingDatabase):
     """The database of one shard at one node."""
 
-    def __init__(self, genesis: Genesis, shard: int) -> None:
+    def __init__(self, genesis: Genesis, shard: int, engine: str = "reference") -> None:
         super().__init__()
-        self._genesis, self._shard = genesis, shard
+        self._genesis, self._shard, self._engine = genesis, shard, engine
 
     def open(self) -> ReferenceExecutor:
         """See `Disk`."""
-        engine = ReferenceEngine(self._genesis.parameters, self._shard, StateReader(self))
+        engine = make_engine(self._engine, self._genesis.parameters, self._shard, StateReader(self))
         return ReferenceExecutor(self, self._genesis, self._shard, engine, lambda: 0.0)
 
 

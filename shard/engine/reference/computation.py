@@ -53,9 +53,7 @@ class ShardComputation(PragueComputation):
     opcodes = {  # noqa: RUF012
         **PragueComputation.opcodes,
         # Not taken from the library's table, where it warns on every use.
-        opcode_values.SELFDESTRUCT: as_opcode(
-            ensure_no_static(_counting_selfdestruct), mnemonics.SELFDESTRUCT, GAS_SELFDESTRUCT_EIP150
-        ),
+        opcode_values.SELFDESTRUCT: as_opcode(ensure_no_static(_counting_selfdestruct), mnemonics.SELFDESTRUCT, GAS_SELFDESTRUCT_EIP150),
     }
 
     def __init__(self, state: StateAPI, message: MessageAPI, transaction_context: TransactionContextAPI) -> None:

@@ -59,7 +59,7 @@ async def test_garbage_instead_of_the_first_answer(child, said):
     opened = child(said)
     try:
         with trio.fail_after(20), pytest.raises(ExecutorLost):
-            await opened.open(wire.Opening(b"{}", 0, "", 1, 1))
+            await opened.open(wire.Opening(b"{}", 0, "", 1, "fast", 1))
     finally:
         await opened.close()
 

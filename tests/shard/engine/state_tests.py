@@ -7,6 +7,8 @@ from primitives.blocks import ShardReference
 from primitives.errors import InvalidTransaction
 from primitives.hashing import keccak256
 from primitives.headers import EMPTY_TRIE_ROOT
+from shard.engine.fast.programs import Programs
+from shard.engine.fast.state import FastState
 from shard.engine.interface import BlockContext
 from shard.engine.reference import messages
 from shard.engine.reference.accounts import Accounts, is_delegation
@@ -59,12 +61,22 @@ def context_of(env: dict[str, str]) -> BlockContext:
     )
 
 
-def run(test: dict[str, Any], post: dict[str, Any], meter: Any = None) -> Result:
+def run_fast(test: dict[str, Any], post: dict[str, Any], meter: Any = None) -> Result:
+    """On the fast engine, where all that ran once is translated: the second time counts, and the first must agree."""
+    programs = Programs(hot_runs=1, run_per_translated=0)
+    first = run(test, post, meter, programs)
+    result = run(test, post, meter, programs)
+    assert first == result, "interpreted and translated"
+    return result
+
+
+def run(test: dict[str, Any], post: dict[str, Any], meter: Any = None, programs: Programs | None = None) -> Result:
+    """On the reference engine, or with `programs` on the fast one."""
     nodes: dict[bytes, bytes] = {}
     root = pre_state(test["pre"], nodes)
     context = context_of(test["env"])
     chain_id = number(test["config"]["chainid"])
-    state = ShardState(nodes, context, chain_id, root)
+    state = ShardState(nodes, context, chain_id, root) if programs is None else FastState(nodes, context, chain_id, root, programs)
     accounts = state.accounts
     state.use_meter(meter)
     rejected, logs = "", ()

@@ -16,6 +16,8 @@ from shard.transactions import decode_transaction
 GWEI = 10**9
 COINBASE = b"\xc0" * 20
 RICH = 10**24
+ENGINE = ReferenceEngine
+"""Of shards that name none; what there is besides, tests in this folder run on too (conftest.py)."""
 
 
 def key(i):
@@ -33,11 +35,11 @@ def integer(value):
 class Shard:
     """One shard chain, block after block."""
 
-    def __init__(self, contracts=None, shard=0, **parameters):
+    def __init__(self, contracts=None, shard=0, engine=None, **parameters):
         self.parameters = Parameters(**{"shard_count": 3, **parameters})
         self.shard = shard
         self.nodes = {}
-        self.engine = ReferenceEngine(self.parameters, shard, self.nodes)
+        self.engine = (engine or ENGINE)(self.parameters, shard, self.nodes)
         accounts = [GenesisAccount(address=address(i), balance=RICH) for i in range(3)]
         accounts += [GenesisAccount(address=a, nonce=1, code=code) for a, code in (contracts or {}).items()]
         genesis = self.engine.genesis(accounts)

@@ -36,6 +36,7 @@ def test_as_defined_and_as_the_library_has_it(code):
 
 def test_a_contract_called_again_and_again_is_read_once():
     code = b"\x60" * 24_575 + b"\x5b"
+    without_pushes.cache_clear()
     before = without_pushes.cache_info()
     for _ in range(3):
         assert not Code(code).is_valid_opcode(24_575)

@@ -17,6 +17,8 @@ from shard.executor.schema import StateReader
 
 GWEI = 10**9
 RICH = 10**24
+ENGINE = ReferenceEngine
+"""Tests in this folder run on the fast engine too (conftest.py)."""
 SHARDS = 2
 COINBASE = b"\xc0" * 20
 LOOP = b"\x1e" * 20
@@ -71,7 +73,7 @@ class Clock:
 
 def make_executor(genesis, database=None, shard=0, clock=None, worked=None):
     database = MemoryDatabase() if database is None else database
-    engine = ReferenceEngine(genesis.parameters, shard, StateReader(database))
+    engine = ENGINE(genesis.parameters, shard, StateReader(database))
     return ShardExecutor(database, genesis, shard, engine, clock or Clock(), worked)
 
 

@@ -94,7 +94,5 @@ def trace_request(state: TracedState, request: CallRequest, config: TraceConfig,
     gas = state.context.gas_limit
     limit = gas if request.gas is None else min(request.gas, gas)
     return tracer.result(
-        Traced(
-            request.sender, request.to, small(request.value), request.data, limit, outcome.gas_used, outcome.success, outcome.error
-        )
+        Traced(request.sender, request.to, small(request.value), request.data, limit, outcome.gas_used, outcome.success, outcome.error)
     )

@@ -202,9 +202,7 @@ class _Block:
     def _gas_of(self, call: CallToSimulate) -> int:
         left = self._state.context.gas_limit - self.gas_used
         if call.gas is not None and call.gas > left:
-            raise InvalidTransaction(
-                TransactionReason.GAS_LIMIT, f"block gas limit reached: {call.gas} > {left}", gas=call.gas, limit=left
-            )
+            raise InvalidTransaction(TransactionReason.GAS_LIMIT, f"block gas limit reached: {call.gas} > {left}", gas=call.gas, limit=left)
         return min(left if call.gas is None else call.gas, self._options.gas_max)
 
     @staticmethod

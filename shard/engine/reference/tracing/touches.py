@@ -117,9 +117,7 @@ class TouchesTracer:
                 before["0x" + address.hex()] = self._body(old, was, old)
         self._result = {"post": after, "pre": before} if self._config.diff_mode else before
 
-    def _compare(
-        self, address: bytes, old: Account | None, new: Account | None, was: dict[int, int], before: _Body, after: _Body
-    ) -> None:
+    def _compare(self, address: bytes, old: Account | None, new: Account | None, was: dict[int, int], before: _Body, after: _Body) -> None:
         name = "0x" + address.hex()
         now = {slot: self._accounts.get_storage(address, slot) for slot in was}
         changed = {slot for slot in was if was[slot] != now[slot]}

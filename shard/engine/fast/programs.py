@@ -1,0 +1,104 @@
+"""What is known of contracts' code: how often its parts ran, and their translations.
+
+Nothing here changes what a computation comes to, only how long it takes. A translation costs some 10 us an instruction, so it has to be
+earned, and whoever sends code that is never worth it must not slow the others down: see `Programs.translate`.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+from shard.engine.fast.interpreter import END as END
+from shard.engine.fast.translation import TRANSLATION_BYTES_MAX, translate
+from shard.engine.reference.code import without_pushes
+from shard.transactions.model import INIT_CODE_BYTES_MAX
+
+PROGRAMS_MAX = 512
+"""Contracts remembered, the least recently run forgotten first. Their code is at most 24 KiB each."""
+TRANSLATED_BYTES_MAX = 131_072
+"""Bytes of code whose translations are kept, over all contracts; a byte translated takes about 150 bytes of memory."""
+ENTRIES_MAX = 4096
+"""Places in a contract whose runs are counted; code has at most as many jump destinations that matter."""
+HOT_RUNS = 8
+"""A place is translated once it has run so often."""
+RUN_PER_TRANSLATED = 8
+"""Bytes of code that must have been interpreted for every byte that is translated: interpreting eight bytes takes longer than translating
+one, so translating never takes more than a part of the time that interpreting does."""
+CREDIT_MAX = 65_536
+"""Bytes interpreted that still count: what they allow to be translated in one go takes about 80 ms."""
+END_PADDING = bytes(33)
+"""What code reads as beyond its end: STOP, and zeros where a PUSH is cut off."""
+
+Translation = Callable[[Any, list[int], Any], int]
+"""Runs from one place on, over a computation, its stack and its gas meter; returns where to go on, or `END`."""
+
+
+class Program:
+    """The code of one contract."""
+
+    __slots__ = ("code", "marks", "padded", "runs", "translated_bytes", "translations")
+
+    def __init__(self, code: bytes) -> None:
+        self.code = code
+        self.padded = code + END_PADDING
+        self.marks = without_pushes(code) if len(code) <= INIT_CODE_BYTES_MAX else b""
+        """The code without what is pushed; empty for code that no block can hold."""
+        self.runs: dict[int, int] = {}
+        """How often the place was come to while it was interpreted."""
+        self.translations: dict[int, Translation] = {}
+        self.translated_bytes = 0
+
+
+class Programs:
+    """Programs of one engine, bounded; for one thread."""
+
+    def __init__(self, hot_runs: int = HOT_RUNS, run_per_translated: int = RUN_PER_TRANSLATED) -> None:
+        """Tests lower both, so that everything is translated at once."""
+        self._hot_runs, self._run_per_translated = hot_runs, run_per_translated
+        self._programs: OrderedDict[bytes, Program] = OrderedDict()
+        self._translated_bytes = 0
+        self._credit = 0
+        self.translations = 0
+        """Places translated."""
+        self.forgotten = 0
+        """Programs forgotten because there were too many, or too much of them was translated."""
+
+    def of(self, code: bytes) -> Program:
+        """The program of a contract's code, kept for its next run."""
+        program = self._programs.get(code)
+        if program is None:
+            program = self._programs[code] = Program(code)
+            if len(self._programs) > PROGRAMS_MAX:
+                self._forget()
+        else:
+            self._programs.move_to_end(code)
+        return program
+
+    def interpreted(self, program: Program, place: int, size: int) -> None:
+        """`size` bytes of code were interpreted from `place` on."""
+        self._credit = min(self._credit + size, CREDIT_MAX)
+        runs = program.runs
+        if place in runs or len(runs) < ENTRIES_MAX:
+            runs[place] = count = runs.get(place, 0) + 1
+            if count >= self._hot_runs:
+                self.translate(program, place)
+
+    def translate(self, program: Program, place: int) -> None:
+        """Translates a hot place, if enough was interpreted since the last one."""
+        if self._credit < self._run_per_translated * TRANSLATION_BYTES_MAX:
+            return
+        translation, size = translate(program, place, self._hot_runs // 2)
+        self._credit -= size * self._run_per_translated
+        program.translations[place] = translation
+        program.translated_bytes += size
+        self._translated_bytes += size
+        self.translations += 1
+        while self._translated_bytes > TRANSLATED_BYTES_MAX:
+            self._forget()
+
+    def _forget(self) -> None:
+        _, program = self._programs.popitem(last=False)
+        self._translated_bytes -= program.translated_bytes
+        self.forgotten += 1

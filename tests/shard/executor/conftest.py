@@ -1,0 +1,15 @@
+"""Every test runs on both engines; on the fast one all that ran once is translated."""
+
+import pytest
+
+from tests.shard.executor import support
+from tests.shard.fast.eager import EagerEngine
+
+
+@pytest.fixture(scope="module", autouse=True, params=["reference", "fast"])
+def engine(request):
+    """What executors are made with."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "fast":
+            patch.setattr(support, "ENGINE", EagerEngine)
+        yield
