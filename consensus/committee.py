@@ -58,7 +58,8 @@ class Committee:
 
     def stake_of(self, positions: Iterable[int]) -> int:
         """Stake of the members at these positions, each counted once, in wei."""
-        return sum(self.members[position].stake for position in set(positions))
+        members = self.members
+        return sum([members[position].stake for position in set(positions)])
 
     def has_quorum(self, positions: Iterable[int]) -> bool:
         """Whether the members at these positions hold more than two thirds of the stake."""

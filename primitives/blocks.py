@@ -53,11 +53,12 @@ class Evidence(Container):
     second: Vote
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class BeaconBlock(Container):
     """A block of the coordinator; its root (hash tree root) is what is voted on."""
 
     encoded_bytes_max: ClassVar[int] = BLOCK_BYTES_MAX
+    remembers_root: ClassVar[bool] = True
 
     version: Uint8
     height: Uint64

@@ -35,7 +35,8 @@ def act(state: State, turn: Turn) -> None:
     elif not leads:
         _watch_leader(state, turn)
     for entry in tuple(state.proposals.of(state.view)):
-        _judge(state, turn, entry)
+        if entry.stage == Stage.WAITING:
+            _judge(state, turn, entry)
     moments = _timers(state, turn, schedule, leads, sees_work) if state.local else [_follow(state, turn, schedule)]
     state.deadline_ms = min((moment for moment in moments if moment > turn.now_ms), default=None)
 
@@ -137,8 +138,6 @@ def _refuse(state: State, turn: Turn, entry: Entry, reason: ConsensusReason) -> 
 
 def _judge(state: State, turn: Turn, entry: Entry) -> None:
     """Rule 1: hands a proposal on for checking once its parent and every nullification in between are here."""
-    if entry.stage != Stage.WAITING:
-        return
     info = state.block(entry.vote.root)
     if info is not None and not _fits(state, turn, entry, info):
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from primitives.parameters import Parameters
 
@@ -23,8 +23,7 @@ def delta_ms(parameters: Parameters, nullified_in_a_row: int) -> int:
     return min(base << doublings, max(base, DELTA_MAX_MS))
 
 
-@dataclass(frozen=True, slots=True)
-class Schedule:
+class Schedule(NamedTuple):
     """The moments of one view, all in local ms."""
 
     due: int

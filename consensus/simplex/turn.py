@@ -20,15 +20,18 @@ class Turn:
     def add(self, *effects: Effect) -> None:
         """Takes up effects, each kind in the order given; one message is sent once a turn."""
         for effect in effects:
+            if isinstance(effect, (Persist, PersistBlock)):
+                self._durable.append(effect)
+                continue
             if isinstance(effect, Broadcast):
                 if effect in self._sent:
                     continue
                 self._sent.add(effect)
-            (self._durable if isinstance(effect, Persist | PersistBlock) else self._visible).append(effect)
+            self._visible.append(effect)
 
     def count(self, name: str, value: int = 1, **labels: str) -> None:
         """Observes a metric."""
-        self.add(Observe(name, value, labels))
+        self._visible.append(Observe(name, value, labels))
 
     def reject(self, peer: Peer | None, reason: Reason) -> None:
         """Refuses a message; `peer` is None for our own."""

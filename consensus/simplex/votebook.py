@@ -82,7 +82,7 @@ class VoteBook:
         outcome = Outcome()
         entry = Entry(vote, position, peer, verified)
         mine = self._votes.setdefault(vote.view, {}).setdefault(position, [])
-        twin = next((e for e in mine if (e.vote.kind, e.vote.root) == (vote.kind, vote.root)), None)
+        twin = _same_word(mine, vote)
         if twin is not None and twin.vote.signature == vote.signature:
             twin.verified = twin.verified or verified
             return outcome
@@ -110,14 +110,14 @@ class VoteBook:
             del self._reported[next(iter(self._reported))]
 
     def _entries(self, view: int, word: Word) -> list[Entry]:
-        by_member = self._votes.get(view, {})
-        return [e for position in sorted(by_member) for e in by_member[position] if (e.vote.kind, e.vote.root) == word]
+        by_member, (kind, root) = self._votes.get(view, {}), word
+        return [e for position in sorted(by_member) for e in by_member[position] if e.vote.kind == kind and e.vote.root == root]
 
     def form_certificate(self, view: int, kind: int, root: bytes, outcome: Outcome) -> Certificate | None:
         """The certificate of this word, once verified votes make a quorum; forged ones met on the way go to `outcome`."""
-        message = self.message(view, kind, root)
         entries = self._entries(view, (kind, root))
-        while self._committee.has_quorum(entry.position for entry in entries):
+        while self._committee.has_quorum([entry.position for entry in entries]):
+            message = self.message(view, kind, root)
             signature = self._aggregate(entries, message)
             if signature is not None:
                 signers = {entry.position for entry in entries}
@@ -169,3 +169,11 @@ class VoteBook:
 
     def __len__(self) -> int:
         return sum(len(entries) for members in self._votes.values() for entries in members.values())
+
+
+def _same_word(entries: list[Entry], vote: Vote) -> Entry | None:
+    """The entry, if any, that says what this vote says."""
+    for entry in entries:
+        if entry.vote.kind == vote.kind and entry.vote.root == vote.root:
+            return entry
+    return None

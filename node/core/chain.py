@@ -165,7 +165,7 @@ class Chain(HeldBlocks[Outcome]):
     @property
     def waits(self) -> bool:
         """Whether something is open that may need asking for again."""
-        return bool(self._checks or self._wanted or self._pending or self._build)
+        return bool(self._checks or self._wanted) or self._pending is not None or self._build is not None
 
     @property
     def is_busy(self) -> bool:
@@ -216,6 +216,8 @@ class Chain(HeldBlocks[Outcome]):
             match effect:
                 case simplex.Persist(key, value):
                     self.context.persist(engine_key(self.number, self.instance.epoch, key), value)
+                case simplex.Observe(name, value, labels):
+                    self.context.emit(Observe(name, {**labels, "chain": str(self.number)}, value))
                 case simplex.PersistBlock(root):
                     self._persist_body(root)
                 case simplex.Broadcast(message):
@@ -243,8 +245,6 @@ class Chain(HeldBlocks[Outcome]):
                 case simplex.EvidenceFound(evidence):
                     self.context.observe("equivocations", chain=str(self.number), validator=str(evidence.first.validator))
                     self.context.found.append(evidence)
-                case simplex.Observe(name, value, labels):
-                    self.context.emit(Observe(name, {**labels, "chain": str(self.number)}, value))
 
     def _persist_body(self, root: bytes) -> None:
         held = self.tree.get(root)

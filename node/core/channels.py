@@ -106,12 +106,14 @@ class InboundChannel:
 
     def gap(self) -> tuple[int, int] | None:
         """The next page to ask for, as [first, end); None when all up to the target is here."""
-        end = self.target.count
+        taken, end = self.base.count, self.target.count
+        if end <= taken:
+            return None
         for page in reversed(self._pages):
             if page.end < end:
                 break
             end = min(end, page.first)
-        return None if end <= self.base.count else (max(self.base.count, end - BUNDLE_RECEIPTS_MAX), end)
+        return None if end <= taken else (max(taken, end - BUNDLE_RECEIPTS_MAX), end)
 
     def available(self, cursor: int, end: int) -> tuple[CrossShardReceipt, ...]:
         """Proven receipts from `cursor` on without a gap, before nonce `end`; the base must join them."""

@@ -198,14 +198,9 @@ class Core:
         """When the next `Tick` is due, monotonic."""
         if self.beacon.has_more and not self.beacon.halted:
             return self.context.now.monotonic_ms
-        deadlines = [self._next_status_ms]
-        for chain in self.chains:
-            if chain.halted:
-                continue
-            if (due := chain.engine.deadline_ms) is not None:
-                deadlines.append(due)
-        deadlines += [due for due in (self._ask_again_ms, self._transactions_due_ms) if due is not None]
-        return min(deadlines)
+        own = (self._next_status_ms, self._ask_again_ms, self._transactions_due_ms)
+        chains = [chain.engine.deadline_ms for chain in self.chains if not chain.halted]
+        return min([due for due in (*own, *chains) if due is not None])
 
     def status(self) -> Status:
         """How far this node is on each chain it follows."""
@@ -347,6 +342,16 @@ class Core:
         for chain in self.chains:
             chain.engine.abstain()
 
+    def _waits(self) -> bool:
+        """Whether something is open on some chain, or a page of receipts missing, that may need asking for again."""
+        for chain in self.chains:
+            if chain.waits:
+                return True
+        for shard in self.shards.values():
+            if shard.inbound.waits:
+                return True
+        return False
+
     def _finish_turn(self) -> list[Effect]:
         while busy := [chain for chain in self.chains if chain.is_busy]:
             for chain in busy:
@@ -354,8 +359,7 @@ class Core:
             found, self.context.found = self.context.found, []
             for evidence in found:
                 self.beacon.take_evidence(evidence, None)
-        waits = any(chain.waits for chain in self.chains) or any(shard.inbound.waits for shard in self.shards.values())
-        if not waits:
+        if not self._waits():
             self._ask_again_ms = None
         elif self._ask_again_ms is None:
             self._ask_again_ms = self.context.now.monotonic_ms + 2 * self.context.parameters.delta_ms

@@ -109,7 +109,7 @@ class Inbound:
     @property
     def waits(self) -> bool:
         """Whether a page is missing."""
-        return any(channel.gap() is not None for channel in self.channels.values())
+        return any([channel.gap() is not None for channel in self.channels.values()])
 
     def missing(self, now_ms: int) -> Iterator[Missing]:
         """The pages that lack, one a channel."""

@@ -183,11 +183,17 @@ class SimulatedNode:
     def _go_on(self) -> None:
         self._is_busy = True
         while self._turns:
-            effects = self._turns.popleft()()
-            records = [effect for effect in effects if isinstance(effect, fx.Persist)]
-            others: list[fx.Effect] = [effect for effect in effects if not isinstance(effect, fx.Persist)]
-            self.store.database.write_batch([(record.key, record.value) for record in records], sync=False)
-            if any(record.durable for record in records):
+            records: list[tuple[bytes, bytes | None]] = []
+            others: list[fx.Effect] = []
+            is_durable = False
+            for effect in self._turns.popleft()():
+                if isinstance(effect, fx.Persist):
+                    records.append((effect.key, effect.value))
+                    is_durable = is_durable or effect.durable
+                else:
+                    others.append(effect)
+            self.store.database.write_batch(records, sync=False)
+            if is_durable:
                 if self._doom is not None and self._doom[0] is None:
                     self.world.crash(self, self._doom[1])
                 else:
@@ -209,11 +215,12 @@ class SimulatedNode:
     def _carry_out(self, effects: list[fx.Effect]) -> None:
         for effect in effects:
             self._carry_out_one(effect)
-        self.world.checks.after_turn(self, self.world.now_ms)
-        due = max(self.core.deadline_ms, self.world.now_ms + 1)
-        if self._tick_ms is None or due < self._tick_ms or self._tick_ms <= self.world.now_ms:
+        now_ms = self.world.now_ms
+        self.world.checks.after_turn(self, now_ms)
+        due = max(self.core.deadline_ms, now_ms + 1)
+        if self._tick_ms is None or due < self._tick_ms or self._tick_ms <= now_ms:
             self._tick_ms = due
-            self.later(due - self.world.now_ms, self._tick, due)
+            self.later(due - now_ms, self._tick, due)
 
     def _tick(self, due_ms: int) -> None:
         if self._tick_ms == due_ms:
@@ -222,6 +229,8 @@ class SimulatedNode:
 
     def _carry_out_one(self, effect: fx.Effect) -> None:
         match effect:
+            case fx.Observe():
+                pass
             case fx.Publish(topic, message):
                 if not self.world.is_light:
                     message = decode_gossip(topic.kind, message.encode())
@@ -245,8 +254,6 @@ class SimulatedNode:
                     self.executors[shard].prune_outgoing(destination, below)
             case fx.Penalize(peer, reason):
                 self.world.checks.on_penalty(self.index, peer, reason, self.world.now_ms)
-            case _:
-                pass  # observations
 
     def _say(self, said: Said) -> None:
         for one in (said,) if self.persona is None else self.persona.says(said):

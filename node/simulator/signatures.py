@@ -5,6 +5,8 @@ In the stand-in, who lacks a validator's secret cannot make its signature, by co
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -12,6 +14,14 @@ from consensus.signatures import BlsScheme, SignatureScheme
 from primitives import bls
 from primitives.errors import InvalidSignature, SignatureReason
 from primitives.hashing import sha256
+
+TAGS_REMEMBERED_MAX = 4096
+"""Signatures kept, by secret and message: each is checked by every node, alone and in certificates."""
+
+
+@functools.lru_cache(TAGS_REMEMBERED_MAX)
+def _tag(secret: bytes, message: bytes) -> bytes:
+    return sha256(secret + message) * 3
 
 
 class MacScheme:
@@ -23,8 +33,7 @@ class MacScheme:
         self._local = dict(local)
 
     def _tag(self, public_key: bytes, message: bytes) -> bytes:
-        secret = self._secrets[public_key]
-        return sha256(secret + message) * 3
+        return _tag(self._secrets[public_key], message)
 
     def sign(self, validator_index: int, message: bytes) -> bytes:
         """See `SignatureScheme`."""
@@ -42,10 +51,7 @@ class MacScheme:
         """See `SignatureScheme`: the exclusive or."""
         if not signatures:
             raise InvalidSignature(SignatureReason.BAD_SIGNATURE, "nothing to aggregate")
-        total = 0
-        for signature in signatures:
-            total ^= int.from_bytes(signature, "big")
-        return total.to_bytes(96, "big")
+        return functools.reduce(operator.xor, [int.from_bytes(signature, "big") for signature in signatures]).to_bytes(96, "big")
 
     def fast_aggregate_verify(self, public_keys: tuple[bytes, ...], message: bytes, signature: bytes) -> bool:
         """See `SignatureScheme`."""

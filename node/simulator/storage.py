@@ -24,7 +24,8 @@ class CrashingDatabase(MemoryDatabase):
         """See `Database.write_batch`."""
         batch = list(items)
         self._undo.append([(key, self.get(key)) for key, _ in batch])
-        super().write_batch(batch, sync)
+        if batch:
+            super().write_batch(batch, sync)
         if sync:
             self.sync()
 

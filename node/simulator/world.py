@@ -120,6 +120,8 @@ class World:
         self.nodes += [SimulatedNode(self, nodes + i, hosted, is_validator=False) for i, hosted in enumerate(observers)]
         for index, name in self.personas.items():
             self.nodes[index].persona = PERSONAS[name](self.nodes[index])
+        self.honest = [node for node in self.nodes if node.persona is None]
+        """The nodes that keep the rules."""
         self.sent: list[Arrival] = []
         """What everything that users sent has to lead to."""
         for node in self.nodes:
@@ -156,11 +158,6 @@ class World:
         public_key, proof = self.keys.public(index)
         return GenesisValidator(public_key=public_key, proof_of_possession=proof, stake=32 * 10**18, fee_address=fee_address)
 
-    @property
-    def honest(self) -> list[SimulatedNode]:
-        """The nodes that keep the rules."""
-        return [node for node in self.nodes if node.persona is None]
-
     # -- time
 
     def at(self, time_ms: int, action: Callable[[], Any]) -> None:
@@ -170,21 +167,39 @@ class World:
 
     def run_until(self, done: Callable[[], bool], limit_ms: int) -> bool:
         """Runs events until `done`; False if simulated time runs out, or something was violated."""
-        end = self.now_ms + limit_ms
+        heap, violations, end = self._heap, self.checks.violations, self.now_ms + limit_ms
         while not done():
-            if not self._heap or self._heap[0][0] > end or self.checks.violations:
+            if not heap or heap[0][0] > end or violations:
                 return False
-            self.now_ms, _, action = heapq.heappop(self._heap)
+            self.now_ms, _, action = heapq.heappop(heap)
             action()
         return True
+
+    def run_until_each(self, done: Callable[[SimulatedNode], bool], limit_ms: int) -> bool:
+        """As `run_until`, until `done` holds at every honest node at once."""
+        honest = self.honest
+        last = honest[0]
+        """Not done when looked at last: as long as it is not, the others need no look."""
+
+        def all_done() -> bool:
+            nonlocal last
+            if not done(last):
+                return False
+            for node in honest:
+                if not done(node):
+                    last = node
+                    return False
+            return True
+
+        return self.run_until(all_done, limit_ms)
 
     def run_until_finalized(self, height: int, limit_ms: int = SETTLE_MAX_MS) -> bool:
         """Runs until every chain of every node has a final block of `height`; False if it does not come to that in time."""
 
-        def reached() -> bool:
-            return all(node.is_alive and all(c.tree.head.info.height >= height for c in node.core.chains) for node in self.honest)
+        def reached(node: SimulatedNode) -> bool:
+            return node.is_alive and all(c.tree.head.info.height >= height for c in node.core.chains)
 
-        return self.run_until(reached, limit_ms)
+        return self.run_until_each(reached, limit_ms)
 
     # -- network
 
@@ -301,16 +316,23 @@ class World:
 
     def has_delivered_all(self) -> bool:
         """Whether every honest node lives and its state holds what was sent, refunds of failed calls included."""
-        return all(
-            node.is_alive and arrival.least <= node.executors[arrival.shard].account(arrival.account)[1] <= arrival.most
-            for node in self.honest
+        return all(map(self.has_delivered_at, self.honest))
+
+    def has_delivered_at(self, node: SimulatedNode) -> bool:
+        """Whether a node lives and its state holds what was sent."""
+        return node.is_alive and all(
+            arrival.least <= node.executors[arrival.shard].account(arrival.account)[1] <= arrival.most
             for arrival in self.sent
             if arrival.shard in node.disks
         )
 
     def has_punished_all(self) -> bool:
         """Whether every validator that contradicted itself before an honest node is slashed at every honest node."""
-        return all(node.is_alive and not self.checks.conduct.unpunished(node) for node in self.honest)
+        return all(map(self.has_punished_at, self.honest))
+
+    def has_punished_at(self, node: SimulatedNode) -> bool:
+        """Whether a node lives and has slashed every validator that contradicted itself before an honest node."""
+        return node.is_alive and not self.checks.conduct.unpunished(node)
 
 
 def run(
@@ -375,24 +397,22 @@ def play(world: World, views: int, replay: str) -> SimulationReport:
 def _play(world: World, views: int) -> str:
     """Faults, healing, and the rest; says what did not come in time."""
 
-    def past(view: int) -> bool:
-        return all(node.is_alive and node.core.beacon.engine.view >= view for node in world.honest)
+    def past(view: int) -> Callable[[SimulatedNode], bool]:
+        return lambda node: node.is_alive and node.core.beacon.engine.view >= view
 
     limit_ms, stormy = views * TIME_PER_VIEW_MAX_MS, max(1, views * 2 // 3)
-    if not world.run_until(lambda: past(stormy), limit_ms):
+    if not world.run_until_each(past(stormy), limit_ms):
         return f"the beacon chain did not pass {stormy} views in {limit_ms / 1000:.0f} s"
     world.heal()
-    if not world.run_until(lambda: past(views), limit_ms):
+    if not world.run_until_each(past(views), limit_ms):
         return f"the beacon chain did not pass {views} views after the faults had ended"
     heads = {chain.number: chain.tree.head.info.height for chain in world.honest[0].core.chains}
 
-    def settled() -> bool:
-        grown = all(
-            node.is_alive and all(c.tree.head.info.height > heads[c.number] for c in node.core.chains) for node in world.honest
-        )
-        return grown and world.has_delivered_all() and world.has_punished_all()
+    def settled(node: SimulatedNode) -> bool:
+        grown = node.is_alive and all(c.tree.head.info.height > heads[c.number] for c in node.core.chains)
+        return grown and world.has_delivered_at(node) and world.has_punished_at(node)
 
-    if not world.run_until(settled, SETTLE_MAX_MS):
+    if not world.run_until_each(settled, SETTLE_MAX_MS):
         when = f"{SETTLE_MAX_MS / 1000:.0f} s after the faults had ended"
         if not world.has_delivered_all():
             return f"not everything sent had arrived {when}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from node.simulator.node import SimulatedNode
 
 
+BEACON_ROOTS_REMEMBERED_MAX = 1024
+"""Beacon blocks whose root is kept: every node of a world is asked for the same ones."""
+
+
 class Agreement:
     """What is final, over all nodes."""
 
@@ -27,7 +32,8 @@ class Agreement:
         """Shard blocks that were final and that a forced close undid."""
         self.seen: dict[tuple[int, int], int] = {}
         """Height up to which a node's chain was looked at, by (node, chain)."""
-        self._heads: dict[tuple[int, int], object] = {}
+        self._heads: dict[int, dict[int, object]] = {}
+        """By node and chain: the final block that was looked at last."""
         self._mixes: list[bytes] = []
         """By beacon height."""
         self._did: dict[bytes, object] = {}
@@ -36,13 +42,13 @@ class Agreement:
     def after_turn(self, node: SimulatedNode) -> bool:
         """Looks at everything that became final at a node in one turn; True if a beacon block did."""
         core, beacon_moved = node.core, False
+        heads = self._heads.setdefault(node.index, {})
         for chain in core.chains:
-            key = (node.index, chain.number)
             if chain.halted:
                 self._broken(f"chain {chain.number} halted at node {node.index}: {chain.halted}")
-            if self._heads.get(key) is chain.tree.head:
+            if heads.get(chain.number) is chain.tree.head:
                 continue
-            self._heads[key] = chain.tree.head
+            heads[chain.number] = chain.tree.head
             self._look(node, chain.number, chain.tree.head.info.height)
             self._compare(node, chain.number)
             if chain is core.beacon:
@@ -132,6 +138,11 @@ def final_root(node: SimulatedNode, chain: int, height: int) -> bytes:
         return root
     data = node.store.read(beacon_block_key(chain, height))
     assert data is not None, "up to the head every height has a block"
+    return _beacon_root(data)
+
+
+@functools.lru_cache(BEACON_ROOTS_REMEMBERED_MAX)
+def _beacon_root(data: bytes) -> bytes:
     return decode_block(data)[1]
 
 

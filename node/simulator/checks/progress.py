@@ -40,9 +40,11 @@ class Progress:
         self._turns += 1
         if self._from is not None:
             for chain in node.core.chains:
-                newest = chain.engine.newest_finalization
-                since = max(self._from.get(chain.instance, 0), 0 if newest is None else newest.view)
-                if chain.engine.view > since + VIEWS_WITHOUT_FINALITY_MAX:
+                view, newest = chain.engine.view, chain.engine.newest_finalization
+                finalized = 0 if newest is None else newest.view
+                if view <= finalized + VIEWS_WITHOUT_FINALITY_MAX:
+                    continue
+                if view > self._from.get(chain.instance, 0) + VIEWS_WITHOUT_FINALITY_MAX:
                     self._broken(f"nothing became final on chain {chain.number} in {VIEWS_WITHOUT_FINALITY_MAX} views of a whole network")
         if self._turns % BOOKS_EVERY_TURNS == 0:
             self.measure(node)
