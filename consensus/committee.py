@@ -83,4 +83,4 @@ class Committee:
 
 def positions_of(bits: Iterable[bool]) -> tuple[int, ...]:
     """Positions whose bit is set in a participation bitfield."""
-    return tuple(position for position, bit in enumerate(bits) if bit)
+    return tuple([position for position, bit in enumerate(bits) if bit])

@@ -319,11 +319,23 @@ def _structure(kind: Any) -> Codec:
         return make(iter(values))
 
     def root(value: Any) -> bytes:
-        if kind.cls.remembers_root and (known := value.__dict__.get("_root")) is not None:
-            return bytes(known)
-        found = merkleize([compute(one) for compute, one in zip(roots, fields(value), strict=True)], len(roots))
-        if kind.cls.remembers_root:
-            value.__dict__["_root"] = found
-        return found
+        return merkleize([compute(one) for compute, one in zip(roots, fields(value), strict=True)], len(roots))
 
-    return Codec(None if slotted else fixed, encode, decode, root)
+    return Codec(
+        None if slotted else fixed,
+        _remembered("_encoding", encode) if kind.cls.remembers_encoding else encode,
+        decode,
+        _remembered("_root", root) if kind.cls.remembers_root else root,
+    )
+
+
+def _remembered(name: str, compute: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
+    """As `compute`, whose result a value keeps under `name`."""
+
+    def known_or_computed(value: Any) -> bytes:
+        known: bytes | None = value.__dict__.get(name)
+        if known is None:
+            known = value.__dict__[name] = compute(value)
+        return known
+
+    return known_or_computed

@@ -20,7 +20,7 @@ _SIZES = {
 EMPTY_UNCLES_HASH = keccak256(b"\xc0")
 EMPTY_TRIE_ROOT = keccak256(b"\x80")
 HEADERS_REMEMBERED_MAX = 1024
-"""Decoded headers kept, and hashes: each is asked for again and again while its block is new."""
+"""Decoded headers kept, their extra data, and hashes: each is asked for again and again while its block is new."""
 _SHORT_MAX = 55
 """Bytes of what RLP writes a one-byte length for."""
 
@@ -100,7 +100,12 @@ class ShardHeader:
         Raises:
             InvalidEncoding: `extra_data` is not an ExtraData.
         """
-        return ExtraData.decode(self.extra_data)
+        return _extra(self.extra_data)
+
+
+@functools.lru_cache(HEADERS_REMEMBERED_MAX)
+def _extra(data: bytes) -> ExtraData:
+    return ExtraData.decode(data)
 
 
 @functools.lru_cache(HEADERS_REMEMBERED_MAX)

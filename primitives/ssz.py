@@ -77,6 +77,8 @@ class Container:
     """Longest encoding `decode` looks at, in bytes; subclasses that travel set a smaller one."""
     remembers_root: ClassVar[bool] = False
     """True: a value computes its hash tree root once; for classes without slots that are hashed again and again."""
+    remembers_encoding: ClassVar[bool] = False
+    """True: likewise its encoding; for parts of larger values that are written again and again and seldom change."""
 
     @classmethod
     @functools.cache

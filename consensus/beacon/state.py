@@ -51,6 +51,7 @@ class EpochSet(Container):
     """Validators, weights and seed of one epoch, frozen an epoch ahead (PROTOCOL 3)."""
 
     remembers_root: ClassVar[bool] = True
+    remembers_encoding: ClassVar[bool] = True
 
     epoch: Uint64
     seed: Bytes32

@@ -61,8 +61,10 @@ class CertificateBook:
 
     def parent_for(self, view: int) -> Certificate | None:
         """What a leader of `view` builds on: the newest notarized block; None while a view in between is not nullified."""
-        newest = next((v for v in range(view - 1, -1, -1) if v in self.notarized or v not in self.nullified), 0)
-        return self.notarized.get(newest)
+        below = view - 1
+        while below in self.nullified and below not in self.notarized:
+            below -= 1
+        return self.notarized.get(below)
 
     def newest_below(self, view: int) -> Certificate:
         """The newest notarized block of a view below `view`, whatever lies between."""

@@ -33,12 +33,12 @@ def act(state: State, turn: Turn) -> None:
     if leads and parent is not None and block is not None:
         _propose(state, turn, schedule, parent, block)
     elif not leads:
-        _watch_leader(state, turn)
+        _watch_leader(state, turn, leader.index)
     for entry in tuple(state.proposals.of(state.view)):
-        if entry.stage == Stage.WAITING:
+        if entry.stage is Stage.WAITING:
             _judge(state, turn, entry)
     moments = _timers(state, turn, schedule, leads, sees_work) if state.local else [_follow(state, turn, schedule)]
-    state.deadline_ms = min((moment for moment in moments if moment > turn.now_ms), default=None)
+    state.deadline_ms = min([moment for moment in moments if moment > turn.now_ms], default=None)
 
 
 def _plan(state: State, turn: Turn, known: Certificate, block: BlockInfo | None, leads: bool) -> tuple[Schedule, bool]:
@@ -112,12 +112,12 @@ def on_built(state: State, turn: Turn, view: int, parent_root: Root, block: byte
 # Judging others ----------------------------------------------------------------------------------
 
 
-def _watch_leader(state: State, turn: Turn) -> None:
+def _watch_leader(state: State, turn: Turn, leader: int) -> None:
     """Nullifies with a leader that nullified itself, and at once where it was silent all through the last views."""
-    position = state.committee.position(state.leader(state.view).index)
-    assert position is not None
     if not state.local or state.has_voted(VoteKind.NULLIFY):
         return
+    position = state.committee.position(leader)
+    assert position is not None
     outcome = Outcome()
     span = state.activity.span(state.view)
     if state.votes.holds_verified(state.view, position, VoteKind.NULLIFY, outcome):
@@ -212,18 +212,19 @@ def _timers(state: State, turn: Turn, schedule: Schedule, leads: bool, sees_work
         if now >= schedule.wake:
             state.told = True
             turn.add(Broadcast(Wake(state.instance, state.view)))
-    checking = any(entry.stage == Stage.CHECKING for entry in proposals)
-    if not state.has_voted(VoteKind.NOTARIZE) and not checking:
+    if not state.has_voted(VoteKind.NOTARIZE) and not any([entry.stage is Stage.CHECKING for entry in proposals]):
         moments.append(schedule.proposal_timer)
         if now >= schedule.proposal_timer:
             voting.nullify(state, turn, "proposal_timer")
     moments.append(schedule.advance_timer)
     if now >= schedule.advance_timer:
         voting.nullify(state, turn, "advance_timer")
-    if now >= _resend_ms(state, schedule):
+    again = _resend_ms(state, schedule)
+    if now >= again:
         voting.resend(state, turn)
-    moments.append(_resend_ms(state, schedule))
-    return [moment for moment in moments if moment > now]
+        again = _resend_ms(state, schedule)
+    moments.append(again)
+    return moments
 
 
 def _resend_ms(state: State, schedule: Schedule) -> int:

@@ -19,6 +19,8 @@ RESEND_DELTAS = 4
 def delta_ms(parameters: Parameters, nullified_in_a_row: int) -> int:
     """Delta after back-off, in ms."""
     base: int = parameters.delta_ms
+    if nullified_in_a_row < NULLIFIED_PER_DOUBLING:
+        return base
     doublings = min(nullified_in_a_row // NULLIFIED_PER_DOUBLING, DELTA_MAX_MS.bit_length())
     return min(base << doublings, max(base, DELTA_MAX_MS))
 
@@ -85,7 +87,7 @@ class Activity:
     def span(self, view: int) -> range:
         """The views a leader must have been silent in for `view` to be skipped; empty when not all are certified here."""
         views = range(view - self._skip_views, view)
-        return views if all(v in self._certified for v in views) else range(0)
+        return views if self._certified.issuperset(views) else range(0)
 
     def heard_since(self, view: int, position: int) -> bool:
         """Whether the member was heard in `view` or later."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from consensus.committee import Committee
@@ -152,14 +151,18 @@ class VoteBook:
 
     def holds_verified(self, view: int, position: int, kind: int, outcome: Outcome) -> bool:
         """Whether a vote of this kind by this member is here and good; verified now if it was not."""
-        return any(entry.vote.kind == kind and self._check(entry, outcome) for entry in self._of(view, position))
+        for entry in self._of(view, position):
+            if entry.vote.kind == kind and self._check(entry, outcome):
+                return True
+        return False
 
     def heard(self, views: range, position: int, outcome: Outcome) -> bool:
         """Whether any good vote of this member in these views is here; verified now if none was."""
         return any(self._check(entry, outcome) for view in views for entry in self._of(view, position))
 
-    def _of(self, view: int, position: int) -> Iterator[Entry]:
-        return iter(tuple(self._votes.get(view, {}).get(position, ())))
+    def _of(self, view: int, position: int) -> tuple[Entry, ...]:
+        by_member = self._votes.get(view)
+        return () if by_member is None else tuple(by_member.get(position, ()))
 
     def prune(self, below: int) -> None:
         """Forgets all views below `below`."""
@@ -168,7 +171,7 @@ class VoteBook:
                 del book[view]
 
     def __len__(self) -> int:
-        return sum(len(entries) for members in self._votes.values() for entries in members.values())
+        return sum([sum(map(len, members.values())) for members in self._votes.values()])
 
 
 def _same_word(entries: list[Entry], vote: Vote) -> Entry | None:

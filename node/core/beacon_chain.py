@@ -42,6 +42,8 @@ CrosslinkSource = Callable[[BeaconState], list[Crosslink]]
 
 BLOCKS_DECODED_MAX = 16
 """Beacon blocks kept decoded: each is looked at several times between its arrival and its end."""
+REFERENCES_REMEMBERED_MAX = 64
+"""Records of final blocks for shards kept decoded, those read last: each is asked for several times by every block that names it."""
 EXAMINED_PER_TURN_MAX = 8
 """Blocks checked in one turn of the loop, a few milliseconds each: a node that catches up hears its peers in between."""
 
@@ -55,6 +57,11 @@ def decode_block(data: bytes) -> tuple[BeaconBlock, Root]:
     """
     block = BeaconBlock.decode(data)
     return block, block.hash_tree_root()
+
+
+@functools.lru_cache(REFERENCES_REMEMBERED_MAX)
+def _decode_reference(data: bytes) -> ReferenceRecord:
+    return ReferenceRecord.decode(data)
 
 
 class BeaconChain(Chain[BeaconState]):
@@ -75,6 +82,8 @@ class BeaconChain(Chain[BeaconState]):
         self.has_more = False
         """Blocks wait for the next turn because this one has checked, or made, enough of them."""
         self._examined = 0
+        self._spoken: tuple[Held[BeaconState] | None, dict[int, ReferenceRecord]] = None, {}
+        """The head, and what it says to shards that have asked."""
         context.doubt(complaint_about_state(state))
         context.passages.begin_beacon({shard: record.summary for shard, record in enumerate(state.shards)})
         head = Held(self._info(block, Root(record.root)), block.encode(), Status.VALID, state)
@@ -290,10 +299,15 @@ class BeaconChain(Chain[BeaconState]):
         """What a final beacon block says to a shard's blocks; None for a block that is not final here."""
         head = self.tree.head
         if root == head.info.root:
-            assert head.outcome is not None
-            return self._reference_record(head.outcome, head.info.root, shard)
+            if self._spoken[0] is not head:
+                self._spoken = head, {}
+            record = self._spoken[1].get(shard)
+            if record is None:
+                assert head.outcome is not None
+                record = self._spoken[1][shard] = self._reference_record(head.outcome, head.info.root, shard)
+            return record
         stored = self.context.read(reference_key(shard, root))
-        return None if stored is None else ReferenceRecord.decode(stored)
+        return None if stored is None else _decode_reference(stored)
 
     def reference(self, shard: int, root: bytes) -> ShardReference | None:
         """What a shard takes from a final beacon block; None for a block that is not final here."""

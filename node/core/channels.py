@@ -107,8 +107,6 @@ class InboundChannel:
     def gap(self) -> tuple[int, int] | None:
         """The next page to ask for, as [first, end); None when all up to the target is here."""
         taken, end = self.base.count, self.target.count
-        if end <= taken:
-            return None
         for page in reversed(self._pages):
             if page.end < end:
                 break

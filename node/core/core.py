@@ -91,6 +91,7 @@ class Core:
         }
         self.chains: tuple[Chain[Any], ...] = (*self.shards.values(), self.beacon)
         """Followed chains, shards first."""
+        self._by_number = {chain.number: chain for chain in self.chains}
         self.beacon.crosslinks = self._crosslinks
         self.beacon.listener = self._beacon_final
         self.context.on_unsound = self._abstain
@@ -106,7 +107,7 @@ class Core:
 
     def chain(self, number: int) -> Chain[Any] | None:
         """A followed chain by number."""
-        return self.beacon if number == self.context.parameters.beacon else self.shards.get(number)
+        return self._by_number.get(number)
 
     @property
     def has_caught_up(self) -> bool:

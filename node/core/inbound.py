@@ -109,7 +109,10 @@ class Inbound:
     @property
     def waits(self) -> bool:
         """Whether a page is missing."""
-        return any([channel.gap() is not None for channel in self.channels.values()])
+        for channel in self.channels.values():
+            if channel.target.count > channel.base.count and channel.gap() is not None:
+                return True
+        return False
 
     def missing(self, now_ms: int) -> Iterator[Missing]:
         """The pages that lack, one a channel."""

@@ -91,7 +91,10 @@ class Passages:
 
     def channel(self, source: int, destination: int) -> _Channel:
         """One channel, from its beginning if it is new."""
-        return self._channels.setdefault((source, destination), _Channel())
+        known = self._channels.get((source, destination))
+        if known is None:
+            known = self._channels[source, destination] = _Channel()
+        return known
 
     def begin(self, shard: int, summary: Summary, height: int) -> None:
         """A shard is at this block, at the start or because later ones are void: nothing is known of how it got there."""

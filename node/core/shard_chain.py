@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 from consensus.beacon.building import build_crosslink
@@ -40,6 +41,10 @@ STAYS_POOLED = frozenset({"nonce_too_low", "nonce_too_high", "fee_below_base"})
 """Why a candidate may be refused on one parent and still be good: it stays in the pool."""
 
 
+BLOCKS_DECODED_MAX = 4
+"""Shard blocks kept decoded: one is looked at when it comes and again before it is executed, mostly at once."""
+SUMMARIES_DECODED_MAX = 64
+"""Summaries kept decoded: a block's is asked for when it is built or executed, and again when it becomes the head."""
 BODY_REASONS = frozenset({BlockReason.BAD_BODY, BlockReason.MALFORMED})
 """Why a body may be refused without a word on its header, which is what was voted on."""
 
@@ -65,6 +70,16 @@ class ViewBegan:
     """Monotonic."""
     beacon_height: int
     """Of the final beacon head here."""
+
+
+@functools.lru_cache(BLOCKS_DECODED_MAX)
+def _decode_block(data: bytes) -> ShardBlock:
+    return ShardBlock.decode(data)
+
+
+@functools.lru_cache(SUMMARIES_DECODED_MAX)
+def _decode_summary(data: bytes) -> Summary:
+    return Summary.decode(data)
 
 
 class ShardChain(Chain[ShardOutcome]):
@@ -117,12 +132,12 @@ class ShardChain(Chain[ShardOutcome]):
 
     def decode(self, data: bytes) -> simplex.BlockInfo:
         """See `Chain.decode`."""
-        return self.info_of(ShardHeader.decode(ShardBlock.decode(data).header))
+        return self.info_of(ShardHeader.decode(_decode_block(data).header))
 
     def examine(self, held: Held[ShardOutcome], parent: Held[ShardOutcome]) -> None:
         """See `Chain.examine`: what agreement knows is checked here, the rest by the executor."""
         assert parent.outcome is not None
-        block = ShardBlock.decode(held.data)
+        block = _decode_block(held.data)
         header = ShardHeader.decode(block.header)
         extra = header.extra()
         if extra.version != BLOCK_VERSION or extra.epoch != self.instance.epoch:
@@ -426,7 +441,7 @@ class ShardChain(Chain[ShardOutcome]):
     def _outcome(self, result: BlockResult, header: ShardHeader) -> ShardOutcome:
         reference = self.beacon.reference(self.number, header.parent_beacon_block_root)
         assert reference is not None, "a block was executed with its reference"
-        summary = Summary.decode(result.summary)
+        summary = _decode_summary(result.summary)
         self.context.doubt(complaint_about_block(self.number, result.number, small(result.supply), self._genesis_supply, summary))
         return ShardOutcome(result, summary, reference.height)
 

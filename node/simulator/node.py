@@ -155,8 +155,7 @@ class SimulatedNode:
 
     def _handle_all(self, events: list[fx.Event]) -> list[fx.Effect]:
         effects = self.core.handle_all(events, self._clocks())
-        for event in events:
-            self.world.checks.heard(self, event)
+        self.world.checks.heard(self, events)
         return effects
 
     def submit(self, shard: int, raw: bytes, *, is_local: bool) -> None:

@@ -51,7 +51,7 @@ def test_a_run_goes_on_where_the_last_one_stopped(tmp_path: Path, monkeypatch: p
 
 
 def test_a_seed_that_fails_says_how_to_run_it_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drawn.World, "has_delivered_all", lambda world: world.checks.broken("something") or True)
+    monkeypatch.setattr(drawn.World, "has_delivered_at", lambda world, node: world.checks.broken("something") or True)
     code, told = call("--seeds", "1", record=tmp_path / "seeds.txt")
     assert code == 1
     assert "seed 1 failed" in told

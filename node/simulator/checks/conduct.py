@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from consensus.evidence import contradicts
-from node.core.effects import GossipReceived
 from p2p.messages import ConsensusBatch
 from primitives.errors import Fault, Reason
 from primitives.votes import Instance, Vote
@@ -33,16 +32,16 @@ class Conduct:
         if reason.fault is Fault.PEER and peer not in self._names:
             self._broken(f"node {node} finds {peer} guilty of {reason.code}")
 
-    def heard(self, node: SimulatedNode, event: GossipReceived) -> None:
+    def heard(self, node: SimulatedNode, peer: str, number: int, batch: ConsensusBatch) -> None:
         """Notes the votes a node took up, and which of them contradict each other."""
-        if not self._personas or not isinstance(event.message, ConsensusBatch):
+        if peer not in self._names:
             return
-        chain = node.core.chain(event.topic.chain)
+        chain = node.core.chain(number)
         if chain is None or chain.engine.ended:
             return
         held = self._votes.setdefault(node.index, {})
-        for vote in event.message.votes:
-            if vote.validator not in self._personas or event.peer != f"node-{vote.validator}" or vote.instance != chain.instance:
+        for vote in batch.votes:
+            if vote.validator not in self._personas or peer != f"node-{vote.validator}" or vote.instance != chain.instance:
                 continue
             if not chain.engine._state.vote_floor <= vote.view <= chain.engine.view:
                 continue

@@ -10,6 +10,7 @@ from node.simulator.checks.agreement import Agreement
 from node.simulator.checks.conduct import Conduct
 from node.simulator.checks.progress import Progress
 from node.simulator.checks.value import Value
+from p2p.messages import ConsensusBatch
 from primitives.errors import Reason
 
 if TYPE_CHECKING:
@@ -57,10 +58,13 @@ class Checks:
             self.agreement.after_restart(node)
             self.conduct.after_restart(node)
 
-    def heard(self, node: SimulatedNode, event: fx.Event) -> None:
-        """A node's core has handled an event; what that leads to is not on disk yet."""
-        if node.index not in self.personas and isinstance(event, fx.GossipReceived):
-            self.conduct.heard(node, event)
+    def heard(self, node: SimulatedNode, events: Iterable[fx.Event]) -> None:
+        """A node's core has handled events; what that leads to is not on disk yet."""
+        if not self.personas or node.index in self.personas:
+            return
+        for event in events:
+            if isinstance(event, fx.GossipReceived) and isinstance(event.message, ConsensusBatch):
+                self.conduct.heard(node, event.peer, event.topic.chain, event.message)
 
     def on_penalty(self, node: int, peer: str, reason: Reason, now_ms: int) -> None:
         """A node finds a peer guilty."""
