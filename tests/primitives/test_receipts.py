@@ -1,6 +1,7 @@
 import dataclasses
 import hashlib
 
+import eth_abi
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,6 +24,17 @@ def test_identity_is_the_hash_of_the_abi_encoding_written_out_by_hand() -> None:
     expected = b"\x7d" + b"".join(map(word, head)) + word(5) + b"hello" + bytes(27)
     assert RECEIPT.transaction_bytes(BASE) == expected
     assert RECEIPT.identity(BASE) == keccak256(expected)
+
+
+@given(receipts)
+def test_transaction_bytes_are_the_abi_encoding_and_read_back(receipt) -> None:
+    kinds = ("uint256", "uint32", "uint64", "uint8", "address", "address", "uint256", "uint64", "uint256", "address", "bytes")
+    fields = (
+        BASE + receipt.destination, receipt.source, receipt.nonce, receipt.kind, receipt.sender, receipt.to, receipt.amount,
+        receipt.gas_limit, receipt.fee, receipt.refund_to, receipt.data,
+    )  # fmt: skip
+    assert receipt.transaction_bytes(BASE) == b"\x7d" + eth_abi.encode(kinds, fields)
+    assert CrossShardReceipt.from_transaction_bytes(receipt.transaction_bytes(BASE), BASE) == receipt
 
 
 @pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(CrossShardReceipt)])

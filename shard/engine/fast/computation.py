@@ -69,13 +69,13 @@ class FastComputation(ShardComputation):
         while place != END:
             if meter is not None:
                 meter()
-            translation = translations.get(place)
+            translation = translations.get(place) or programs.come_to(program, place)
             if translation is not None:
                 place = translation(self, stack, gas_meter)
             else:
                 start = place
                 place, end = interpret(self, program.padded, program.marks, start)
-                programs.interpreted(program, start, end - start)
+                programs.earn(end - start)
 
     def _interpret(self, program: Program) -> None:
         """Runs code that will not run again."""

@@ -1,4 +1,4 @@
-"""Every test runs on both engines; on the fast one all that ran once is translated."""
+"""Every test runs on both engines; on the fast one everything is translated before it runs."""
 
 import pytest
 
