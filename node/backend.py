@@ -72,6 +72,13 @@ class NodeBackend:
         """See `NetworkBackend`."""
         return self._shards.get(shard)
 
+    def went_back(self) -> None:
+        """The core was made anew from a snapshot."""
+        self._vigil = Vigil(self._core, self._now())
+        self._beacon = BeaconReads(self._core.beacon, self._store.read)
+        for shard, reads in self._shards.items():
+            reads.follow(self._core.shards[shard])
+
     def after_turn(self) -> None:
         """After each turn of the core: what has changed is told to subscribers, and noted for `health`."""
         self._feed.after_turn()

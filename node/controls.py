@@ -13,6 +13,7 @@ from node.core.core import Core
 from node.core.effects import Effect, Event, Mine, SetTimestamp
 from node.feed import Feed
 from node.impersonated import Impersonated
+from node.past import Past
 from node.rpc.backend import FeedEvent, ShardBackend
 from node.rpc.controls_backend import Unsigned
 from primitives.errors import ControlReason, Interrupted, InvalidControl
@@ -58,10 +59,11 @@ class Controls:
 
     def __init__(
         self, core: Core, clock: Clock, feed: Feed, tell: Callable[[Event], Awaitable[None]], perform: Callable[[list[Effect]], None],
-        shard: Callable[[int], ShardBackend | None], impersonated: Impersonated | None = None,
+        shard: Callable[[int], ShardBackend | None], past: Past, impersonated: Impersonated | None = None,
     ) -> None:  # fmt: skip
         """`tell` has the core handle an event, `perform` the loop carry out effects; `shard` is the way to a shard's chain and pool."""
         self._core, self._clock, self._tell, self._perform, self._shard = core, clock, tell, perform, shard
+        self._past = past
         self.impersonated = impersonated or Impersonated()
         self._sending: dict[int, trio.Lock] = {}
         """By shard: one transaction at a time reads the next nonce and takes it."""
@@ -122,6 +124,20 @@ class Controls:
         assert followed is not None, "a node with validators follows every chain"
         height: int = followed.tree.head.info.height
         return height
+
+    # -- the past
+
+    async def snapshot(self) -> int:
+        """See `ControlsBackend`."""
+        async with self._order():
+            return await self._past.take()
+        raise AssertionError("an order ends by itself or by its time")
+
+    async def revert(self, id: int) -> bool:
+        """See `ControlsBackend`."""
+        async with self._order():
+            return await self._past.revert(id)
+        raise AssertionError("an order ends by itself or by its time")
 
     # -- accounts
 

@@ -21,12 +21,14 @@ from node.bundle_gate import BundleGate
 from node.clock import Clock
 from node.config import NodeConfig
 from node.controls import Controls
+from node.core.core import Core
 from node.core.records import CLOCK_KEY
 from node.discovery import Discovery
 from node.executors.executor import Executor
 from node.executors.link import ExecutorLink
 from node.explorer.site import Site
 from node.feed import Feed
+from node.flights import Flights
 from node.forwarding import Forwarder, PeerRpc
 from node.health import health_fields
 from node.http_metrics import serve_metrics
@@ -34,9 +36,12 @@ from node.impersonated import Impersonated
 from node.logs import QueuedLines, logging_to
 from node.loop import CoreLoop
 from node.metrics import NodeMetrics
+from node.past import STORE, Past
 from node.rpc.app import Application
+from node.rpc.door import Door
 from node.rpc.server import serve_application
 from node.serving import Server
+from node.snapshots import Snapshots
 from node.store import NodeStore
 from p2p.adapter.host import Network
 from p2p.adapter.identity import check_peer_id
@@ -46,6 +51,7 @@ from p2p.network import PeerAddress, PeerId
 from p2p.topics import Topic
 from primitives.errors import StartupRefused, UserError
 from primitives.genesis import Genesis
+from shard.results import HeadInfo
 
 SHUTDOWN_SECONDS_MAX = 4.5
 """For the executors to finish what they are at; what is left then is cut off, so that the whole stop stays within ten seconds."""
@@ -104,11 +110,8 @@ async def _run_node(config: NodeConfig, log: QueuedLines, serving: trio.CancelSc
     """Runs a node until `serving` is cancelled."""
     identity = wiring.load_identity(config)
     genesis, persona = identity.genesis, wiring.make_persona(config, identity)
-    try:
-        config.data_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StartupRefused(f"the data folder {config.data_dir} cannot be made: {error.strerror}") from error
-    store = NodeStore.open(config.data_dir / "node", genesis.root)
+    snapshots = wiring.settled_snapshots(config, identity)
+    store = NodeStore.open(config.data_dir / STORE, genesis.root)
     links = wiring.make_links(config, identity)
     try:
         # The executors outlive all that asks them, and end in order.
@@ -143,14 +146,15 @@ async def _run_node(config: NodeConfig, log: QueuedLines, serving: trio.CancelSc
             )
             impersonated = Impersonated()
             admission = Admission(core, links, clock, loop.perform_soon, metrics.observe, loop.penalize, feed.pooled, impersonated)
-            controls = Controls(core, clock, feed, loop.tell, loop.perform_soon, lambda shard: backend.shard(shard), impersonated)
+            past, door = _make_past(config, snapshots, store, links, loop, core, clock, metrics, feed, lambda: backend)
+            controls = Controls(core, clock, feed, loop.tell, loop.perform_soon, lambda shard: backend.shard(shard), past, impersonated)
             backend = NodeBackend(
                 core=core, links=links, store=store, submit=admission.submit, peers=lambda: len(network.peers()), feed=feed,
                 now=clock, controls=controls,
             )
             app = Application(
                 backend, version=f"shardnet/v{version('shardnet')}", allowed_hosts=config.allowed_hosts, observe=metrics,
-                elsewhere=Forwarder(network, core, metrics.observe, loop.penalize),
+                elsewhere=Forwarder(network, core, metrics.observe, loop.penalize), door=door,
             )
             server = Server(core, store, links, book, PeerRpc(app, metrics.observe).answer, loop.hear, gate)
             await nursery.start(network.run)
@@ -165,10 +169,28 @@ async def _run_node(config: NodeConfig, log: QueuedLines, serving: trio.CancelSc
             gc.collect()
             gc.freeze()
             nursery.start_soon(loop.run)
+            nursery.start_soon(past.run)
             nursery.start_soon(Discovery(network, book, store, metrics.observe, loop.penalize).run)
     finally:
         store.close()
     _LOG.info("stopped")
+
+
+def _make_past(
+    config: NodeConfig, snapshots: Snapshots, store: NodeStore, links: Mapping[int, Executor], loop: CoreLoop, core: Core, clock: Clock,
+    metrics: NodeMetrics, feed: Feed, backend: Callable[[], NodeBackend],
+) -> tuple[Past, Door]:  # fmt: skip
+    """What goes back to snapshots, and the door that calls wait at meanwhile."""
+    def go_back(heads: Mapping[int, HeadInfo]) -> None:
+        clock.restore(store.read(CLOCK_KEY))
+        core.begin(heads, wiring.make_pools(heads, config.pool_limits()), clock())
+        backend().went_back()
+        metrics.flights = Flights()
+        metrics.observe("went_back", {}, 1)
+        feed.went_back()
+
+    door = Door()
+    return Past(snapshots, store, links, loop, door, go_back, lambda: core.context.incarnation), door
 
 
 def _listen(network: Network, topics: Mapping[str, Topic]) -> None:

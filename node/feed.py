@@ -6,7 +6,7 @@ Listeners are called on the event loop, one after another, and hold their own bo
 from __future__ import annotations
 
 from node.core.core import Core
-from node.rpc.backend import FeedEvent, FeedListener, HeadMoved, PooledTransaction, TransactionPooled
+from node.rpc.backend import FeedEvent, FeedListener, HeadMoved, PooledTransaction, TransactionPooled, WentBack
 
 
 class Feed:
@@ -35,6 +35,11 @@ class Feed:
                 assert outcome is not None, "a final block is executed"
                 header = outcome.result.header
             self._tell(HeadMoved(chain.number, head.info.height, head.info.root, header))
+
+    def went_back(self) -> None:
+        """Every chain is where it was at a snapshot."""
+        self._heads = {chain.number: chain.tree.head.info.root for chain in self._core.chains}
+        self._tell(WentBack())
 
     def pooled(self, shard: int, hash: bytes, transaction: PooledTransaction) -> None:
         """A transaction was taken into a shard's pool."""

@@ -7,7 +7,8 @@ the loop and comes back as an event.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 
 import trio
 
@@ -68,6 +69,15 @@ def clocks() -> Now:
     return Now(time.monotonic_ns() // 1_000_000, time.time_ns() // 1_000_000)
 
 
+class _Stop:
+    """A wish that no turn runs."""
+
+    def __init__(self, *, is_end: bool) -> None:
+        self.is_end = is_end
+        """All that is under way is given up, and the core started anew."""
+        self.reached, self.over = trio.Event(), trio.Event()
+
+
 class CoreLoop:
     """Drives one core until cancelled."""
 
@@ -98,6 +108,7 @@ class CoreLoop:
         self._dropped: set[str] = set()
         """Peers dropped of whose going the core has not heard yet: what it still would hear of theirs was said before."""
         self._nursery: trio.Nursery | None = None
+        self._stop: _Stop | None = None
 
     def delay_gossip(self, seconds: float, for_seconds: float) -> None:
         """Gossip later by so many seconds, for so long from now on; on networks for development (node/chaos.py)."""
@@ -117,14 +128,54 @@ class CoreLoop:
 
     async def run(self) -> None:
         """Starts the core and serves it until cancelled."""
-        async with trio.open_nursery() as nursery:
-            self._nursery = nursery
-            nursery.start_soon(self._forward_network)
-            if self._gate is not None:
-                nursery.start_soon(self._gate.run, self._release)
-            await self._perform(self._core.start())
-            while True:
-                await self._turn()
+        while True:
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                nursery.start_soon(self._forward_network)
+                if self._gate is not None:
+                    nursery.start_soon(self._gate.run, self._release)
+                await self._perform(self._core.start())
+                stop = await self._serve()
+                nursery.cancel_scope.cancel()
+            self._forget()
+            stop.reached.set()
+            await stop.over.wait()
+            for peer in self._network.peers():
+                self._send.send_nowait(PeerConnected(peer))
+
+    async def _serve(self) -> _Stop:
+        """Takes turns, and stands still where that is wished for, until it is to end."""
+        while True:
+            await self._turn()
+            stop = self._stop
+            if stop is not None and stop.is_end:
+                return stop
+            if stop is not None:
+                stop.reached.set()
+                await stop.over.wait()
+
+    def _forget(self) -> None:
+        """Nothing that was under way comes back any more."""
+        for _ in range(self._receive.statistics().current_buffer_used):
+            self._receive.receive_nowait()
+        self._extra, self._delayed = [], 0
+
+    @asynccontextmanager
+    async def standing_still(self, *, is_end: bool) -> AsyncIterator[None]:
+        """No turn runs within; one caller at a time.
+
+        Args:
+            is_end: whether all that is under way is given up, and the core started anew after it.
+        """
+        assert self._stop is None, "one at a time"
+        self._stop = stop = _Stop(is_end=is_end)
+        try:
+            self.perform_soon([])
+            await stop.reached.wait()
+            yield
+        finally:
+            self._stop = None
+            stop.over.set()
 
     async def _turn(self) -> None:
         events: list[Event] = []

@@ -72,6 +72,7 @@ COUNTERS = (
     CounterField("unsound", "shardnet_unsound", "Times that what this node holds did not add up; from the first on it casts no vote.", ()),
     CounterField("bundles_altered", "shardnet_bundles_altered", "Pages of receipts that met a fault on purpose, by where.",
                  ("channel", "fault", "way")),
+    CounterField("went_back", "shardnet_reverts", "Times a developer went back to a snapshot."),
     CounterField("limit_hits", "shardnet_limit_hits", "Times a named limit was met.", ("limit",)),
 )
 VIEW_OUTCOMES = ("notarized", "nullified", "finalized")

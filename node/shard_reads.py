@@ -45,6 +45,10 @@ class ShardReads:
     def __init__(self, chain: ShardChain, link: Executor, submit: Submit) -> None:
         self._chain, self._link, self._submit = chain, link, submit
 
+    def follow(self, chain: ShardChain) -> None:
+        """The shard's chain is another object from now on."""
+        self._chain = chain
+
     def heads(self) -> Heads:
         """Heads as of the last turn of the core."""
         head = self._chain.tree.head

@@ -9,7 +9,7 @@ import trio
 
 from node.core.effects import Persist
 from node.core.records import GENESIS_KEY
-from primitives.errors import StartupRefused
+from primitives.errors import Busy, StartupRefused
 from primitives.types import Root
 from shard.database import Database, LevelDatabase
 from shard.database.interface import prefix_end
@@ -25,6 +25,8 @@ class NodeStore:
     def __init__(self, database: Database, genesis_root: Root, where: str) -> None:
         self._database = database
         self._unwritten: dict[bytes, bytes | None] = {}
+        self._writing = trio.Lock()
+        self._is_held = False
         known = database.get(GENESIS_KEY)
         if known is None:
             database.write_batch([(GENESIS_KEY, genesis_root)], sync=True)
@@ -37,13 +39,15 @@ class NodeStore:
         return cls(LevelDatabase(path), genesis_root, str(path))
 
     def read(self, key: bytes) -> bytes | None:
-        """A record, or None."""
+        """A record, or None; this and all below raise Busy while the files are another's (`hold`)."""
+        self._check_held()
         if key in self._unwritten:
             return self._unwritten[key]
         return self._database.get(key)
 
     def scan(self, prefix: bytes) -> Mapping[bytes, bytes]:
         """Records whose key starts with `prefix`, by rising key."""
+        self._check_held()
         found = dict(self._database.iterate(prefix, prefix_end(prefix)))
         for key, value in self._unwritten.items():
             if key.startswith(prefix):
@@ -55,6 +59,7 @@ class NodeStore:
 
     def first_from(self, start: bytes, prefix: bytes) -> tuple[bytes, bytes] | None:
         """The first record at or after `start` whose key starts with `prefix`."""
+        self._check_held()
         return next(iter(self._database.iterate(start, prefix_end(prefix))), None)
 
     async def write(self, records: Sequence[Persist]) -> None:
@@ -66,14 +71,31 @@ class NodeStore:
         if not records:
             return
         items = [(record.key, record.value) for record in records]
-        if not any(record.durable for record in records):
-            self._database.write_batch(items, sync=False)
-            return
-        self._unwritten.update(items)
-        try:
-            await trio.to_thread.run_sync(self._database.write_batch, items, True)
-        finally:
-            self._unwritten.clear()
+        async with self._writing:
+            if not any(record.durable for record in records):
+                self._database.write_batch(items, sync=False)
+                return
+            self._unwritten.update(items)
+            try:
+                await trio.to_thread.run_sync(self._database.write_batch, items, True)
+            finally:
+                self._unwritten.clear()
+
+    def _check_held(self) -> None:
+        if self._is_held:
+            raise Busy("store_held", "busy: the network's past is being copied or put back, try again")
+
+    async def hold(self) -> None:
+        """Closes the files for somebody else's use of them, until the same task asks for `resume`; writing waits."""
+        await self._writing.acquire()
+        self._is_held = True
+        await trio.to_thread.run_sync(self._database.close)
+
+    async def resume(self) -> None:
+        """Opens the files again, which may be others now."""
+        await trio.to_thread.run_sync(self._database.reopen)
+        self._is_held = False
+        self._writing.release()
 
     def close(self) -> None:
         """Ends use."""

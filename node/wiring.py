@@ -17,11 +17,13 @@ from node.executors.inline import InlineExecutor
 from node.executors.link import ExecutorLink
 from node.genesis import load_genesis
 from node.hosting import genesis_of_shards, hosted_shards
+from node.past import STORE
 from node.personas import PERSONAS, Persona
+from node.snapshots import Snapshots
 from node.store import NodeStore
 from p2p.topics import Topic, topics_of
 from primitives import bls
-from primitives.errors import InvalidConfig, InvalidSignature
+from primitives.errors import InvalidConfig, InvalidSignature, StartupRefused
 from primitives.genesis import Genesis
 from primitives.types import ValidatorIndex
 from shard.database import LevelDatabase
@@ -73,7 +75,7 @@ def make_links(config: NodeConfig, identity: Identity) -> dict[int, Executor]:
     """One executor for each hosted shard; not started yet."""
     genesis, links = identity.genesis, dict[int, Executor]()
     for shard in identity.shards:
-        folder = config.data_dir / f"shard-{shard}"
+        folder = config.data_dir / _store_of(shard)
         if config.executor == "inline":
             links[shard] = InlineExecutor(genesis, shard, LevelDatabase(folder), engine=config.engine)
         else:
@@ -81,12 +83,39 @@ def make_links(config: NodeConfig, identity: Identity) -> dict[int, Executor]:
     return links
 
 
+def _store_of(shard: int) -> str:
+    return f"shard-{shard}"
+
+
+def settled_snapshots(config: NodeConfig, identity: Identity) -> Snapshots:
+    """The snapshots in a node's data folder, which is made; what was left of going back to one is done before anything is opened.
+
+    Raises:
+        StartupRefused: the folder cannot be written.
+    """
+    try:
+        config.data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StartupRefused(f"the data folder {config.data_dir} cannot be made: {error.strerror}") from error
+    snapshots = Snapshots(config.data_dir, (STORE, *map(_store_of, identity.shards)))
+    try:
+        snapshots.finish()
+    except OSError as error:
+        raise StartupRefused(f"the data folder {config.data_dir} cannot be put in order ({error}): see that it can be written") from error
+    return snapshots
+
+
+def make_pools(heads: Mapping[int, HeadInfo], limits: PoolLimits) -> dict[int, Pool]:
+    """An empty pool for each hosted shard."""
+    return {shard: Pool(limits) for shard in heads}
+
+
 def make_core(identity: Identity, heads: Mapping[int, HeadInfo], store: NodeStore, limits: PoolLimits, now: Now) -> Core:
     """The core on top of what the store and the executors hold."""
     genesis = identity.genesis
     block, state = build_genesis_state(genesis, genesis_of_shards(genesis, heads))
     return Core(
-        genesis=genesis, genesis_block=block, genesis_state=state, heads=heads, pools={shard: Pool(limits) for shard in heads},
+        genesis=genesis, genesis_block=block, genesis_state=state, heads=heads, pools=make_pools(heads, limits),
         scheme=identity.scheme, local=identity.local, read=store.read, scan=store.scan, now=now,
     )
 

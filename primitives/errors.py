@@ -299,6 +299,8 @@ class ControlReason(Reason):
     TOO_MANY_BLOCKS = ("too_many_blocks", Fault.PEER)
     IMPOSSIBLE = ("impossible", Fault.PEER)
     """An account cannot be made what is wanted, or acted as."""
+    TOO_MANY_SNAPSHOTS = ("too_many_snapshots", Fault.PEER)
+    SNAPSHOTS_TOO_LARGE = ("snapshots_too_large", Fault.PEER)
     TOO_MANY_ACCOUNTS = ("too_many_accounts", Fault.PEER)
     NOT_IMPERSONATED = ("not_impersonated", Fault.PEER)
     """A transaction without a signature wants an account that is impersonated here."""

@@ -166,6 +166,8 @@ PROVOKED = {
     ControlReason.BAD_TIME: (Fault.PEER, "node/test_controls.py", "test_time_goes_on_and_ends_with_the_year_9999"),
     ControlReason.TOO_MANY_BLOCKS: (Fault.PEER, "node/test_controls.py", "test_an_order_is_bounded"),
     ControlReason.IMPOSSIBLE: (Fault.PEER, "node/test_impersonated.py", "test_nobody_acts_as_the_protocol_does"),
+    ControlReason.TOO_MANY_SNAPSHOTS: (Fault.PEER, "node/test_snapshots.py", "test_there_are_not_too_many_nor_too_large_ones"),
+    ControlReason.SNAPSHOTS_TOO_LARGE: (Fault.PEER, "node/test_snapshots.py", "test_there_are_not_too_many_nor_too_large_ones"),
     ControlReason.TOO_MANY_ACCOUNTS: (Fault.PEER, "node/test_impersonated.py", "test_there_is_a_limit"),
     ControlReason.NOT_IMPERSONATED: (Fault.PEER, "node/test_impersonated.py", "test_who_is_not_impersonated_signs"),
 }  # fmt: skip

@@ -12,8 +12,10 @@ from primitives.votes import Certificate, Instance, VoteKind, base_certificate
 class CertificateBook:
     """Per view at most one notarization or finalization, and at most one nullification; the base is view 0."""
 
-    def __init__(self, instance: Instance, base: Root) -> None:
+    def __init__(self, instance: Instance, base: Root, first_view: int = 1) -> None:
+        """Views below `first_view` of which nothing else is held count as nullified (docs/decisions/0015)."""
         self.base = base_certificate(instance, base)
+        self._first_view = first_view
         self.notarized: dict[int, Certificate] = {0: self.base}
         """By view; a finalization takes the place of a notarization."""
         self.nullified: dict[int, Certificate] = {}
@@ -57,13 +59,15 @@ class CertificateBook:
 
     def missing_nullification(self, above: int, below: int) -> int | None:
         """The highest view strictly between the two that is not known to be nullified."""
-        return next((view for view in range(below - 1, above, -1) if view not in self.nullified), None)
+        return next((view for view in range(below - 1, max(above, self._first_view - 1), -1) if view not in self.nullified), None)
 
     def parent_for(self, view: int) -> Certificate | None:
         """What a leader of `view` builds on: the newest notarized block; None while a view in between is not nullified."""
         below = view - 1
         while below in self.nullified and below not in self.notarized:
             below -= 1
+        if below < self._first_view and below not in self.notarized:
+            below = max((v for v in self.notarized if v < self._first_view), default=0)
         return self.notarized.get(below)
 
     def newest_below(self, view: int) -> Certificate:

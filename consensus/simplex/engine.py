@@ -51,17 +51,19 @@ class Simplex:
         chain: ChainView,
         records: Mapping[bytes, bytes],
         verified: VerifiedCertificates | None = None,
+        first_view: int = 1,
     ) -> None:
         """Sets up an instance that starts from the finalized block `base`.
 
         `local` are the validators that vote here: none for a follower, or where the vote log was lost. `records` is what
-        `Persist` wrote in this instance before a restart. `verified` may be shared with whoever checks certificates too.
+        `Persist` wrote in this instance before a restart. `verified` may be shared with whoever checks certificates too. No vote is
+        cast below `first_view`, and none of those views is waited for: what happened in them was taken back (docs/decisions/0015).
 
         Raises:
             InvalidEncoding: the records are damaged or not of this instance.
         """
         verified = VerifiedCertificates() if verified is None else verified
-        self._state = State(instance, committee, seed, base, local, scheme, genesis_root, parameters, chain, verified)
+        self._state = State(instance, committee, seed, base, local, scheme, genesis_root, parameters, chain, verified, first_view)
         self._restored = journal.read_records(records)
         instances = {vote.instance for vote in self._restored.votes} | {held.instance for held in self._restored.certificates}
         if instances - {instance}:
@@ -135,9 +137,10 @@ class Simplex:
         for certificate in sorted(restored.certificates, key=lambda c: (c.kind != VoteKind.FINALIZE, c.view)):
             if certificate.view >= state.certificates.final and not state.certificates.holds(certificate.view, certificate.kind):
                 intake.accept(state, turn, certificate, stored=True)
-        if max(restored.view, 1) > state.view:
+        view = max(restored.view, state.first_view)
+        if view > state.view:
             newest = max(restored.certificates, key=lambda c: c.view, default=None)
-            voting.enter(state, turn, max(restored.view, 1), newest)
+            voting.enter(state, turn, view, newest)
         for vote in restored.votes:
             position = state.committee.position(vote.validator)
             if position is not None and vote.view >= state.vote_floor:

@@ -36,13 +36,15 @@ class State:
         parameters: Parameters,
         chain: ChainView,
         verified: VerifiedCertificates,
+        first_view: int = 1,
     ) -> None:
         self.instance, self.committee, self.seed, self.base = instance, committee, seed, base
         self.scheme, self.genesis_root, self.parameters, self.chain, self.verified = scheme, genesis_root, parameters, chain, verified
         self.local = {index: p for index in local if (p := committee.position(index)) is not None and scheme.can_sign(index)}
         """Positions of the validators that vote here, by registry index."""
         self.votes = VoteBook(instance, committee, scheme, parameters.fork_version, genesis_root)
-        self.certificates = CertificateBook(instance, base.root)
+        self.certificates = CertificateBook(instance, base.root, first_view)
+        self.first_view = first_view
         self.proposals = ProposalBook()
         self.activity = pacing.Activity(parameters.skip_views)
 

@@ -14,6 +14,7 @@ from primitives.votes import Certificate, Vote, VoteKind
 def sign(state: State, turn: Turn, kind: VoteKind, view: int, root: Root) -> tuple[Vote, ...]:
     """Decides on a vote, signs it with every local validator and makes it durable; sending it is the caller's."""
     assert not state.ended, "an ended instance is not voted in"
+    assert view >= state.first_view, "nothing is said anew of views that were taken back"
     assert view > state.certificates.final, "votes below a finalization are no longer on record"
     assert not state.has_voted(kind, view), "one vote of a kind a view"
     assert kind != VoteKind.NULLIFY or not state.has_voted(VoteKind.FINALIZE, view)
@@ -56,7 +57,9 @@ def nullify(state: State, turn: Turn, cause: str) -> None:
 def finalize(state: State, turn: Turn, notarization: Certificate) -> None:
     """Rule 3: on a notarization, even of a view left meanwhile, unless nullify was voted in it."""
     view = notarization.view
-    if view > state.certificates.final and not state.has_voted(VoteKind.NULLIFY, view) and not state.has_voted(VoteKind.FINALIZE, view):
+    if view < state.first_view or view <= state.certificates.final:
+        return
+    if not state.has_voted(VoteKind.NULLIFY, view) and not state.has_voted(VoteKind.FINALIZE, view):
         cast(state, turn, VoteKind.FINALIZE, view, Root(notarization.root))
 
 

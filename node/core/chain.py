@@ -65,7 +65,7 @@ class Chain(HeldBlocks[Outcome]):
         return Simplex(
             instance=instances.instance, committee=committee, seed=instances.seed, base=instances.base, local=local,
             scheme=context.scheme, genesis_root=context.genesis.root, parameters=context.parameters, chain=self, records=records,
-            verified=context.verified,
+            verified=context.verified, first_view=context.first_view,
         )  # fmt: skip
 
     @property

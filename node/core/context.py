@@ -12,6 +12,7 @@ from consensus.signatures import SignatureScheme, VerifiedCertificates
 from node.core.effects import Effect, Now, Observe, Peer, Penalize, Persist
 from node.core.fetch import Fetcher
 from node.core.passages import Passages
+from node.core.records import INCARNATION_VIEW_BITS
 from p2p.messages import Request
 from primitives.blocks import BeaconBlock, Evidence
 from primitives.errors import Reason
@@ -50,6 +51,8 @@ class Context:
     now: Now
     transition: Transition = process_block
     """What beacon blocks do to the state; a driver of many cores may work each out once."""
+    incarnation: int = 0
+    """How often a developer has taken the past back here; 0 on every network that more than one node decides."""
     verified: VerifiedCertificates = field(default_factory=VerifiedCertificates)
     fetcher: Fetcher = field(default_factory=Fetcher)
     passages: Passages = field(default_factory=Passages)
@@ -67,6 +70,11 @@ class Context:
     def parameters(self) -> Parameters:
         """The genesis parameters."""
         return self.genesis.parameters
+
+    @property
+    def first_view(self) -> int:
+        """Lowest view of this incarnation: no view has been voted in in an earlier one."""
+        return (self.incarnation << INCARNATION_VIEW_BITS) + 1
 
     def emit(self, effect: Effect) -> None:
         """One more effect of this turn."""

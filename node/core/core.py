@@ -5,6 +5,7 @@ It holds no clock, socket, disk or randomness; the daemon (node/daemon.py) and t
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -36,7 +37,7 @@ from node.core.effects import (
 )
 from node.core.inbound import Missing
 from node.core.ranges import is_far
-from node.core.records import Opening
+from node.core.records import INCARNATION_KEY, Opening
 from node.core.shard_chain import ShardChain
 from node.core.speech import consensus_batches, transaction_batches
 from p2p.messages import (
@@ -83,8 +84,18 @@ class Core:
         now: Now,
         transition: Transition = process_block,
     ) -> None:
-        self.context = Context(genesis=genesis, scheme=scheme, local=local, read=read, scan=scan, now=now, transition=transition)
-        self.beacon = BeaconChain(self.context, genesis_block, genesis_state)
+        self._make_context = functools.partial(
+            Context, genesis=genesis, scheme=scheme, local=local, read=read, scan=scan, transition=transition
+        )
+        self._beacon_genesis = (genesis_block, genesis_state)
+        self.begin(heads, pools, now)
+
+    def begin(self, heads: Mapping[int, HeadInfo], pools: Mapping[int, Pool], now: Now) -> None:
+        """Makes everything anew from what the store and the executors hold: `start` follows."""
+        self.context = self._make_context(now=now)
+        stored = self.context.read(INCARNATION_KEY)
+        self.context.incarnation = 0 if stored is None else int.from_bytes(stored, "big")
+        self.beacon = BeaconChain(self.context, *self._beacon_genesis)
         hosted = frozenset(heads)
         self.shards = {
             shard: ShardChain(self.context, shard, self.beacon, heads[shard], pools[shard], hosted) for shard in sorted(hosted)

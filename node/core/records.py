@@ -21,6 +21,11 @@ LEARNED_PEERS_KEY = b"a"
 CLOCK_KEY = b"k"
 """Milliseconds by which a developer has moved the node's clock: 8 bytes, signed."""
 
+INCARNATION_KEY = b"j"
+"""How often a developer has taken the past back: 8 bytes."""
+INCARNATION_VIEW_BITS = 32
+"""A view's number is the incarnation it is of, and in this many low bits its place in that."""
+
 
 def _key(kind: bytes, chain: int, rest: bytes = b"") -> bytes:
     return kind + chain.to_bytes(4, "big") + rest

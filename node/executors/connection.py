@@ -108,7 +108,7 @@ class Connection:
             await self._outbox.send(pending)
             await pending.done.wait()
         except trio.Cancelled:
-            if OPERATIONS[operation].lane is not Lane.BLOCK:
+            if OPERATIONS[operation].lane not in (Lane.BLOCK, Lane.CONTROL):
                 self._withdraw(number, pending)
             raise
         except (trio.BrokenResourceError, trio.ClosedResourceError):

@@ -67,6 +67,19 @@ class Executor(ABC):
     async def _ask(self, operation: str, *arguments: Any) -> Any:
         """Has an operation done; arguments and result are those of `node.executors.operations`."""
 
+    async def settle(self) -> None:
+        """Waits until the block work asked for so far is done."""
+        await self._ask("settle")
+
+    async def hold(self) -> None:
+        """Closes the database, for somebody else's use of its files; questions wait until `resume`, calls that run are ended."""
+        await self._ask("hold")
+
+    async def resume(self) -> HeadInfo:
+        """Opens the database again, whose files may be others now; where that is."""
+        found: HeadInfo = await self._ask("resume")
+        return found
+
     async def head(self) -> HeadInfo:
         """Where the store is."""
         found: HeadInfo = await self._ask("head")

@@ -67,6 +67,10 @@ class Gate:
         self._withdrawn = False
 
     def end(self) -> None:
-        """Ends all calls, now and later."""
+        """Ends all calls, now and until `begin`."""
         self._ended = True
         self._open.set()
+
+    def begin(self) -> None:
+        """Lets calls run again, after `end`; those that were ended are over."""
+        self._ended = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,9 @@ class ExecutorLink(Executor):
         self._opening = wire.Opening(genesis.model_dump_json().encode(), shard, str(path), call_deadline_ms, engine, os.getpid())
         self._connection: Connection | None = None
         self._up = trio.Event()
+        self._may_open = trio.Event()
+        self._may_open.set()
+        """Not set while the database is held: then no new process opens it."""
         self._stopping = False
         self._scope: trio.CancelScope | None = None
         self._ended = trio.Event()
@@ -73,6 +77,17 @@ class ExecutorLink(Executor):
                 await self._ended.wait()
         self._scope.cancel()
         await self._ended.wait()
+
+    async def hold(self) -> None:
+        """See `Executor.hold`; a process that is lost holds nothing any more."""
+        self._may_open = trio.Event()
+        with suppress(ExecutorLost):
+            await super().hold()
+
+    async def resume(self) -> HeadInfo:
+        """See `Executor.resume`."""
+        self._may_open.set()
+        return await super().resume()
 
     async def _ask(self, operation: str, *arguments: Any) -> Any:
         return await (await self._connected()).ask(operation, arguments)
@@ -129,6 +144,7 @@ class ExecutorLink(Executor):
     async def _reopen(self, backoff: float) -> tuple[Connection, float]:
         while True:
             await trio.sleep(backoff)
+            await self._may_open.wait()
             backoff = min(backoff * 2, BACKOFF_SECONDS_MAX)
             try:
                 connection, _ = await self._open()

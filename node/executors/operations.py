@@ -52,11 +52,13 @@ class Lane(StrEnum):
     """Quick questions of the node itself and its peers, so that no client's keep them waiting."""
     READ = "read"
     """Quick questions of clients."""
+    CONTROL = "control"
+    """What closes the database for others' use of its files, and opens it again: neither may wait for those that wait for it."""
     CALL = "call"
     """Questions that may take long: they stand still while block work runs, and end at a deadline."""
 
 
-QUEUE_MAX = {Lane.BLOCK: 256, Lane.OWN: 256, Lane.READ: 256, Lane.CALL: 8}
+QUEUE_MAX = {Lane.BLOCK: 256, Lane.OWN: 256, Lane.READ: 256, Lane.CONTROL: 4, Lane.CALL: 8}
 """Operations a lane holds besides the one it is at; one more is refused as busy."""
 
 
@@ -97,6 +99,9 @@ OPERATIONS = {
     "truncate": Operation(Lane.BLOCK, tuple[bytes], tuple[FinalizedBlock, ...]),
     "set_finalized": Operation(Lane.BLOCK, tuple[int], None),
     "prune_outgoing": Operation(Lane.BLOCK, tuple[int, int], None),
+    "settle": Operation(Lane.BLOCK, tuple[()], None),
+    "hold": Operation(Lane.CONTROL, tuple[()], None),
+    "resume": Operation(Lane.CONTROL, tuple[()], HeadInfo),
     "head": Operation(Lane.OWN, tuple[()], HeadInfo),
     "result": Operation(Lane.OWN, tuple[bytes], BlockResult | None),
     "body": Operation(Lane.OWN, tuple[bytes], bytes | None),

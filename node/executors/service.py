@@ -7,6 +7,7 @@ from typing import Any
 
 from node.executors.gate import Gate
 from node.executors.operations import OPERATIONS, Lane, Receipts, Selector, Topics, from_selector
+from node.executors.use import Use
 from primitives.blocks import ShardReference
 from primitives.genesis import Genesis
 from primitives.receipts import CrossShardReceipt
@@ -21,7 +22,7 @@ from shard.executor.schema import StateReader
 from shard.executor.simulating import Simulations
 from shard.executor.simulation import Simulator
 from shard.executor.tracing import Tracing
-from shard.results import BlockResult, Built
+from shard.results import BlockResult, Built, HeadInfo
 from shard.simulations import BlockToSimulate, SimulatedBlock
 from shard.views import (
     AccessOutcome,
@@ -53,7 +54,13 @@ class Service:
     """
 
     def __init__(self, genesis: Genesis, shard: int, database: Database, call_deadline_ms: int, engine_name: str) -> None:
-        engine = make_engine(engine_name, genesis.parameters, shard, StateReader(database))
+        self._genesis, self._shard, self._database, self._engine_name = genesis, shard, database, engine_name
+        self._gate, self._use = Gate(call_deadline_ms, time.monotonic), Use()
+        self._begin()
+
+    def _begin(self) -> None:
+        genesis, shard, database = self._genesis, self._shard, self._database
+        engine = make_engine(self._engine_name, genesis.parameters, shard, StateReader(database))
         self._executor = ShardExecutor(database, genesis, shard, engine, time.monotonic, time.thread_time)
         self._reader = ShardReader(self._executor)
         self._simulator = Simulator(self._executor, self._reader)
@@ -61,7 +68,6 @@ class Service:
         self._tracing = Tracing(self._executor, self._reader, self._simulator)
         self._history = History(self._executor, self._tracing)
         self._auditor = Auditor(self._executor, self._reader)
-        self._gate = Gate(call_deadline_ms, time.monotonic)
         executor, reader = self._executor, self._reader
         self._methods: dict[str, Any] = {
             "build": self._build,
@@ -70,6 +76,9 @@ class Service:
             "truncate": executor.truncate,
             "set_finalized": executor.set_finalized,
             "prune_outgoing": executor.prune_outgoing,
+            "settle": _nothing,
+            "hold": self._hold,
+            "resume": self._resume,
             "head": executor.head,
             "result": executor.result,
             "body": executor.body,
@@ -113,12 +122,30 @@ class Service:
 
         Raises:
             InvalidBlock, InvalidTransaction, InvalidQuery, Interrupted: as the operation says.
+            Busy: use_seconds_max: the database has been held for so long.
         """
-        method = self._methods[operation]
-        if OPERATIONS[operation].lane is Lane.BLOCK:
-            with self._gate.block_work():
-                return method(*arguments)
-        return method(*arguments)
+        lane = OPERATIONS[operation].lane
+        if lane is Lane.CONTROL:
+            return self._methods[operation](*arguments)
+        with self._use.one():
+            method = self._methods[operation]
+            if lane is Lane.BLOCK:
+                with self._gate.block_work():
+                    return method(*arguments)
+            return method(*arguments)
+
+    def _hold(self) -> None:
+        self._gate.end()
+        self._use.end()
+        self._executor.close()
+
+    def _resume(self) -> HeadInfo:
+        if self._use.is_ended:
+            self._database.reopen()
+            self._begin()
+            self._gate.begin()
+            self._use.begin()
+        return self._executor.head()
 
     def begin_call(self) -> None:
         """What is performed next in the call lane is another call."""
@@ -226,6 +253,10 @@ class Service:
 
 def _receipts(available: Receipts) -> dict[int, tuple[CrossShardReceipt, ...]]:
     return {source: tuple(CrossShardReceipt.decode(data) for data in receipts) for source, receipts in available.items()}
+
+
+def _nothing() -> None:
+    """What is asked for to know that all before it is done."""
 
 
 def _unmetered() -> None:

@@ -13,6 +13,7 @@ import trio
 
 from node.rpc.backend import NetworkBackend, RpcObserver
 from node.rpc.dispatch import Dispatcher, error_answer
+from node.rpc.door import Door
 from node.rpc.errors import BUSY, RpcError
 from node.rpc.faucet import Faucet
 from node.rpc.hosts import HostGuard
@@ -109,7 +110,9 @@ class Application:
         allowed_hosts: Iterable[str],
         observe: RpcObserver,
         elsewhere: Elsewhere | None = None,
+        door: Door | None = None,
     ) -> None:
+        door = door or Door()
         self._backend = backend
         self._observe = observe
         self._hosts = HostGuard(allowed_hosts)
@@ -120,11 +123,11 @@ class Application:
         self._addresses: dict[str, Dispatcher] = {}
         self._served: dict[int, Dispatcher] = {}
         faucet = Faucet(observe)
-        self.live = Live(backend, observe)
+        self.live = Live(backend, observe, door)
         for chain in range(parameters.shard_count + 1):
             is_beacon = chain == parameters.beacon
             is_hosted = not is_beacon and backend.shard(chain) is not None
-            context = Context(backend, observe, version, chain, ShardMemory(), faucet, self.live, elsewhere)
+            context = Context(backend, observe, version, chain, ShardMemory(), faucet, self.live, door, elsewhere)
             table = existing(EVERYWHERE if is_beacon else SHARD, parameters)
             dispatcher = Dispatcher(context, table if is_beacon or is_hosted else passed_on(table))
             if is_hosted:

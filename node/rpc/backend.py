@@ -173,7 +173,12 @@ class TransactionPooled:
     transaction: PooledTransaction
 
 
-FeedEvent = HeadMoved | TransactionPooled
+@dataclass(frozen=True, slots=True)
+class WentBack:
+    """A developer has gone back to a snapshot: every chain has the head it had then, and every pool is empty."""
+
+
+FeedEvent = HeadMoved | TransactionPooled | WentBack
 FeedListener = Callable[[FeedEvent], None]
 """Called on the event loop; must neither wait nor raise."""
 
@@ -432,7 +437,6 @@ class NetworkBackend(Protocol):
     @property
     def controls(self) -> ControlsBackend:
         """A developer's orders; raises InvalidControl (NOT_GRANTED, NOT_ALONE) where there are none."""
-        ...
 
     def committee(self, chain: int) -> tuple[int, ...]:
         """Validator indices that run a chain in the current epoch, in committee order."""
@@ -440,7 +444,6 @@ class NetworkBackend(Protocol):
 
     def peers(self) -> int:
         """Connected peers."""
-        ...
 
     def supply(self) -> SupplyTerms:
         """Every term of the supply invariant."""

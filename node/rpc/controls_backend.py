@@ -53,6 +53,18 @@ class ControlsBackend(Protocol):
         """
         ...
 
+    async def snapshot(self) -> int:
+        """Keeps all chains as they are; the id to go back by.
+
+        Raises:
+            InvalidControl: TOO_MANY_SNAPSHOTS, SNAPSHOTS_TOO_LARGE.
+        """
+        ...
+
+    async def revert(self, id: int) -> bool:
+        """Goes back to a snapshot, which is gone then, and so are later ones; False if there is none of that id."""
+        ...
+
     async def mine(self, chain: int, count: int, interval_s: int) -> int:
         """Has blocks of a chain made at once, and final; the height of the last one.
 

@@ -6,9 +6,9 @@ Source: JSON-RPC 2.0; docs/json-rpc.md for the form rules.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import trio
@@ -41,11 +41,15 @@ from node.rpc.limits import (
 from node.rpc.methods.context import Context, Method
 from node.rpc.nesting import is_deeper
 from node.rpc.subscriptions.session import Notifier
-from primitives.errors import Busy, Interrupted, InvalidControl, InvalidQuery, InvalidTransaction, QueryReason, Unavailable
+from primitives.errors import Busy, ControlReason, Interrupted, InvalidControl, InvalidQuery, InvalidTransaction, QueryReason, Unavailable
 
 _LOG = logging.getLogger(__name__)
 _NULL = b"null"
 _NAME_CHARACTERS_MAX = 100
+CONTROL_LIMITS = frozenset(
+    {ControlReason.TOO_MANY_BLOCKS, ControlReason.TOO_MANY_SNAPSHOTS, ControlReason.SNAPSHOTS_TOO_LARGE, ControlReason.TOO_MANY_ACCOUNTS}
+)
+"""Reasons of a developer's refused orders that are limits which were met."""
 _NOT_FOUND = object()
 """In place of a result that is yet to be found."""
 Result = TypeVar("Result")
@@ -203,7 +207,7 @@ class Dispatcher:
         if len(results) < 2:
             return []
         try:
-            found = await self._guarded(str(name), method.many(self._context, [arguments for _, arguments in good]))
+            found = await self._guarded(str(name), method, method.many(self._context, [arguments for _, arguments in good]))
         except RpcError as error:
             found = [error] * len(good)
         for (place, _), result in zip(good, found, strict=True):
@@ -268,17 +272,28 @@ class Dispatcher:
 
     async def _result(self, call: _Call) -> object:
         method, arguments = self._prepare(call)
-        return await self._guarded(str(call.method), method.handler(self._context, arguments))
+        return await self._guarded(str(call.method), method, method.handler(self._context, arguments))
 
-    async def _guarded(self, name: str, work: Awaitable[Result]) -> Result:
+    async def _passed(self, method: Method, work: Coroutine[Any, Any, Result]) -> Result:
+        if method.is_order:
+            return await work
+        try:
+            async with self._context.door.passed():
+                return await work
+        finally:
+            work.close()
+
+    async def _guarded(self, name: str, method: Method, work: Coroutine[Any, Any, Result]) -> Result:
         """What comes of a handler's work; whatever it raises becomes an error to answer with."""
         try:
-            return await work
+            return await self._passed(method, work)
         except RpcError:
             raise
         except InvalidTransaction as error:
             raise of_transaction(error) from error
         except InvalidControl as error:
+            if error.reason in CONTROL_LIMITS:
+                self._observe.limit_hit(error.reason.code)
             raise of_control(error) from error
         except InvalidQuery as error:
             if error.reason is QueryReason.OVER_LIMIT:

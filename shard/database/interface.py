@@ -30,6 +30,13 @@ class Database(Protocol):
     def close(self) -> None:
         """Ends use; a second call does nothing."""
 
+    def reopen(self) -> None:
+        """Begins use again after `close`, of what its files hold now.
+
+        Raises:
+            StartupRefused, StorageFailed: as when it was made.
+        """
+
 
 def prefix_end(prefix: bytes) -> bytes:
     """First key after all keys that start with `prefix`, which must not be all 0xff."""

@@ -29,6 +29,11 @@ class LevelDatabase:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self.reopen()
+
+    def reopen(self) -> None:
+        """See `Database.reopen`."""
+        path = self._path
         self._failure: StorageFailed | None = None
         try:
             path.mkdir(parents=True, exist_ok=True)

@@ -48,5 +48,8 @@ class MemoryDatabase:
         with self._lock:
             return dict(self._values)
 
+    def reopen(self) -> None:
+        """See `Database.reopen`."""
+
     def close(self) -> None:
         """See `Database.close`."""

@@ -41,7 +41,7 @@ class Loop:
 
 def make_controls():
     core, loop, clock = make_core(genesis=solo_genesis()), Loop(), Clock()
-    return Controls(core, clock, Feed(core), loop.tell, loop.perform, lambda shard: None), core, loop, clock
+    return Controls(core, clock, Feed(core), loop.tell, loop.perform, lambda shard: None, None), core, loop, clock
 
 
 def reason_of(caught):

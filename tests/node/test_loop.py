@@ -6,7 +6,7 @@ import pytest
 import trio
 import trio.testing
 
-from node.core.effects import Observe, Publish
+from node.core.effects import Execute, Observe, PeerConnected, Publish, Tick
 from node.loop import DELAYED_MESSAGES_MAX, CoreLoop
 from p2p.messages import TransactionBatch
 from p2p.topics import Topic, TopicKind
@@ -38,6 +38,9 @@ class Network:
     def __init__(self):
         self.said = []
         self.sender, self.events = trio.open_memory_channel(1)
+
+    def peers(self):
+        return ["somebody"]
 
     def publish(self, name, payload):
         self.said.append((trio.current_time(), name, payload))
@@ -110,6 +113,85 @@ async def test_nothing_is_said_whose_record_the_disk_did_not_take():
     with pytest.RaisesGroup(StorageFailed):
         await loop.run()
     assert network.said == []
+
+
+class Counting(Core):
+    """Counts its starts and turns."""
+
+    def __init__(self):
+        self.starts, self.handled, self.told = 0, [], trio.Event()
+
+    def start(self):
+        self.starts += 1
+        return []
+
+    def handle_all(self, events, now):
+        self.handled += events
+        return [Execute(0, b"root", b"", None, b"")] if Tick() in events else []
+
+
+class Link:
+    """Executes for ever."""
+
+    def __init__(self):
+        self.began, self.ended = 0, 0
+
+    async def execute(self, *arguments):
+        self.began += 1
+        try:
+            await trio.sleep_forever()
+        finally:
+            self.ended += 1
+
+
+@asynccontextmanager
+async def counting():
+    core, link, network = Counting(), Link(), Network()
+    loop = CoreLoop(core, Store(), network, {0: link}, {"agreement": TOPIC}, ignore, ignore, lambda: None)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(loop.run)
+        await trio.testing.wait_all_tasks_blocked()
+        yield loop, core, link
+        nursery.cancel_scope.cancel()
+
+
+async def test_no_turn_runs_while_it_stands_still_and_what_came_is_handled_after_it():
+    async with counting() as (loop, core, link):
+        await loop.tell(Tick())
+        await trio.testing.wait_all_tasks_blocked()
+        assert (core.handled, link.began) == ([Tick()], 1)
+        async with loop.standing_still(is_end=False):
+            await loop.tell(PeerConnected("p"))
+            await trio.testing.wait_all_tasks_blocked()
+            assert core.handled == [Tick()]
+        await trio.testing.wait_all_tasks_blocked()
+        assert core.handled == [Tick(), PeerConnected("p")]
+        assert (core.starts, link.ended) == (1, 0)  # what was under way goes on
+
+
+async def test_at_an_end_what_is_under_way_is_given_up_and_the_core_started_anew():
+    async with counting() as (loop, core, link):
+        await loop.tell(Tick())
+        await trio.testing.wait_all_tasks_blocked()
+        async with loop.standing_still(is_end=True):
+            assert (core.starts, link.began, link.ended) == (1, 1, 1)
+        await trio.testing.wait_all_tasks_blocked()
+        assert core.starts == 2
+        assert core.handled == [Tick(), PeerConnected("somebody")]  # who is connected still is
+        await loop.tell(Tick())
+        await trio.testing.wait_all_tasks_blocked()
+        assert link.began == 2
+
+
+async def test_whoever_gives_up_waiting_for_it_to_stand_still_leaves_it_going():
+    async with counting() as (loop, core, _):
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            async with loop.standing_still(is_end=True):
+                raise AssertionError("it was cancelled")
+        await loop.tell(PeerConnected("p"))
+        await trio.testing.wait_all_tasks_blocked()
+        assert (core.starts, core.handled) == (1, [PeerConnected("p")])
 
 
 def ignore(*arguments):

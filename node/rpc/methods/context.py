@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from node.rpc.backend import NetworkBackend, RpcObserver, ShardBackend
+from node.rpc.door import Door
 from node.rpc.errors import BUSY, SERVER, RpcError
 from node.rpc.faucet import Faucet
 from node.rpc.limits import EXECUTIONS_QUEUED_MAX
 from node.rpc.subscriptions.live import Live
 from node.rpc.subscriptions.session import Notifier
 
-Handler = Callable[["Context", list[object]], Awaitable[object]]
+Handler = Callable[["Context", list[object]], Coroutine[Any, Any, object]]
 """Takes the arguments, padded with None to the method's most; raises RpcError."""
 
-ManyHandler = Callable[["Context", list[list[object]]], Awaitable[list[object]]]
+ManyHandler = Callable[["Context", list[list[object]]], Coroutine[Any, Any, list[object]]]
 """Takes the arguments of many calls; for each, in order, the result or the RpcError it failed with."""
 
 
@@ -30,6 +31,8 @@ class Method:
     optional: int = 0
     many: ManyHandler | None = None
     """Answers calls that follow one another in a batch, where that is quicker than one by one."""
+    is_order: bool = False
+    """A developer's, which waits for those before it, and not at the door that it may have closed."""
 
 
 class Elsewhere(Protocol):
@@ -74,6 +77,8 @@ class Context:
     """The node's, the same at every address."""
     live: Live
     """What goes on in the node; the same at every address."""
+    door: Door
+    """What calls go through; the same at every address."""
     elsewhere: Elsewhere | None = None
     """Peers that host other shards; None where calls are not passed on."""
     notifier: Notifier | None = None

@@ -10,7 +10,7 @@ from node.rpc.calls import parse_call
 from node.rpc.controls_backend import ControlsBackend, Unsigned
 from node.rpc.errors import invalid_params
 from node.rpc.forms import data, kind_of, parse_address, parse_bool, parse_data, parse_quantity, parse_slot
-from node.rpc.methods.context import Context, Method
+from node.rpc.methods.context import Context, Handler, Method
 from node.rpc.methods.execution import TIP_DEFAULT_WEI, estimate_gas
 from shard.operations import Operation, OperationKind
 from shard.views import small
@@ -69,6 +69,16 @@ async def set_next_timestamp(context: Context, arguments: list[object]) -> objec
     """dev_setNextBlockTimestamp: the time of the shard's next block, from which the clock of all chains goes on."""
     await _controls(context).set_next_timestamp(_shard(context), parse_number(arguments[0], "argument 0"))
     return True
+
+
+async def snapshot(context: Context, arguments: list[object]) -> object:
+    """dev_snapshot: keeps all chains as they are now; the id to go back by."""
+    return hex(await _controls(context).snapshot())
+
+
+async def revert(context: Context, arguments: list[object]) -> object:
+    """dev_revert: goes back to a snapshot on all chains, whether there was one; it and those after it are gone then."""
+    return await _controls(context).revert(parse_number(arguments[0], "argument 0"))
 
 
 async def jump_epoch(context: Context, arguments: list[object]) -> object:
@@ -160,14 +170,24 @@ async def send_transaction(context: Context, arguments: list[object]) -> object:
 
 _FIELDS = {"gasPrice": 256, "maxFeePerGas": 256, "maxPriorityFeePerGas": 256, "nonce": 64}
 """Quantities of a transaction that a call object's request does not keep apart, and their bits."""
+def _order(handler: Handler, required: int = 0, optional: int = 0) -> Method:
+    return Method(handler, required, optional, is_order=True)
+
+
 EVERYWHERE = {
-    "dev_jumpEpoch": Method(jump_epoch),
-    "dev_mine": Method(mine, 0, 2),
-    "dev_increaseTime": Method(increase_time, 1),
-    "dev_setNextBlockTimestamp": Method(set_next_timestamp, 1),
+    "dev_snapshot": _order(snapshot),
+    "dev_revert": _order(revert, 1),
+    "dev_mine": _order(mine, 0, 2),
+    "dev_jumpEpoch": _order(jump_epoch),
+    "dev_increaseTime": _order(increase_time, 1),
+    "dev_setNextBlockTimestamp": _order(set_next_timestamp, 1),
 }
 """At the beacon chain's address, too."""
 ALIASES = {
+    "evm_snapshot": "dev_snapshot",
+    "anvil_snapshot": "dev_snapshot",
+    "evm_revert": "dev_revert",
+    "anvil_revert": "dev_revert",
     "anvil_mine": "dev_mine",
     "anvil_autoImpersonateAccount": "dev_autoImpersonateAccount",
     "hardhat_mine": "dev_mine",
@@ -182,11 +202,11 @@ _OF_BOTH = (
 )  # fmt: skip
 ALIASES |= {f"{tool}_{name}": f"dev_{name}" for name in _OF_BOTH for tool in ("anvil", "hardhat")}
 _OF_A_SHARD = {
-    "evm_mine": Method(evm_mine, 0, 1),
-    "dev_setBalance": Method(set_balance, 2),
-    "dev_setNonce": Method(set_nonce, 2),
-    "dev_setCode": Method(set_code, 2),
-    "dev_setStorageAt": Method(set_storage_at, 3),
+    "evm_mine": _order(evm_mine, 0, 1),
+    "dev_setBalance": _order(set_balance, 2),
+    "dev_setNonce": _order(set_nonce, 2),
+    "dev_setCode": _order(set_code, 2),
+    "dev_setStorageAt": _order(set_storage_at, 3),
     "dev_impersonateAccount": Method(impersonate, 1),
     "dev_stopImpersonatingAccount": Method(stop_impersonating, 1),
     "dev_autoImpersonateAccount": Method(impersonate_everyone, 1),

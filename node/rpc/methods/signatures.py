@@ -57,6 +57,8 @@ SIGNATURES: dict[str, str] = {
     "beacon_getEvidence": "from? count? -> array",
     "beacon_getParameters": "-> object",
     "dev_faucet": "address shard? -> object",
+    "dev_snapshot": "-> string",
+    "dev_revert": "number -> boolean",
     "dev_mine": "count? interval? -> string",
     "dev_jumpEpoch": "-> string",
     "dev_increaseTime": "seconds -> string",

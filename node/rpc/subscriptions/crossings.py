@@ -74,6 +74,12 @@ class Crossings:
         """By destination: crosslinked, and not told as received."""
         self._told = [crosslink.block.number for crosslink in backend.beacon_head().crosslinks]
 
+    def go_back(self) -> None:
+        """The past is another: receipts of what is no more are forgotten."""
+        for receipts in (*self._sent.values(), *self._awaited.values()):
+            receipts.clear()
+        self._told = [crosslink.block.number for crosslink in self._backend.beacon_head().crosslinks]
+
     async def on_beacon_head(self) -> None:
         """The beacon chain has a new final block, and with it shards may have."""
         head, turns = self._backend.beacon_head(), Turns()

@@ -74,6 +74,13 @@ class Filters:
         found.used = trio.current_time()
         return found
 
+    def go_back(self) -> None:
+        """The shard's past is another: every filter of blocks and logs goes on after the head it has now."""
+        first = self._shard.heads().latest.number + 1
+        for held in self._filters.values():
+            if not held.of_pool:
+                held.next = min(held.next, first)
+
     async def hashes(self, asked: Filter) -> list[bytes]:
         """Hashes of blocks or pooled transactions that were not told yet, at most `FILTER_HASHES_MAX`."""
         if asked.of_pool:

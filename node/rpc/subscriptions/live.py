@@ -6,7 +6,8 @@ import logging
 
 import trio
 
-from node.rpc.backend import FeedEvent, HeadMoved, NetworkBackend, RpcObserver, ShardBackend, TransactionPooled
+from node.rpc.backend import FeedEvent, HeadMoved, NetworkBackend, RpcObserver, ShardBackend, TransactionPooled, WentBack
+from node.rpc.door import Door
 from node.rpc.subscriptions.crossings import Crossings
 from node.rpc.subscriptions.filters import Filters
 from node.rpc.subscriptions.stream import ShardStream
@@ -17,7 +18,9 @@ _LOG = logging.getLogger(__name__)
 class Live:
     """The streams of the shards hosted here, and what is told of the whole network."""
 
-    def __init__(self, backend: NetworkBackend, observe: RpcObserver) -> None:
+    def __init__(self, backend: NetworkBackend, observe: RpcObserver, door: Door | None = None) -> None:
+        """What is told goes through `door` as calls do."""
+        self._door = door or Door()
         self._backend = backend
         self._beacon = backend.genesis.parameters.beacon
         self._beacon_moved = trio.Event()
@@ -28,7 +31,7 @@ class Live:
         for number in range(backend.genesis.parameters.shard_count):
             shard = backend.shard(number)
             if shard is not None:
-                stream = ShardStream(shard, number, self.crossings, observe)
+                stream = ShardStream(shard, number, self.crossings, observe, self._door)
                 self.streams[number], self.filters[number] = stream, Filters(shard, stream, observe)
         backend.feed.listen(self._on_event)
 
@@ -41,14 +44,20 @@ class Live:
                 await self._beacon_moved.wait()
                 self._beacon_moved = trio.Event()
                 try:
-                    await self.crossings.on_beacon_head()
-                    await self._tell_syncing()
+                    async with self._door.passed():
+                        await self.crossings.on_beacon_head()
+                        await self._tell_syncing()
                 except Exception:
                     # A fault in telling readers must not stop a validator.
                     _LOG.exception("live_fault chain=%d", self._beacon)
 
     def _on_event(self, event: FeedEvent) -> None:
         match event:
+            case WentBack():
+                self.crossings.go_back()
+                for number, stream in self.streams.items():
+                    stream.go_back()
+                    self.filters[number].go_back()
             case HeadMoved(chain) if chain == self._beacon:
                 self._beacon_moved.set()
             case HeadMoved(chain) if chain in self.streams:

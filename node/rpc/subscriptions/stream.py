@@ -11,6 +11,7 @@ import msgspec
 import trio
 
 from node.rpc.backend import HeadMoved, RpcObserver, ShardBackend, TransactionPooled
+from node.rpc.door import Door
 from node.rpc.forms import data
 from node.rpc.limits import (
     BLOCK_HASHES_REMEMBERED_MAX,
@@ -61,7 +62,8 @@ class PooledTransactions:
 class ShardStream:
     """Tells one shard's subscribers."""
 
-    def __init__(self, shard: ShardBackend, chain: int, crossings: Crossings, observe: RpcObserver) -> None:
+    def __init__(self, shard: ShardBackend, chain: int, crossings: Crossings, observe: RpcObserver, door: Door | None = None) -> None:
+        self._door = door or Door()
         self._shard, self._chain, self._crossings, self._observe = shard, chain, crossings, observe
         self.heads: Topic[None] = Topic()
         self.logs: Topic[Matcher] = Topic()
@@ -83,6 +85,12 @@ class ShardStream:
         self._hashes[event.number] = event.hash
         self._wake.set()
 
+    def go_back(self) -> None:
+        """The shard's past is another: the next block that is told is the one after the head it has now."""
+        self._newest = None
+        self._hashes.clear()
+        self._told_height = self._shard.heads().latest.number
+
     def on_pooled(self, event: TransactionPooled) -> None:
         """A transaction was taken into the pool."""
         self.pooled.add(event)
@@ -94,9 +102,10 @@ class ShardStream:
             await self._wake.wait()
             self._wake = trio.Event()
             try:
-                turns = Turns()
-                await self._tell_pooled(turns)
-                await self._tell_blocks(turns)
+                async with self._door.passed():
+                    turns = Turns()
+                    await self._tell_pooled(turns)
+                    await self._tell_blocks(turns)
             except Exception:
                 # A fault in telling readers must not stop a validator.
                 _LOG.exception("live_fault chain=%d", self._chain)

@@ -129,7 +129,8 @@ def test_where_four_nodes_must_agree_there_are_no_controls(tmp_path):
     with running(tmp_path / "network", make_options()) as cluster:
         client = cluster.client()
         orders = [
-            ("dev_mine",), ("evm_mine",), ("evm_increaseTime", 1), ("evm_setNextBlockTimestamp", 2**32), ("dev_jumpEpoch",),
+            ("evm_snapshot",), ("evm_revert", "0x1"), ("dev_mine",), ("evm_mine",), ("dev_jumpEpoch",),
+            ("evm_increaseTime", 1), ("evm_setNextBlockTimestamp", 2**32),
             ("anvil_setBalance", SOMEBODY, "0x1"), ("hardhat_impersonateAccount", SOMEBODY), ("eth_sendTransaction", {"from": SOMEBODY}),
         ]  # fmt: skip
         for order in orders:

@@ -1,6 +1,7 @@
 """One shard's executor, in threads and in a process: both answer the same, and nothing that ends one loses what it kept."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -344,3 +345,58 @@ async def test_cancelling_the_nursery_ends_the_process(tmp_path):
         await trio.lowlevel.wait_readable(process)
     os.close(process)
     assert executor.process_id is None
+
+
+@pytest.mark.parametrize("kind", ["link", "inline"])
+async def test_a_database_that_is_held_may_be_another_afterwards(kind, tmp_path):
+    (tmp_path / "kept").mkdir()
+    async with started(make(kind, tmp_path)) as executor:
+        first, _ = await add_block(executor, [transfer(GENESIS, 0, 0)])
+        await executor.settle()
+        await executor.hold()
+        shutil.copytree(tmp_path / "shard", tmp_path / "kept", dirs_exist_ok=True)
+        assert (await executor.resume()).result.hash == first.result.hash
+        second, _ = await add_block(executor, [transfer(GENESIS, 0, 1)], 2)
+        assert (await executor.account("latest", address(0))).nonce == 2
+
+        outcome = []
+
+        async def call():
+            try:
+                await executor.call("latest", request(LOOP))
+            except Interrupted as error:
+                outcome.append(error.limit)
+
+        async def ask():
+            outcome.append((await executor.account("latest", address(0))).nonce)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(call)  # is ended
+            await executor.settle()
+            await executor.hold()
+            nursery.start_soon(ask)  # waits
+            shutil.rmtree(tmp_path / "shard")
+            shutil.copytree(tmp_path / "kept", tmp_path / "shard")
+            assert (await executor.resume()).result.hash == first.result.hash
+        assert sorted(outcome, key=str) == [1, "executor_stopping"]
+        assert await executor.result(second.result.hash) is None
+        again, _ = await add_block(executor, [transfer(GENESIS, 0, 1)], 3)
+        assert again.result.number == 2
+        assert (await executor.call("latest", request(LOGGER))).success
+
+
+async def test_a_process_that_is_lost_while_its_database_is_held_opens_it_afterwards(tmp_path, monkeypatch):
+    monkeypatch.setattr(link_module, "BACKOFF_SECONDS_MIN", 0.01)
+    async with started(make("link", tmp_path)) as executor:
+        built, _ = await add_block(executor)
+        await executor.hold()
+        with pytest.RaisesGroup(ExecutorLost):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(executor.code, "latest", LOGGER)
+                await trio.testing.wait_all_tasks_blocked()
+                os.kill(executor.process_id, signal.SIGKILL)
+        (tmp_path / "shard").rename(tmp_path / "away")
+        await trio.testing.wait_all_tasks_blocked(0.2)
+        assert not (tmp_path / "shard").exists()
+        (tmp_path / "away").rename(tmp_path / "shard")
+        assert (await executor.resume()).result.hash == built.result.hash

@@ -358,6 +358,14 @@ class FakeControls:
         self.orders.append(("send", shard, wanted))
         return b"\x5e" * 32
 
+    async def snapshot(self) -> int:
+        self.orders.append(("snapshot",))
+        return 17
+
+    async def revert(self, id) -> bool:
+        self.orders.append(("revert", id))
+        return id == 17
+
     async def mine(self, chain, count, interval_s) -> int:
         self.orders.append(("mine", chain, count, interval_s))
         return 10 + count

@@ -22,6 +22,9 @@ def make_client(devnet=True):
     ("anvil_mine", (3,), ("mine", 0, 3, 1), "0xd"),
     ("anvil_mine", ("3", 0), ("mine", 0, 3, 1), "0xd"),
     ("dev_jumpEpoch", (), ("jump_epoch",), "0x2"),
+    ("evm_snapshot", (), ("snapshot",), "0x11"),
+    ("evm_revert", ("0x11",), ("revert", 17), True),
+    ("anvil_revert", (18,), ("revert", 18), False),
     ("dev_increaseTime", (3600,), ("increase_time", 3600), "0xe10"),
     ("evm_increaseTime", ("0xe10",), ("increase_time", 3600), "0xe10"),
     ("anvil_increaseTime", ("3600",), ("increase_time", 3600), "0xe10"),
@@ -129,6 +132,7 @@ async def test_what_is_refused_has_a_sentence_and_a_reason():
             del value
 
     client = Client(node=Refusing())
+    assert client.observer.limits == []
     answer = await client.post({"jsonrpc": "2.0", "id": 1, "method": "dev_mine"})
     assert answer.json["error"] == {"code": -32000, "message": "no controls here: start a network of your own", "data": "not_granted"}
 

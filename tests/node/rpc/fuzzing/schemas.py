@@ -55,6 +55,8 @@ OURS: dict[str, list[Schema]] = {
     "beacon_getEvidence": [HEIGHT, COUNT],
     "beacon_getParameters": [],
     "dev_faucet": [ADDRESS, UINT],
+    "dev_snapshot": [],
+    "dev_revert": [UINT],
     "dev_mine": [COUNT, COUNT],
     "dev_jumpEpoch": [],
     "dev_increaseTime": [UINT],

@@ -9,7 +9,7 @@ from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Pong, TextMessage
 
 from node.rpc import server
-from node.rpc.backend import BeaconHead, BlockRef, CrosslinkView, HeadMoved, PooledTransaction, TransactionPooled
+from node.rpc.backend import BeaconHead, BlockRef, CrosslinkView, HeadMoved, PooledTransaction, TransactionPooled, WentBack
 from shard.transactions import decode_transaction
 from shard.views import BlockView, LogView, OutgoingReceipt, TransactionView
 from tests.node.rpc.fake import ALICE, BASE_FEE, POOLED, RECEIPT, FakeNode, FakeShard, Observer, header
@@ -136,6 +136,13 @@ class Node(FakeNode):
         if told:
             self.feed.tell(event)
         return event
+
+    def go_back(self, count: int, shard: int = 0) -> None:
+        """The last blocks of a shard were never made."""
+        fake = self.shards[shard]
+        assert isinstance(fake, Chain)
+        del fake.blocks[-count:]
+        self.feed.tell(WentBack())
 
     def crosslink(self, shard: int, number: int) -> None:
         self.links[shard] = BlockRef(number, b"\x0f" * 32)

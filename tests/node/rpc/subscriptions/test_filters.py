@@ -251,3 +251,27 @@ async def test_a_filter_that_is_not_asked_for_five_minutes_is_gone(autojump_cloc
     assert await client.result("eth_getFilterChanges", used) == []
     assert await client.error("eth_getFilterChanges", unused) == NOT_FOUND
     assert client.observer.limits == ["filter_seconds_max"]
+
+
+async def test_after_going_back_a_filter_goes_on_from_the_head_there_is():
+    client, asked = make_client(), []
+
+    async def find(wanted):
+        asked.append(wanted)
+        return ()
+
+    client.shard.logs = find
+    blocks, logs = await client.result("eth_newBlockFilter"), await client.result("eth_newFilter", {})
+    pooled = await client.result("eth_newPendingTransactionFilter")
+    for _ in range(3):
+        client.node.block()
+    assert len(await client.result("eth_getFilterChanges", blocks)) == 3
+    await client.result("eth_getFilterChanges", logs)
+    hash = "0x" + client.node.pool().hex()
+    client.node.go_back(2)
+    assert await client.result("eth_getFilterChanges", blocks) == []
+    again = "0x" + client.node.block().hash.hex()
+    assert await client.result("eth_getFilterChanges", blocks) == [again]
+    assert await client.result("eth_getFilterChanges", logs) == []
+    assert (asked[-1].first, asked[-1].last) == (12, 12)
+    assert await client.result("eth_getFilterChanges", pooled) == [hash]

@@ -7,7 +7,7 @@ import pytest
 import trio
 import trio.testing
 
-from node.rpc.backend import HeadMoved
+from node.rpc.backend import BlockRef, HeadMoved
 from node.rpc.subscriptions import session as sessions
 from node.rpc.subscriptions import stream
 from primitives.errors import Busy
@@ -48,6 +48,26 @@ async def test_several_blocks_of_one_turn_are_told_one_by_one():
         it.node.block(told=False)
         it.node.block()
         assert [(await socket.notification())[1]["number"] for _ in range(3)] == ["0xb", "0xc", "0xd"]
+
+
+async def test_after_going_back_the_next_block_is_told_though_one_of_its_height_was():
+    async with running() as it:
+        socket = await it.socket()
+        await socket.subscribe("eth_subscribe", "newHeads")
+        finalized = await socket.subscribe("shard_subscribe", "finalized", {"shard": "0x0"})
+        it.node.block()
+        it.node.block()
+        assert [(await socket.notification())[1]["number"] for _ in range(2)] == ["0xb", "0xc"]
+        it.node.crosslink(0, 12)
+        told, result = await socket.notification()
+        assert (told, result["number"]) == (finalized, "0xc")
+        it.node.links[0] = BlockRef(10, b"\x0d" * 32)
+        it.node.go_back(2)
+        it.node.block()
+        assert (await socket.notification())[1]["number"] == "0xb"
+        it.node.crosslink(0, 11)
+        told, result = await socket.notification()
+        assert (told, result["number"]) == (finalized, "0xb")
 
 
 async def test_of_far_more_blocks_the_newest_is_told(monkeypatch):

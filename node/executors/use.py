@@ -1,0 +1,52 @@
+"""Who is at work on a database whose files may be needed by somebody else for a moment."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from primitives.errors import Busy
+
+USE_SECONDS_MAX = 60.0
+"""How long an operation waits for a database that is held."""
+
+
+class Use:
+    """Operations come and go; between `end` and `begin` none is at work."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._at_work = 0
+        self.is_ended = False
+        """Whether the database is held."""
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """An operation.
+
+        Raises:
+            Busy: use_seconds_max.
+        """
+        with self._changed:
+            if not self._changed.wait_for(lambda: not self.is_ended, USE_SECONDS_MAX):
+                raise Busy("use_seconds_max")
+            self._at_work += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._at_work -= 1
+                self._changed.notify_all()
+
+    def end(self) -> None:
+        """Lets no further operation begin, and waits for those at work."""
+        with self._changed:
+            self.is_ended = True
+            self._changed.wait_for(lambda: not self._at_work)
+
+    def begin(self) -> None:
+        """Lets operations begin again."""
+        with self._changed:
+            self.is_ended = False
+            self._changed.notify_all()
