@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Generic, TypeVar
 
@@ -53,6 +54,11 @@ class HeldBlocks(ABC, Generic[Outcome]):
     @abstractmethod
     def ends_instance(self, held: Held[Outcome]) -> bool:
         """Whether an executed block is the boundary of the running instance (PROTOCOL 3)."""
+
+    @property
+    @abstractmethod
+    def running_view(self) -> int:
+        """The view the engine is in."""
 
     @abstractmethod
     def post(self, event: simplex.Event) -> None:
@@ -144,6 +150,13 @@ class HeldBlocks(ABC, Generic[Outcome]):
         else:
             held.status, held.outcome = Status.VALID, outcome
             held.info = replace(held.info, is_boundary=self.ends_instance(held))
+
+    def _needed(self) -> Iterator[bytes]:
+        """Blocks that somebody waits for: final ones; then certified ones and the running view's proposals, each after what it rests on."""
+        yield from (held.info.root for held in self.tree if held.certified)
+        asked = [root for root, check in self._checks.items() if check.view >= self.running_view]
+        for root in (*self._wanted, *asked):
+            yield from (held.info.root for held in self.tree.path(root)[0])
 
     def _conclude(self, held: Held[Outcome]) -> None:
         """Tells the engine the verdict on a block it waits for, once there is one."""

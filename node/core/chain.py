@@ -163,6 +163,11 @@ class Chain(HeldBlocks[Outcome]):
         self._inbox.append(event)
 
     @property
+    def running_view(self) -> int:
+        """See `HeldBlocks.running_view`."""
+        return self.engine.view
+
+    @property
     def waits(self) -> bool:
         """Whether something is open that may need asking for again."""
         return bool(self._checks or self._wanted) or self._pending is not None or self._build is not None

@@ -371,6 +371,8 @@ class Core:
             found, self.context.found = self.context.found, []
             for evidence in found:
                 self.beacon.take_evidence(evidence, None)
+        for chain in self.shards.values():
+            chain.dispatch()
         if not self._waits():
             self._ask_again_ms = None
         elif self._ask_again_ms is None:

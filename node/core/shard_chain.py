@@ -13,6 +13,7 @@ from consensus.simplex import events as simplex
 from node.core.beacon_chain import BeaconChain
 from node.core.chain import EXECUTIONS_LOST_MAX, Chain
 from node.core.context import Context
+from node.core.desk import Desk
 from node.core.effects import Admit, Build, Execute, Finalize, MarkCrosslinked, Observe, ReadOutgoing, ShardTruncated, Truncate
 from node.core.inbound import Inbound
 from node.core.instances import Instances
@@ -99,6 +100,7 @@ class ShardChain(Chain[ShardOutcome]):
         """When a final beacon block that ends the running instance was first held."""
         self._view_began = ViewBegan(context.now.monotonic_ms, beacon_chain.tree.head.info.height)
         self.times = BlockTimes()
+        self._desk = Desk()
         self._hosted = hosted - {shard}
         self._genesis_supply = small(head.genesis_supply)
         header = ShardHeader.decode(head.result.header)
@@ -176,8 +178,8 @@ class ShardChain(Chain[ShardOutcome]):
                 if self._bind(held, header, block):
                     self.inbound.fetch()
                 return
-        held.status = Status.EXECUTING
-        self.context.emit(Execute(self.number, held.info.root, held.data, reference, self._fee_address(extra.proposer)))
+        held.status = Status.QUEUED
+        self._desk.add(Execute(self.number, held.info.root, held.data, reference, self._fee_address(extra.proposer)))
 
     def _bind(self, held: Held[ShardOutcome], header: ShardHeader, block: ShardBlock) -> bool:
         """Whether the body is the header's; one that is not is dropped, before it can speak against the header."""
@@ -201,6 +203,7 @@ class ShardChain(Chain[ShardOutcome]):
 
     def executed(self, root: bytes, result: BlockResult | InvalidBlock | None) -> None:
         """The executor's answer; None where it was lost, then the block is tried again."""
+        self._desk.answered()
         held = self.tree.get(root)
         if held is None or held.status is not Status.EXECUTING:
             return
@@ -242,7 +245,7 @@ class ShardChain(Chain[ShardOutcome]):
         timestamp = self.times.of_child(
             parent.info.height, parent.outcome.result.timestamp, self.context.now.wall_ms // 1000, is_mined=self.wants_now(parent.info.root)
         )
-        self.context.emit(
+        self._desk.add(
             Build(
                 shard=self.number, parent=parent.info.root, view=build.view, epoch=self.instance.epoch, proposer=build.leader,
                 coinbase=self._fee_address(build.leader), timestamp=timestamp, reference=reference,
@@ -252,6 +255,7 @@ class ShardChain(Chain[ShardOutcome]):
 
     def block_built(self, parent_root: bytes, view: View, built: Built | None) -> None:
         """The executor's answer to `Build`."""
+        self._desk.answered()
         if built is None:
             self.built(parent_root, view, None)
             return
@@ -285,6 +289,19 @@ class ShardChain(Chain[ShardOutcome]):
             for destination, (first, end) in block.sent.items():
                 for page in range(first, end, BUNDLE_RECEIPTS_MAX):
                     self.context.emit(ReadOutgoing(self.number, destination, page, min(page + BUNDLE_RECEIPTS_MAX, end)))
+
+    def dispatch(self) -> None:
+        """Gives the executor what it is to do next; comes at the end of every turn."""
+        if self.halted:
+            return
+        work = self._desk.next(self.instance.epoch, self.engine.view, self._needed, lambda root: self.tree.get(root) is not None)
+        if work is None:
+            return
+        if isinstance(work, Execute):
+            held = self.tree.get(work.root)
+            assert held is not None, "only what is held is given out"
+            held.status = Status.EXECUTING
+        self.context.emit(work)
 
     def on_final(self, path: list[Held[ShardOutcome]]) -> None:
         """See `Chain.on_final`."""

@@ -23,6 +23,8 @@ class Status(Enum):
     """How far a held block has come."""
 
     UNCHECKED = "unchecked"
+    QUEUED = "queued"
+    """Waits until the executor is free, or somebody needs it."""
     EXECUTING = "executing"
     VALID = "valid"
     INVALID = "invalid"
@@ -88,7 +90,7 @@ class BlockTree(Generic[Outcome]):
 
     def _make_room(self, size: int) -> bool:
         """Drops what nobody has shown to be good, the invalid and then the oldest: a height that is a lie never becomes final."""
-        for status in (Status.INVALID, Status.UNCHECKED):
+        for status in (Status.INVALID, Status.UNCHECKED, Status.QUEUED):
             for root, held in list(self._blocks.items()):
                 if self._has_room(size):
                     return True

@@ -70,6 +70,8 @@ def test_once_an_instance_should_have_ended_only_its_boundary_is_voted_for():
     chain, context = node.core.shards[0], node.core.context
     assert chain.refusal(chain.tree.head) is None
     context.now = replace(context.now, monotonic_ms=context.now.monotonic_ms + 2 * context.parameters.delta_ms)
+    assert chain.refusal(chain.tree.head) is None, "the view began before it was due"
+    chain.on_view()
     assert chain.refusal(chain.tree.head) is BlockReason.AFTER_BOUNDARY
 
 

@@ -30,5 +30,7 @@ def test_inbound_receipts_added_by_a_relay_drop_the_body_and_not_the_block():
     assert chain.tree.get(root) is None
     assert chain.insert(root, good.encode())
     core.context.effects.clear()
-    chain.advance(root)
+    chain._want_executed(root, 1)
+    chain.drain()
+    chain.dispatch()
     assert [effect.root for effect in core.context.effects if isinstance(effect, Execute)] == [root]
