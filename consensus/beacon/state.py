@@ -100,6 +100,7 @@ class BeaconState(Container):
     """Everything the next beacon block is judged by; its hash tree root is the block's `state_root`."""
 
     remembers_root: ClassVar[bool] = True
+    remembers_encoding: ClassVar[bool] = True
 
     height: Uint64
     epoch: Uint64
