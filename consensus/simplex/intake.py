@@ -103,6 +103,10 @@ def on_certificate(state: State, turn: Turn, peer: Peer, certificate: Certificat
         return False
     if certificate.kind in _OUTCOMES and certificate.view >= 1 and state.certificates.holds(certificate.view, certificate.kind):
         return True
+    if certificate.kind in _OUTCOMES and certificate.view < state.first_view:
+        # of a past that was taken back here: whoever followed it still has it, and it was true
+        turn.reject(peer, ConsensusReason.STALE_VIEW)
+        return False
     fork_version, genesis_root = state.parameters.fork_version, state.genesis_root
     try:
         verify_certificate(certificate, state.committee, state.scheme, fork_version, genesis_root, state.verified)

@@ -72,6 +72,11 @@ class Context:
         return self.genesis.parameters
 
     @property
+    def decides_alone(self) -> bool:
+        """Whether a developer has the network alone at this node: nobody has what it lacks then, but perhaps a past that it took back."""
+        return self.parameters.developer_controls and len(self.local) == len(self.genesis.validators)
+
+    @property
     def first_view(self) -> int:
         """Lowest view of this incarnation: no view has been voted in in an earlier one."""
         return (self.incarnation << INCARNATION_VIEW_BITS) + 1

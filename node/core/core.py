@@ -301,7 +301,7 @@ class Core:
                 self.hear_status(asked.peer, genesis_root, rows)
                 if genesis_root == self.context.genesis.root:
                     self._has_heard = True
-                    for row in rows:
+                    for row in () if self.context.decides_alone else rows:
                         if (chain := self.chain(row.chain)) is not None:
                             chain.catch_up(asked.peer, row.height)
             case Blocks() as blocks:

@@ -2,8 +2,10 @@
 
 from consensus.simplex import Simplex, journal
 from consensus.simplex import events as e
+from primitives.errors import ConsensusReason, Fault
+from primitives.types import ZERO_ROOT
 from primitives.votes import Vote
-from tests.consensus.simplex.bench import FINALIZE, NOTARIZE, Bench
+from tests.consensus.simplex.bench import FINALIZE, NOTARIZE, NULLIFY, Bench
 from tests.consensus.simplex.harness import (
     BASE,
     GENESIS_ROOT,
@@ -85,6 +87,20 @@ def test_what_was_notarized_before_is_built_on_but_not_voted_for_again():
     votes, made = second.make()
     assert votes == [(NOTARIZE, FIRST), (FINALIZE, FIRST)]
     assert made.parent == block.root
+
+
+def test_what_others_still_hold_of_the_past_is_not_taken_up():
+    block, _ = make_block(BASE, 5, 0)
+    for kind, root in ((NOTARIZE, block.root), (FINALIZE, block.root), (NULLIFY, ZERO_ROOT)):
+        old = certificate_of((0,), kind, 5, root, size=1)
+        solo = Solo(blocks={block.root: block}, first_view=FIRST)
+        solo.tell(old)
+        assert solo.refused() == [("p", ConsensusReason.STALE_VIEW)]
+        assert ConsensusReason.STALE_VIEW.fault is Fault.UNKNOWN
+        assert solo.engine.newest_finalization is None
+        solo = Solo(blocks={block.root: block})
+        solo.tell(old)
+        assert solo.refused() == []
 
 
 def test_an_engine_that_starts_anew_stands_on_its_base():
