@@ -22,6 +22,10 @@ class Impersonated:
         """Whether transactions from an account are made here when they are asked for."""
         return address in self._accounts or (self.everyone and not is_protected(address))
 
+    def listed(self) -> list[bytes]:
+        """Those that were named, in order."""
+        return sorted(self._accounts)
+
     def may_send(self, address: bytes) -> bool:
         """Whether the pool takes an account's transactions without a signature."""
         return address == DEVELOPER or address in self

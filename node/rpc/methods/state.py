@@ -6,6 +6,7 @@ from node.rpc.errors import RpcError, header_not_found, invalid_params
 from node.rpc.forms import data, kind_of, parse_address, parse_block, parse_slot, quantity
 from node.rpc.limits import STORAGE_VALUES_MAX
 from node.rpc.methods.context import Context, Method
+from primitives.errors import InvalidControl
 from shard.views import BlockSelector
 
 
@@ -42,8 +43,11 @@ async def capabilities(context: Context, arguments: list[object]) -> object:
 
 
 async def accounts(context: Context, arguments: list[object]) -> object:
-    """eth_accounts: a node holds no keys of users."""
-    return []
+    """eth_accounts: those that are impersonated, for a node holds no keys of users."""
+    try:
+        return [data(address) for address in context.backend.controls.impersonated.listed()]
+    except InvalidControl:
+        return []
 
 
 async def get_balance(context: Context, arguments: list[object]) -> object:

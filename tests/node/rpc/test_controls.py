@@ -75,6 +75,7 @@ async def test_an_impersonated_account_sends_and_what_is_left_out_is_chosen():
     base_fee = client.shard.heads().next_base_fee
     wanted = Unsigned(ADDRESS, b"\x22" * 20, 7, b"\x01", 21_000, 2 * base_fee + 10**9, 10**9, None, ())
     assert client.node.controls.orders == [("send", 1, wanted)]
+    assert await client.result("eth_accounts") == [WHO]
     await client.result("hardhat_stopImpersonatingAccount", WHO)
     assert (await client.call("eth_sendTransaction", call))["error"]["data"] == "not_impersonated"
     await client.result("anvil_autoImpersonateAccount", True)
@@ -133,6 +134,7 @@ async def test_what_is_refused_has_a_sentence_and_a_reason():
 
     client = Client(node=Refusing())
     assert client.observer.limits == []
+    assert await client.result("eth_accounts") == []
     answer = await client.post({"jsonrpc": "2.0", "id": 1, "method": "dev_mine"})
     assert answer.json["error"] == {"code": -32000, "message": "no controls here: start a network of your own", "data": "not_granted"}
 
