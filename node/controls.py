@@ -10,7 +10,7 @@ import trio
 from consensus.beacon.committees import compute_epoch
 from node.clock import Clock
 from node.core.core import Core
-from node.core.effects import Effect, Event, Mine, SetTimestamp
+from node.core.effects import Effect, Event, Mine, SetAutomine, SetTimestamp
 from node.feed import Feed
 from node.impersonated import Impersonated
 from node.past import Past
@@ -92,6 +92,11 @@ class Controls:
             self._check_time(self._wall_s() + count * interval_s)
             return await self._mine(chain, self._height(chain) + count, interval_s)
         raise AssertionError("an order ends by itself or by its time")
+
+    async def set_automine(self, enabled: bool) -> None:
+        """See `ControlsBackend`."""
+        async with self._order():
+            await self._tell(SetAutomine(enabled))
 
     async def jump_epoch(self) -> int:
         """See `ControlsBackend`."""

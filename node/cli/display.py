@@ -65,6 +65,8 @@ def print_addresses(layout: Layout, options: Options) -> None:
     click.echo(f"\n{TEST_ACCOUNT_COINS:,} coins on every shard, with keys that everybody knows ({TEST_MNEMONIC}):")
     for account in network["accounts"]:
         click.echo(f"  {account['index']}  {account['address']}  {account['private_key']}")
+    if options.nodes == 1:
+        click.echo("\nthis network is yours alone: evm_snapshot, evm_increaseTime, anvil_setBalance and their like work (docs/wallets.md)")
     click.echo()
 
 

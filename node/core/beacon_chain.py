@@ -178,7 +178,7 @@ class BeaconChain(Chain[BeaconState]):
         )
         held: Held[BeaconState] = Held(self._info(block, block.hash_tree_root()), block.encode())
         self.examine(held, parent)
-        self.has_more = self.has_more or parent.info.height + 1 < self.mine_until
+        self.has_more = self.has_more or self.context.automine or parent.info.height + 1 < self.mine_until
         assert held.status is Status.VALID, "a block of our own making is valid"
         self.built(build.parent_root, build.view, held)
 

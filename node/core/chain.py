@@ -128,7 +128,7 @@ class Chain(HeldBlocks[Outcome]):
     def wants_now(self, parent: Root) -> bool:
         """Whether a child of `parent` was asked for without waiting."""
         held = self.tree.get(parent)
-        return held is not None and held.info.height < self.mine_until
+        return held is not None and (held.info.height < self.mine_until or (self.context.automine and self.sees_work(parent)))
 
     # -- the engine
 

@@ -51,6 +51,8 @@ class Context:
     now: Now
     transition: Transition = process_block
     """What beacon blocks do to the state; a driver of many cores may work each out once."""
+    automine: bool = False
+    """Blocks with work are made at once, whatever the pace (a developer's order)."""
     incarnation: int = 0
     """How often a developer has taken the past back here; 0 on every network that more than one node decides."""
     verified: VerifiedCertificates = field(default_factory=VerifiedCertificates)

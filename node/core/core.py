@@ -30,6 +30,7 @@ from node.core.effects import (
     PeerDisconnected,
     Publish,
     ResponseReceived,
+    SetAutomine,
     SetTimestamp,
     ShardFinalized,
     ShardTruncated,
@@ -87,12 +88,13 @@ class Core:
         self._make_context = functools.partial(
             Context, genesis=genesis, scheme=scheme, local=local, read=read, scan=scan, transition=transition
         )
-        self._beacon_genesis = (genesis_block, genesis_state)
+        self._beacon_genesis, self._automine = (genesis_block, genesis_state), False
         self.begin(heads, pools, now)
 
     def begin(self, heads: Mapping[int, HeadInfo], pools: Mapping[int, Pool], now: Now) -> None:
         """Makes everything anew from what the store and the executors hold: `start` follows."""
         self.context = self._make_context(now=now)
+        self.context.automine = self._automine
         stored = self.context.read(INCARNATION_KEY)
         self.context.incarnation = 0 if stored is None else int.from_bytes(stored, "big")
         self.beacon = BeaconChain(self.context, *self._beacon_genesis)
@@ -183,6 +185,10 @@ class Core:
                     self.shards[number].times.space(self.shards[number].tree.head.info.height, interval_s)
                 if (chain := self.chain(number)) is not None:
                     chain.mine(until)
+            case SetAutomine(enabled):
+                self._automine = self.context.automine = enabled
+                for chain in self.chains:
+                    chain.post(simplex.ChainChanged())
             case SetTimestamp(shard, timestamp):
                 self.shards[shard].times.next = timestamp
 

@@ -137,9 +137,16 @@ class SetTimestamp:
     """Seconds since 1970."""
 
 
+@dataclass(frozen=True, slots=True)
+class SetAutomine:
+    """A developer wants work to be waited for by nobody, or the usual pace again (docs/decisions/0015)."""
+
+    enabled: bool
+
+
 Event = (
     Tick | GossipReceived | PeerConnected | PeerDisconnected | ResponseReceived | BlockExecuted | BlockBuilt | ShardFinalized
-    | ShardTruncated | OutgoingRead | Mine | SetTimestamp
+    | ShardTruncated | OutgoingRead | Mine | SetTimestamp | SetAutomine
 )
 
 

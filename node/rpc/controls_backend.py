@@ -65,6 +65,10 @@ class ControlsBackend(Protocol):
         """Goes back to a snapshot, which is gone then, and so are later ones; False if there is none of that id."""
         ...
 
+    async def set_automine(self, enabled: bool) -> None:
+        """Whether blocks with work are made at once, on all chains; else at their pace."""
+        ...
+
     async def mine(self, chain: int, count: int, interval_s: int) -> int:
         """Has blocks of a chain made at once, and final; the height of the last one.
 

@@ -8,7 +8,7 @@ import trio
 from node.clock import Clock
 from node.config import NodeConfig
 from node.controls import MINED_BLOCKS_MAX, ORDER_SECONDS_MAX, TIMESTAMP_MAX, Controls, check_granted
-from node.core.effects import Mine, SetTimestamp
+from node.core.effects import Mine, SetAutomine, SetTimestamp
 from node.core.records import CLOCK_KEY
 from node.feed import Feed
 from node.loop import clocks
@@ -17,6 +17,11 @@ from node.wiring import load_identity
 from primitives.errors import ControlReason, Interrupted, InvalidConfig, InvalidControl
 from primitives.genesis import parse_genesis
 from primitives.parameters import Parameters
+from shard.database import MemoryDatabase
+from shard.engine.reference import ReferenceEngine
+from shard.executor.executor import ShardExecutor
+from shard.executor.schema import StateReader
+from shard.pool import Pool, PoolLimits
 from tests.node.support import make_core, make_genesis
 
 
@@ -134,3 +139,29 @@ async def test_an_order_is_bounded(autojump_clock):
     assert interrupted.value.limit == "order_seconds_max"
     assert trio.current_time() - started == ORDER_SECONDS_MAX
     assert loop.told == [Mine(0, 3, 1)]
+
+
+def test_with_automine_work_is_wanted_now_and_stays_so_when_the_core_begins_anew():
+    core = make_core(genesis=solo_genesis())
+    core.start()
+    shard = core.shards[0]
+    root = shard.tree.head.info.root
+    assert shard.sees_work(root)
+    assert not shard.wants_now(root)
+    core.handle(SetAutomine(True), core.context.now)
+    assert shard.wants_now(root)
+    core.begin(core_heads(core), {number: Pool(PoolLimits()) for number in core.shards}, core.context.now)
+    core.start()
+    assert core.shards[0] is not shard
+    assert core.shards[0].wants_now(root)
+    core.handle(SetAutomine(False), core.context.now)
+    assert not core.shards[0].wants_now(root)
+
+
+def core_heads(core):
+    genesis, heads = core.context.genesis, {}
+    for number in core.shards:
+        database = MemoryDatabase()
+        engine = ReferenceEngine(genesis.parameters, number, StateReader(database))
+        heads[number] = ShardExecutor(database, genesis, number, engine, lambda: 0.0).head()
+    return heads

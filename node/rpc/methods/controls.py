@@ -50,6 +50,12 @@ async def mine(context: Context, arguments: list[object]) -> object:
     return hex(await _controls(context).mine(context.chain, count, max(1, interval)))
 
 
+async def set_automine(context: Context, arguments: list[object]) -> object:
+    """dev_setAutomine: whether blocks with work are made at once, on all chains."""
+    await _controls(context).set_automine(parse_bool(arguments[0], "argument 0"))
+    return True
+
+
 async def evm_mine(context: Context, arguments: list[object]) -> object:
     """evm_mine: makes one block at once, at a time if one is given."""
     controls = _controls(context)
@@ -178,6 +184,7 @@ EVERYWHERE = {
     "dev_snapshot": _order(snapshot),
     "dev_revert": _order(revert, 1),
     "dev_mine": _order(mine, 0, 2),
+    "dev_setAutomine": _order(set_automine, 1),
     "dev_jumpEpoch": _order(jump_epoch),
     "dev_increaseTime": _order(increase_time, 1),
     "dev_setNextBlockTimestamp": _order(set_next_timestamp, 1),
@@ -188,6 +195,7 @@ ALIASES = {
     "anvil_snapshot": "dev_snapshot",
     "evm_revert": "dev_revert",
     "anvil_revert": "dev_revert",
+    "evm_setAutomine": "dev_setAutomine",
     "anvil_mine": "dev_mine",
     "anvil_autoImpersonateAccount": "dev_autoImpersonateAccount",
     "hardhat_mine": "dev_mine",

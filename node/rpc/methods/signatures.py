@@ -60,6 +60,7 @@ SIGNATURES: dict[str, str] = {
     "dev_snapshot": "-> string",
     "dev_revert": "number -> boolean",
     "dev_mine": "count? interval? -> string",
+    "dev_setAutomine": "enabled -> boolean",
     "dev_jumpEpoch": "-> string",
     "dev_increaseTime": "seconds -> string",
     "dev_setNextBlockTimestamp": "timestamp -> boolean",

@@ -60,6 +60,26 @@ def test_blocks_are_made_at_once_and_time_is_what_it_is_told_to_be(solo):
     require_sound(solo)
 
 
+def test_whoever_has_work_waits_for_nobody_while_blocks_come_by_themselves(solo):
+    client, there = solo.client(), solo.client(shard=1)
+    client.call("evm_setAutomine", True)
+    client.call("anvil_impersonateAccount", known_account(3).address)
+    bob = "0x" + "b0" * 20
+    call = client.call("shard_buildTransfer", "0x0", "0x1", bob, hex(COIN))
+    fields = {"from": known_account(3).address, "to": call["to"], "data": call["data"], "value": call["value"]}
+    height, _ = newest(client)
+    for count in range(1, 6):
+        receipt_of(client, client.call("eth_sendTransaction", fields))
+        wait_for(f"coin {count} on the other shard", lambda count=count: balance(there, bob) == count * COIN)
+    assert newest(client)[0] >= height + 5
+    # what has no work does not go on for ever
+    height, _ = newest(client)
+    wait_for("two idle blocks", lambda: newest(client)[0] >= height + 2)
+    assert newest(client)[0] <= height + 4
+    client.call("evm_setAutomine", False)
+    require_sound(solo)
+
+
 def test_the_next_epoch_begins_when_it_is_asked_for(solo):
     client = solo.client()
     epoch = int(client.call("dev_jumpEpoch"), 16)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 import trio
 from eth_account import Account
 
-from node.impersonated import Impersonated
 from node.rpc.app import Application
 from node.rpc.backend import BeaconHead, BlockRef, Crossing, CrosslinkView, Heads, PoolCounts, PooledTransaction, PoolView, SupplyTerms
 from node.rpc.beacon_backend import BeaconBlockView, ChannelView, CommitteesView, CommitteeView, ValidatorView
@@ -34,6 +33,7 @@ from shard.views import (
 )
 from tests.node.rpc.explored import Explored
 from tests.node.rpc.fake_connection import FakeConnection
+from tests.node.rpc.fake_controls import FakeControls
 
 CHAIN_ID = 735_700
 KEY = Account.from_key(b"\x11" * 32)
@@ -342,44 +342,6 @@ class FakeChannels:
 
     async def pending(self, source, destination, first, count) -> tuple[CrossShardReceipt, ...] | None:
         return None if self.found is None else self.found[first : first + count]
-
-
-class FakeControls:
-    """Notes every order as (name, arguments...)."""
-
-    def __init__(self) -> None:
-        self.orders: list[tuple] = []
-        self.impersonated = Impersonated()
-
-    async def operate(self, shard, operation) -> None:
-        self.orders.append(("operate", shard, operation))
-
-    async def send(self, shard, wanted) -> bytes:
-        self.orders.append(("send", shard, wanted))
-        return b"\x5e" * 32
-
-    async def snapshot(self) -> int:
-        self.orders.append(("snapshot",))
-        return 17
-
-    async def revert(self, id) -> bool:
-        self.orders.append(("revert", id))
-        return id == 17
-
-    async def mine(self, chain, count, interval_s) -> int:
-        self.orders.append(("mine", chain, count, interval_s))
-        return 10 + count
-
-    async def jump_epoch(self) -> int:
-        self.orders.append(("jump_epoch",))
-        return 2
-
-    async def increase_time(self, seconds) -> int:
-        self.orders.append(("increase_time", seconds))
-        return seconds
-
-    async def set_next_timestamp(self, shard, timestamp) -> None:
-        self.orders.append(("set_next_timestamp", shard, timestamp))
 
 
 class FakeNode:

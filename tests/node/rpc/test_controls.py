@@ -22,6 +22,8 @@ def make_client(devnet=True):
     ("anvil_mine", (3,), ("mine", 0, 3, 1), "0xd"),
     ("anvil_mine", ("3", 0), ("mine", 0, 3, 1), "0xd"),
     ("dev_jumpEpoch", (), ("jump_epoch",), "0x2"),
+    ("evm_setAutomine", (True,), ("set_automine", True), True),
+    ("dev_setAutomine", (False,), ("set_automine", False), True),
     ("evm_snapshot", (), ("snapshot",), "0x11"),
     ("evm_revert", ("0x11",), ("revert", 17), True),
     ("anvil_revert", (18,), ("revert", 18), False),
@@ -57,7 +59,8 @@ async def test_an_account_is_changed_by_any_of_the_names(name, arguments, operat
 
 @pytest.mark.parametrize(("method", "arguments"), [
     ("dev_setBalance", (WHO, 2**256)), ("dev_setNonce", (WHO, 2**64)), ("dev_setCode", (WHO, "0x6")), ("dev_setBalance", ("0x12", 1)),
-    ("dev_setStorageAt", (WHO, "0x0", "0x2a")), ("dev_autoImpersonateAccount", ("yes",)), ("dev_impersonateAccount", (7,)),
+    ("dev_setStorageAt", (WHO, "0x0", "0x2a")), ("dev_autoImpersonateAccount", ("yes",)), ("evm_setAutomine", (1,)),
+    ("dev_impersonateAccount", (7,)),
 ])  # fmt: skip
 async def test_what_no_account_can_have_is_refused(method, arguments):
     client = make_client()

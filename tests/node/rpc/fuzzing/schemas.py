@@ -59,6 +59,7 @@ OURS: dict[str, list[Schema]] = {
     "dev_revert": [UINT],
     "dev_mine": [COUNT, COUNT],
     "dev_jumpEpoch": [],
+    "dev_setAutomine": [{"type": "boolean"}],
     "dev_increaseTime": [UINT],
     "dev_setNextBlockTimestamp": [UINT],
     "evm_mine": [UINT],
