@@ -80,8 +80,8 @@ class Parameters(BaseModel):
     outbox_bytes_per_block_max: Annotated[int, Field(ge=1024, le=BLOCK_BYTES_MAX)] = 200_000
     data_max: Annotated[int, Field(ge=0, le=RECEIPT_DATA_BYTES_MAX)] = RECEIPT_DATA_BYTES_MAX
     """Bytes of a call receipt's data."""
-    callback_data_max: Annotated[int, Field(ge=0, le=RECEIPT_DATA_BYTES_MAX - OUTCOME_HEAD_BYTES)] = 1024
-    """Bytes of return data that a result carries; longer ones are cut."""
+    callback_data_max: Annotated[int, Field(ge=32, le=RECEIPT_DATA_BYTES_MAX - OUTCOME_HEAD_BYTES)] = 1024
+    """Bytes of return data that a result carries; longer ones are cut, and a word has to pass: contracts tell by it what has become of a message."""
     channel_backlog_max: Annotated[int, Field(ge=2, le=1_000_000)] = 10_000
     """Undelivered receipts after which a channel closes; it opens below half."""
     crosslink_gap_max: Annotated[int, Field(ge=1, le=2**32)] = 1_000_000

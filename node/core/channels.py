@@ -48,6 +48,7 @@ class InboundChannel:
     """Pushed bundles that did not fold once the beacon had recorded their end."""
     news: list[tuple[int, int]] = field(default_factory=list)
     """Pages proven since whoever fills the channel looked last, as [first, end)."""
+    # by rising nonces, without overlap
     _pages: list[_Page] = field(default_factory=list)
     _checkpoints: dict[int, bytes] = field(default_factory=dict)
     _pending: list[Bundle] = field(default_factory=list)
@@ -89,29 +90,52 @@ class InboundChannel:
         """
         self._check_form(bundle)
         end = bundle.first_nonce + len(bundle.receipts)
-        if end <= self.base.count or any(page.first <= bundle.first_nonce and end <= page.end for page in self._pages):
+        lacking = self._lacking(max(bundle.first_nonce, self.base.count), end)
+        if not lacking:
             return False
         known = self._known(end)
         if known is None:
-            if len(self._pending) < PENDING_BUNDLES_MAX and all(b.first_nonce != bundle.first_nonce for b in self._pending):
-                self._pending.append(bundle)
+            self._keep(bundle)
             return False
         if bundle.accumulator_after(self.chain_id_base) != known:
             raise InvalidReceipts(ReceiptsReason.DOES_NOT_FOLD, f"channel {self.source}:{self.destination} up to {end}")
-        page = _Page(bundle.first_nonce, bundle.accumulator_before, bundle.receipts)
-        bisect.insort(self._pages, page, key=lambda p: p.first)
-        self.news.append((page.first, page.end))
+        for part in lacking:
+            bisect.insort(self._pages, self._part(bundle, *part), key=lambda page: page.first)
+        self.news += lacking
         self._note_complete(now_ms)
         return True
 
     def gap(self) -> tuple[int, int] | None:
         """The next page to ask for, as [first, end); None when all up to the target is here."""
-        taken, end = self.base.count, self.target.count
-        for page in reversed(self._pages):
-            if page.end < end:
+        lacking = self._lacking(self.base.count, self.target.count)
+        if not lacking:
+            return None
+        first, end = lacking[-1]
+        return max(first, end - BUNDLE_RECEIPTS_MAX), end
+
+    def _lacking(self, first: int, end: int) -> list[tuple[int, int]]:
+        """What of [first, end) no page holds."""
+        parts = []
+        for page in self._pages:
+            if page.first >= end:
                 break
-            end = min(end, page.first)
-        return None if end <= taken else (max(taken, end - BUNDLE_RECEIPTS_MAX), end)
+            if page.first > first:
+                parts.append((first, page.first))
+            first = max(first, page.end)
+        return [*parts, (first, end)] if first < end else parts
+
+    def _part(self, bundle: Bundle, first: int, end: int) -> _Page:
+        """The page of a bundle's receipts [first, end): pages do not overlap, so that nothing is held twice."""
+        skipped = first - bundle.first_nonce
+        before = ChannelTotals(bundle.first_nonce, 0, bundle.accumulator_before).add(bundle.receipts[:skipped], self.chain_id_base)
+        return _Page(first, before.accumulator, bundle.receipts[skipped : end - bundle.first_nonce])
+
+    def _keep(self, bundle: Bundle) -> None:
+        """Keeps a page whose end the beacon has yet to record; of too many the farthest goes, for anybody can name a far nonce."""
+        if all(held.first_nonce != bundle.first_nonce for held in self._pending):
+            self._pending.append(bundle)
+            self._pending.sort(key=lambda held: held.first_nonce)
+            del self._pending[PENDING_BUNDLES_MAX:]
 
     def available(self, cursor: int, end: int) -> tuple[CrossShardReceipt, ...]:
         """Proven receipts from `cursor` on without a gap, before nonce `end`; the base must join them."""
@@ -123,9 +147,11 @@ class InboundChannel:
                 break
         return tuple(found[: max(0, end - cursor)])
 
-    def holds(self, cursor: int, end: int) -> bool:
-        """Whether the receipt at `cursor` is proven here and before `end`."""
-        return cursor < end and any(page.first <= cursor < page.end for page in self._pages)
+    def next(self, cursor: int, end: int) -> CrossShardReceipt | None:
+        """The receipt at `cursor`, if it is proven here and before `end`."""
+        if cursor >= end:
+            return None
+        return next((page.receipts[cursor - page.first] for page in self._pages if page.first <= cursor < page.end), None)
 
     def _known(self, end: int) -> bytes | None:
         if end in self._checkpoints:

@@ -12,6 +12,7 @@ from p2p.messages import BundleByNonce
 from primitives.blocks import ShardReference
 from primitives.errors import Fault, InvalidReceipts, ReceiptsReason
 from primitives.receipts import Bundle, CrossShardReceipt, Summary
+from shard.inbound import is_covered
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +124,12 @@ class Inbound:
 
     def is_deliverable(self, summary: Summary, reference: ShardReference) -> bool:
         """Whether the next receipt of some source is here, for a block on top of `summary`."""
-        return any(
-            channel.holds(summary.incoming[source].count, reference.inbound[source].count) for source, channel in self.channels.items()
-        )
+        for source, channel in self.channels.items():
+            taken, recorded = summary.incoming[source], reference.inbound[source]
+            receipt = channel.next(taken.count, recorded.count)
+            if receipt is not None and is_covered(taken, receipt, recorded):
+                return True
+        return False
 
     def available(self, summary: Summary, reference: ShardReference) -> dict[int, tuple[CrossShardReceipt, ...]]:
         """By source, the receipts a block on top of `summary` may take in."""

@@ -84,19 +84,16 @@ def test_bytes_bound_a_block_as_gas_does():
 
 
 @pytest.mark.parametrize(
-    ("room", "any_fits", "none_fits"),
+    ("room", "none_fits"),
     [
-        (Room(200_000, 200_000, 200_000, 4_480), True, False),
-        (Room(200_000, 199_999, 200_000, 4_480), False, False),
-        (Room(200_000, 200_000, 199_999, 4_480), False, False),
-        (Room(200_000, 200_000, 200_000, 4_479), False, False),
-        (Room(200_000, 21_000, 0, 384), False, False),
-        (Room(200_000, 20_999, 0, 384), False, True),
-        (Room(200_000, 21_000, 0, 383), False, True),
+        (Room(200_000, 200_000, 200_000, 4_480), False),
+        (Room(200_000, 21_000, 0, 384), False),
+        (Room(200_000, 20_999, 0, 384), True),
+        (Room(200_000, 21_000, 0, 383), True),
     ],
 )
-def test_what_is_left_tells_whether_something_unknown_fits(room, any_fits, none_fits):
-    assert (room.fits_any, room.fits_none) == (any_fits, none_fits)
+def test_what_is_left_tells_whether_something_unknown_fits(room, none_fits):
+    assert room.fits_none == none_fits
 
 
 def test_a_missing_bundle_stops_only_its_source():
@@ -193,10 +190,26 @@ def test_forged_receipts_are_refused_without_holding_any():
     assert channels.check(channels.sent[1], 0, 1, available={}) == {}
 
 
-def test_leaving_out_what_surely_fits_is_refused_without_holding_it():
+def test_leaving_out_what_is_not_here_is_judged_once_it_is():
     channels = Channels({1: [0]})
-    with pytest.raises(InvalidBlock, match="left out"):
-        channels.check([], 0, 1, available={})
+    assert channels.check([], 0, 1, available={}) == {1: 0}
+    with pytest.raises(InvalidBlock, match="inbound order"):
+        channels.check([], 0, 1)
+
+
+@pytest.mark.parametrize(("recorded", "taken_in"), [(3, 3), (2, 2), (4, 2), (0, 0), (1, 1)])
+def test_what_the_recorded_sum_does_not_pay_for_is_not_taken_in_and_stops_its_source_alone(recorded, taken_in):
+    """Three receipts of a wei each, and another sum recorded: the last one has to make it whole, none may go beyond it."""
+    channels = Channels({1: [0, 0, 0], 2: [0]})
+    channels.recorded[1] = dataclasses.replace(channels.recorded[1], value=recorded)
+    receipts, missing = channels.choose(1)
+    assert missing == 0
+    assert sorted(names(receipts)) == [*((1, nonce) for nonce in range(taken_in)), (2, 0)]
+    assert channels.check(receipts, 0, 1) == {}
+    if taken_in < 3:
+        whole = sorted((*receipts, channels.sent[1][taken_in]), key=lambda r: (r.nonce, r.source))
+        with pytest.raises(InvalidBlock, match="inbound order"):
+            channels.check(whole, 0, 1)
 
 
 def test_a_receipt_that_may_not_fit_must_be_pulled_to_decide():

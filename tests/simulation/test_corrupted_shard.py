@@ -150,6 +150,22 @@ def test_receipts_nobody_can_open_stop_only_themselves(world):
     assert (world.state.in_flight[0][1], world.state.in_flight[2][1]) == (10, 0)
 
 
+@pytest.mark.parametrize("amount", [4, 6, 2**200, 2**256 - 1])
+def test_receipts_that_carry_another_sum_than_is_recorded_stop_only_themselves(world, amount):
+    """5 wei are recorded as sent: nobody takes in 4, 6 or more for them, and from shard 2 everything arrives."""
+    record, lie = world.state.shards[0], world.receipt(amount=amount)
+    outgoing = list(record.summary.outgoing)
+    outgoing[1] = replace(outgoing[1].add([lie], world.base), value=outgoing[1].value + 5)
+    world.forge(outgoing=tuple(outgoing))
+    world.sent[0, 1].append(lie)
+    world.extend_shard(2, [world.transaction(2, 0, 0, "transfer", 1, PLAIN, value=77)])
+    world.crosslink_shard(2)
+    for _ in range(3):
+        world.go_on(1)
+    assert (world.balance(1, PLAIN), world.balance(1, THIEF)) == (77, 0)
+    assert (world.state.in_flight[0][1], world.state.in_flight[2][1]) == (5, 0)
+
+
 def call(world, destination):
     """A call with a callback from shard 1, recorded; its receipt."""
     value = 1000 + 3 * GWEI * (GAS + CALLBACK_GAS)

@@ -131,3 +131,28 @@ def test_any_order_of_targets_and_pages_gives_all_receipts_in_order(steps: list[
     while (gap := inbound.gap()) is not None:
         inbound.offer(page(*gap), 0)
     assert inbound.available(0, count) == RECEIPTS[:count]
+
+
+@given(st.lists(st.tuples(st.integers(0, 119), st.integers(1, 40)), max_size=12), st.lists(st.integers(1, 120), max_size=4))
+def test_whatever_true_pages_come_nothing_is_held_twice_and_asking_for_the_gap_ends(parts, ends) -> None:
+    inbound = channel()
+    for end in sorted({*ends, 120}):
+        for first, count in parts:
+            inbound.offer(page(first, min(first + count, 120)), 0)
+        inbound.advance_target(totals(end), 0)
+    asked = 0
+    while (gap := inbound.gap()) is not None:
+        assert inbound.offer(page(*gap), 1), "what is asked for is of use"
+        asked += 1
+        assert asked <= 120
+    assert inbound.available(0, 120) == RECEIPTS[:120]
+    assert sum(len(held.receipts) for held in inbound._pages) == 120
+
+
+def test_of_too_many_pages_ahead_the_farthest_goes() -> None:
+    inbound = channel()
+    for first in range(100, 100 + PENDING_BUNDLES_MAX):
+        inbound.offer(page(first, first + 1), 0)
+    inbound.offer(page(0, 3), 0)
+    inbound.advance_target(totals(3), 5)
+    assert inbound.available(0, 3) == RECEIPTS[:3]

@@ -80,7 +80,8 @@ def test_what_finished_frames_were_called_with_is_let_go(helper):
         tracemalloc.stop()
         gc.enable()
     assert outcome.gas_used > 50 * 100
-    assert peak < 5 * 200_000
+    # of fifty; translating the code takes as much as ten
+    assert peak < 15 * 200_000
 
 
 def test_what_deep_frames_leave_is_gathered_once(monkeypatch):
