@@ -81,7 +81,7 @@ class Parameters(BaseModel):
     data_max: Annotated[int, Field(ge=0, le=RECEIPT_DATA_BYTES_MAX)] = RECEIPT_DATA_BYTES_MAX
     """Bytes of a call receipt's data."""
     callback_data_max: Annotated[int, Field(ge=32, le=RECEIPT_DATA_BYTES_MAX - OUTCOME_HEAD_BYTES)] = 1024
-    """Bytes of return data that a result carries; longer ones are cut, and a word has to pass: contracts tell by it what has become of a message."""
+    """Bytes of return data that a result carries; longer ones are cut. A word has to pass: contracts answer in one."""
     channel_backlog_max: Annotated[int, Field(ge=2, le=1_000_000)] = 10_000
     """Undelivered receipts after which a channel closes; it opens below half."""
     crosslink_gap_max: Annotated[int, Field(ge=1, le=2**32)] = 1_000_000

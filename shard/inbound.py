@@ -15,7 +15,6 @@ from primitives.errors import BlockReason, InvalidBlock
 from primitives.parameters import Parameters
 from primitives.receipts import (
     CALL_KINDS,
-    RECEIPT_DATA_BYTES_MAX,
     RECEIPT_FIXED_BYTES,
     ChannelTotals,
     CrossShardReceipt,
