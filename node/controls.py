@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import trio
 
 from consensus.beacon.committees import compute_epoch
 from node.clock import Clock
+from node.core.chain import Chain
 from node.core.core import Core
 from node.core.effects import Effect, Event, Mine, SetAutomine, SetTimestamp
 from node.feed import Feed
@@ -90,7 +92,7 @@ class Controls:
             raise InvalidControl(ControlReason.TOO_MANY_BLOCKS, f"{count} blocks are too many for one order: at most {MINED_BLOCKS_MAX}")
         async with self._order():
             self._check_time(self._wall_s() + count * interval_s)
-            return await self._mine(chain, self._height(chain) + count, interval_s)
+            return await self._mine(chain, self._begun(chain) + count, interval_s)
         raise AssertionError("an order ends by itself or by its time")
 
     async def set_automine(self, enabled: bool) -> None:
@@ -124,11 +126,18 @@ class Controls:
                 self._move_clock(newest * 1000)
         return self._height(chain)
 
+    def _begun(self, chain: int) -> int:
+        """Height of the newest block that knows nothing of an order given now."""
+        return max(self._height(chain), self._chain(chain).begun)
+
     def _height(self, chain: int) -> int:
-        followed = self._core.chain(chain)
-        assert followed is not None, "a node with validators follows every chain"
-        height: int = followed.tree.head.info.height
+        height: int = self._chain(chain).tree.head.info.height
         return height
+
+    def _chain(self, number: int) -> Chain[Any]:
+        followed = self._core.chain(number)
+        assert followed is not None, "a node with validators follows every chain"
+        return followed
 
     # -- the past
 
@@ -166,7 +175,7 @@ class Controls:
             transaction = await self._submit(shard, wanted)
             receipt = await backend.receipt(transaction)
             while receipt is None:
-                await self._mine(shard, self._height(shard) + 1)
+                await self._mine(shard, self._begun(shard) + 1)
                 receipt = await backend.receipt(transaction)
             if not receipt.status:
                 raise InvalidControl(ControlReason.IMPOSSIBLE, f"0x{operation.address.hex()} had changed by then: try again")

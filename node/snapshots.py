@@ -74,7 +74,11 @@ class Snapshots:
         number = max([*self.ids(), int(counter.read_text()) if counter.exists() else 0]) + 1
         draft = self._kept / f"{number}{_NEW}"
         _remove(draft)
-        _copy_all(self.folder, draft, self.stores)
+        try:
+            _copy_all(self.folder, draft, self.stores)
+        except OSError:
+            _remove(draft)
+            raise
         _write(self._kept / (_NEXT + _NEW), str(number))
         os.replace(self._kept / (_NEXT + _NEW), counter)
         os.rename(draft, self._kept / str(number))

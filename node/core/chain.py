@@ -53,6 +53,8 @@ class Chain(HeldBlocks[Outcome]):
         self._inbox: deque[simplex.Event] = deque()
         self._entered: tuple[int, View] | None = None
         """Epoch and view the engine was last seen in."""
+        self.begun = 0
+        """Height of the highest block that was begun here; what is ordered after that is on top of it."""
         self.mine_until = 0
         """Height up to which blocks are made one after another, without waiting and without work (a developer's order)."""
         self.engine = self._make_engine(instances.engine_records())
@@ -274,6 +276,7 @@ class Chain(HeldBlocks[Outcome]):
             if parent.info.is_boundary and parent.info.epoch == self.instance.epoch:
                 self.built(build.parent_root, build.view, None)
             else:
+                self.begun = max(self.begun, parent.info.height + 1)
                 self.construct(parent, build)
         else:
             self._want_executed(build.parent_root, build.parent.view)

@@ -181,8 +181,8 @@ class Core:
             case OutgoingRead():
                 self._outgoing(event)
             case Mine(number, until, interval_s):
-                if number in self.shards:
-                    self.shards[number].times.space(self.shards[number].tree.head.info.height, interval_s)
+                if (shard_chain := self.shards.get(number)) is not None:
+                    shard_chain.times.space(max(shard_chain.tree.head.info.height, shard_chain.begun), interval_s)
                 if (chain := self.chain(number)) is not None:
                     chain.mine(until)
             case SetAutomine(enabled):

@@ -243,7 +243,8 @@ class ShardChain(Chain[ShardOutcome]):
         assert parent.outcome is not None
         reference = self._newest_reference()
         timestamp = self.times.of_child(
-            parent.info.height, parent.outcome.result.timestamp, self.context.now.wall_ms // 1000, is_mined=self.wants_now(parent.info.root)
+            parent.info.height, parent.outcome.result.timestamp, self.context.now.wall_ms // 1000,
+            is_mined=parent.info.height < self.mine_until, has_work=self.work_on(parent),
         )
         self._desk.add(
             Build(

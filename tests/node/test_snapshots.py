@@ -164,6 +164,16 @@ def test_a_snapshot_is_whole_or_not_there(kept, tmp_path):
         assert read(folder) == {(b"later", None, 60)}
 
 
+def test_of_a_snapshot_that_finds_no_room_nothing_is_left(kept, monkeypatch):
+    def full(source, target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("node.snapshots.shutil.copyfile", full)
+    with pytest.raises(OSError, match="No space left"):
+        make(kept).take()
+    assert {path.name for path in (kept / "snapshots").iterdir()} == {"1", "2", "next"}
+
+
 def test_there_are_not_too_many_nor_too_large_ones(kept, monkeypatch):
     snapshots = make(kept)
     snapshots.check_room()
