@@ -15,6 +15,7 @@ from rich.table import Table
 
 from benchmarks.cluster import Cluster
 from benchmarks.cross_shard import SECONDS, SHARDS, SHARES, measure_matrix
+from benchmarks.engines import measure_engines
 from benchmarks.inbound_worst import measure_inbound_worst
 from benchmarks.logs import measure_logs
 from benchmarks.measures import MEASURES
@@ -25,8 +26,8 @@ from benchmarks.tracing import measure_tracing
 from node.cli.main import run_to_end
 
 WITHOUT_NETWORK: dict[str, Callable[[], list[Figure]]] = {
-    "inbound-worst": measure_inbound_worst, "logs": measure_logs, "partition": measure_partition, "simulation": measure_simulation,
-    "tracing": measure_tracing,
+    "engines": measure_engines, "inbound-worst": measure_inbound_worst, "logs": measure_logs, "partition": measure_partition,
+    "simulation": measure_simulation, "tracing": measure_tracing,
 }  # fmt: skip
 """What needs no network, or makes its own."""
 MATRIX = "cross-shard"

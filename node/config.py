@@ -83,7 +83,7 @@ class NodeConfig(BaseModel):
     """How the node breaks the rules, on a network for development; None: it keeps them."""
     executor: Literal["process", "inline"] = "process"
     """Whether each shard executes in a process of its own."""
-    engine: Literal["reference", "fast"] = "reference"
+    engine: Literal["reference", "fast"] = "fast"
     """What executes blocks; what comes of it is the same."""
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["debug", "info", "warning", "error"] = "info"

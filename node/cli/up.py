@@ -26,7 +26,7 @@ from primitives.errors import StartupRefused
 @network_options
 @data_dir
 @click.option("--host", "listen_host", show_default="127.0.0.1", help="Address that every port is opened on.")
-@click.option("--engine", type=click.Choice(["reference", "fast"]), help="What executes blocks, to the same outcome.  [default: reference]")
+@click.option("--engine", type=click.Choice(["reference", "fast"]), help="What executes blocks, to the same outcome.  [default: fast]")
 @click.option("--log-format", type=click.Choice(["text", "json"]), help="How the nodes log.  [default: text]")
 @click.option(
     "--persona", "personas", multiple=True, metavar="NAME@NODE",

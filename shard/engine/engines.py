@@ -9,7 +9,7 @@ from shard.engine.reference import ReferenceEngine
 
 ENGINES: dict[str, type[ReferenceEngine]] = {"reference": ReferenceEngine, "fast": FastEngine}
 """By what `engine` of a node's configuration may be."""
-DEFAULT_ENGINE = "reference"
+DEFAULT_ENGINE = "fast"
 
 
 def make_engine(name: str, parameters: Parameters, shard: int, reader: NodeReader) -> Engine:

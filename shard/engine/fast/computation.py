@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, cast
 
 from eth.abc import ComputationAPI, MessageAPI, StateAPI, TransactionContextAPI
@@ -12,6 +13,10 @@ from shard.engine.interface import Meter
 from shard.engine.reference.accounts import Accounts
 from shard.engine.reference.computation import InboundComputation, MeteredComputation, ShardComputation
 from shard.transactions.model import INIT_CODE_BYTES_MAX
+
+PYTHON_FRAMES_MAX = 16 * 1024
+"""Calls within calls are 1,024 at most, each of about ten Python functions."""
+sys.setrecursionlimit(max(PYTHON_FRAMES_MAX, sys.getrecursionlimit()))
 
 
 class FastComputation(ShardComputation):
@@ -73,9 +78,8 @@ class FastComputation(ShardComputation):
             if translation is not None:
                 place = translation(self, stack, gas_meter)
             else:
-                start = place
-                place, end = interpret(self, program.padded, program.marks, start)
-                programs.earn(end - start)
+                place, count = interpret(self, program.padded, program.marks, place)
+                programs.earn(count)
 
     def _interpret(self, program: Program) -> None:
         """Runs code that will not run again."""

@@ -130,3 +130,5 @@ CONTEXT = {
     0x48: (2, "C.state.base_fee"),
 }
 """Gas and Python expression of what a computation `C` can tell of where it runs, by opcode."""
+CONTEXT_FUNCTIONS: dict[int, Callable[[Any], int]] = {opcode: eval(f"lambda C: {text}") for opcode, (_, text) in CONTEXT.items()}
+"""The same as functions of the computation."""

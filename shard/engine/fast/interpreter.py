@@ -11,7 +11,7 @@ from typing import Any
 from eth.exceptions import Halt
 from eth.vm.logic.invalid import InvalidOpcode
 
-from shard.engine.fast.instructions import EXPRESSIONS, FUNCTIONS
+from shard.engine.fast.instructions import CONTEXT, CONTEXT_FUNCTIONS, EXPRESSIONS, FUNCTIONS
 
 END = -1
 """Where a frame that has ended goes on."""
@@ -19,11 +19,14 @@ _STACK_MAX = 1024
 _STOP, _POP, _MLOAD, _MSTORE, _JUMP, _JUMPI, _JUMPDEST, _PUSH0, _PUSH32, _DUP1, _DUP16, _SWAP1, _SWAP16 = (
     0x00, 0x50, 0x51, 0x52, 0x56, 0x57, 0x5B, 0x5F, 0x7F, 0x80, 0x8F, 0x90, 0x9F,
 )  # fmt: skip
-_SIMPLE = {opcode: (e.gas, e.pops, FUNCTIONS[opcode]) for opcode, e in EXPRESSIONS.items()}
+_SIMPLE = {opcode: (e.gas, e.pops, FUNCTIONS[opcode]) for opcode, e in EXPRESSIONS.items()} | {
+    opcode: (gas, 0, CONTEXT_FUNCTIONS[opcode]) for opcode, (gas, _) in CONTEXT.items()
+}
+"""Gas, words taken, and the function from them to a word, or where none are taken from the computation."""
 
 
 def interpret(computation: Any, padded: bytes, marks: bytes, place: int) -> tuple[int, int]:
-    """Runs from `place` up to the next jump, taken or not, or the frame's end; where to go on, or END, and up to which byte was run.
+    """Runs from `place` up to the next jump, taken or not, or the frame's end; where to go on, or END, and how many instructions ran.
 
     `padded` is the frame's code with zeros for what lies beyond its end, `marks` the code without what is pushed. The stack holds
     integers alone. What makes the frame fail is raised.
@@ -31,27 +34,32 @@ def interpret(computation: Any, padded: bytes, marks: bytes, place: int) -> tupl
     stack: list[Any] = computation._stack.values
     meter = computation._gas_meter
     gas: int = meter.gas_remaining
+    # Moved on by what is pushed, so that its distance from the end is the number of instructions.
+    start = place
     while True:
         opcode = padded[place]
         simple = _SIMPLE.get(opcode)
         if simple is not None:
             price, pops, function = simple
-            if gas >= price and len(stack) >= pops:
+            if gas >= price and pops <= len(stack) < _STACK_MAX:
                 gas -= price
                 if pops == 2:
                     stack.append(function(stack.pop(), stack.pop()))
                 elif pops == 1:
                     stack[-1] = function(stack[-1])
-                else:
+                elif pops:
                     stack.append(function(stack.pop(), stack.pop(), stack.pop()))
+                else:
+                    stack.append(function(computation))
                 place += 1
                 continue
         elif _PUSH0 < opcode <= _PUSH32:
             if gas >= 3 and len(stack) < _STACK_MAX:
                 gas -= 3
-                after = place + opcode - _PUSH0 + 1
-                stack.append(int.from_bytes(padded[place + 1 : after], "big"))
-                place = after
+                size = opcode - _PUSH0
+                stack.append(int.from_bytes(padded[place + 1 : place + 1 + size], "big"))
+                place += size + 1
+                start += size
                 continue
         elif _DUP1 <= opcode <= _SWAP16:
             if gas >= 3 and _move(stack, opcode):
@@ -71,7 +79,7 @@ def interpret(computation: Any, padded: bytes, marks: bytes, place: int) -> tupl
             to = _jump(stack, gas, opcode, place, marks)
             if to >= 0:
                 meter.gas_remaining = gas - (8 if opcode == _JUMP else 10)
-                return to, place + 1
+                return to, place + 1 - start
         elif opcode == _MLOAD or opcode == _MSTORE:
             if gas >= 3 and _access(stack, computation._memory._bytes, opcode):
                 gas -= 3
@@ -79,11 +87,11 @@ def interpret(computation: Any, padded: bytes, marks: bytes, place: int) -> tupl
                 continue
         elif opcode == _STOP:
             meter.gas_remaining = gas
-            return END, place + 1
+            return END, place + 1 - start
         meter.gas_remaining = gas
         next_place = _by_library(computation, stack, opcode, place)
         if next_place == END or opcode == _JUMP or opcode == _JUMPI:
-            return next_place, place + 1
+            return next_place, place + 1 - start
         gas = meter.gas_remaining
         place = next_place
 

@@ -17,20 +17,20 @@ from shard.transactions.model import INIT_CODE_BYTES_MAX
 
 PROGRAMS_MAX = 512
 """Contracts remembered, the least recently run forgotten first. Their code is at most 24 KiB each."""
-TRANSLATED_BYTES_MAX = 131_072
-"""Bytes of code whose translations are kept, over all contracts; a byte translated takes about 150 bytes of memory."""
+TRANSLATED_SIZE_MAX = 131_072
+"""Size of the translations that are kept, over all contracts, as `TRANSLATION_SIZE_MAX` counts it."""
 ENTRIES_MAX = 4096
 """Places in a contract whose runs are counted; code has at most as many jump destinations that matter."""
 HOT_RUNS = 8
 """A place is translated once it has run so often."""
-RUN_PER_TRANSLATED = 8
-"""Bytes of code that must have been interpreted for every byte that is translated: interpreting eight bytes takes longer than translating
-one, so translating never takes more than a part of the time that interpreting does."""
-CREDIT_MAX = 65_536
-"""Bytes interpreted that still count: what they allow to be translated in one go, with one translation on top, takes about 0.1 s."""
+RUN_PER_TRANSLATED = 16
+"""Instructions that must have been interpreted for each that is translated. The library would take longer for these 16 than translating one
+does, so whatever is run, translating never makes up for what interpreting gains."""
+CREDIT_MAX = 32_768
+"""Instructions interpreted that still count: what they allow to be translated in one go, with one translation on top, takes about 0.1 s."""
+
 END_PADDING = bytes(33)
 """What code reads as beyond its end: STOP, and zeros where a PUSH is cut off."""
-
 Translation = Callable[[Any, list[int], Any], int]
 """Runs from one place on, over a computation, its stack and its gas meter; returns where to go on, or `END`."""
 
@@ -38,7 +38,7 @@ Translation = Callable[[Any, list[int], Any], int]
 class Program:
     """The code of one contract."""
 
-    __slots__ = ("code", "marks", "padded", "runs", "translated_bytes", "translations")
+    __slots__ = ("code", "marks", "padded", "runs", "translated_size", "translations")
 
     def __init__(self, code: bytes) -> None:
         self.code = code
@@ -48,7 +48,7 @@ class Program:
         self.runs: dict[int, int] = {}
         """How often the place was come to while it was interpreted."""
         self.translations: dict[int, Translation] = {}
-        self.translated_bytes = 0
+        self.translated_size = 0
 
 
 class Programs:
@@ -58,7 +58,7 @@ class Programs:
         """Tests lower both, so that everything is translated at once."""
         self._hot_runs, self._run_per_translated = hot_runs, run_per_translated
         self._programs: OrderedDict[bytes, Program] = OrderedDict()
-        self._translated_bytes = 0
+        self._translated_size = 0
         self._credit = 0
         self.translations = 0
         """Places translated."""
@@ -76,9 +76,9 @@ class Programs:
             self._programs.move_to_end(code)
         return program
 
-    def earn(self, size: int) -> None:
-        """`size` bytes of code were interpreted."""
-        self._credit = min(self._credit + size, CREDIT_MAX)
+    def earn(self, count: int) -> None:
+        """So many instructions were interpreted."""
+        self._credit = min(self._credit + count, CREDIT_MAX)
 
     def come_to(self, program: Program, place: int) -> Translation | None:
         """Counts a run of a place that is not translated; its translation, if it is worth one by now."""
@@ -98,14 +98,14 @@ class Programs:
         translation, size = translate(program, place, self._hot_runs // 2)
         self._credit -= size * self._run_per_translated
         program.translations[place] = translation
-        program.translated_bytes += size
-        self._translated_bytes += size
+        program.translated_size += size
+        self._translated_size += size
         self.translations += 1
-        while self._translated_bytes > TRANSLATED_BYTES_MAX:
+        while self._translated_size > TRANSLATED_SIZE_MAX:
             self._forget()
         return translation
 
     def _forget(self) -> None:
         _, program = self._programs.popitem(last=False)
-        self._translated_bytes -= program.translated_bytes
+        self._translated_size -= program.translated_size
         self.forgotten += 1

@@ -29,13 +29,13 @@ def _out_of_gas() -> OutOfGas:
 
 
 def grow(computation: Any, gas: int, end: int) -> int:
-    """Makes memory reach to `end`, which lies beyond it."""
-    memory = computation._memory
-    before, after = len(memory._bytes) >> 5, _word_count(end)
+    """Makes memory, which stays the same object, reach to `end`, which lies beyond it."""
+    memory = computation._memory._bytes
+    before, after = len(memory) >> 5, _word_count(end)
     gas -= 3 * (after - before) + after * after // 512 - before * before // 512
     if gas < 0:
         raise _out_of_gas()
-    memory.extend(0, end)
+    memory.extend(bytes((after - before) << 5))
     return gas
 
 
@@ -44,6 +44,14 @@ def touch(computation: Any, gas: int, start: int, size: int) -> int:
     if size and start + size > len(computation._memory._bytes):
         return grow(computation, gas, start + size)
     return gas
+
+
+def mload(computation: Any, gas: int, start: int) -> tuple[int, int]:
+    """MLOAD."""
+    memory = computation._memory._bytes
+    if len(memory) < start + 32:
+        gas = grow(computation, gas, start + 32)
+    return gas, int.from_bytes(memory[start : start + 32], "big")
 
 
 def sload(computation: Any, gas: int, slot: int) -> tuple[int, int]:
@@ -203,6 +211,17 @@ def revert(computation: Any, gas: int, start: int, size: int) -> None:
     raise Revert(computation._output)
 
 
+def by_library(computation: Any, gas: int, opcode: int) -> int:
+    """What is left to the library's opcode, its words on the stack."""
+    stack, meter = computation._stack.values, computation._gas_meter
+    meter.gas_remaining = gas
+    computation.opcodes[opcode](computation)
+    if stack and type(stack[-1]) is not int:
+        stack[-1] = int.from_bytes(stack[-1], "big")
+    left: int = meter.gas_remaining
+    return left
+
+
 def jump(code: bytes, marks: bytes, to: int) -> int:
     """`to`, if a jump can go there; `marks` is the code without what is pushed."""
     if to >= len(code) or code[to] != _JUMPDEST:
@@ -216,6 +235,7 @@ STEP_NAMES: dict[str, Any] = {
     **NAMES,
     "OutOfGas": OutOfGas,
     "grow": grow,
+    "mload": mload,
     "sload": sload,
     "sstore": sstore,
     "tload": tload,
@@ -228,6 +248,7 @@ STEP_NAMES: dict[str, Any] = {
     "copy_memory": copy_memory,
     "finish": finish,
     "revert": revert,
+    "by_library": by_library,
     "jump": jump,
 }
 """What translated code refers to."""

@@ -14,8 +14,8 @@ from shard.engine.fast.instructions import CONTEXT, EXPRESSIONS, value_of
 from shard.engine.fast.interpreter import END, interpret
 from shard.engine.fast.steps import STEP_NAMES
 
-TRANSLATION_BYTES_MAX = 2048
-"""Code bytes in one translation, and items of the stack it gives back wherever it can be left."""
+TRANSLATION_SIZE_MAX = 2048
+"""Instructions in one translation, and items of the stack it gives back wherever it can be left."""
 VISITS_MAX = 2
 """How often one translation may pass the same jump destination."""
 _STACK_MAX = 1024
@@ -41,7 +41,7 @@ class Profiled(Protocol):
 
 
 def translate(program: Profiled, place: int, warm: int) -> tuple[Any, int]:
-    """Translates from `place` on, into parts that ran at least `warm` times; the function, and what it took (bytes of code)."""
+    """Translates from `place` on, into parts that ran at least `warm` times; the function, and its size (of `TRANSLATION_SIZE_MAX`)."""
     source = _Source(program, place, warm)
     source.run()
     names = dict(STEP_NAMES, interpret=interpret, code=program.code, marks=program.marks, padded=program.padded)
@@ -120,11 +120,11 @@ class _Source:
 
     def _flush(self) -> str:
         """The statement that makes the stack be what it stands for; empty where it is already."""
-        above, taken = list(self._above), self._taken
-        while above and taken and above[0] == self._seen.get(taken):
-            above.pop(0)
-            taken -= 1
-        self.size += len(above)
+        same = 0
+        while same < min(len(self._above), self._taken) and self._above[same] == self._seen.get(self._taken - same):
+            same += 1
+        above, taken = self._above[same:], self._taken - same
+        self.size += len(above) + (same >> 3)
         items = "".join(f"{operand}, " for operand in above)
         if taken:
             return f"S[-{taken}:] = ({items})" if above else f"del S[-{taken}:]"
@@ -168,11 +168,11 @@ class _Source:
     # -- instructions
 
     def run(self) -> None:
-        """Takes in instructions until the way ends or is no longer warm, or there are too many bytes."""
+        """Takes in instructions until the way ends or is no longer warm, or there are too many."""
         padded, end = self._program.padded, len(self._program.code)
         while not self._is_over:
             place = self._place
-            if self.size >= TRANSLATION_BYTES_MAX or (padded[place] == _JUMPDEST and not self._may_pass(place)):
+            if self.size >= TRANSLATION_SIZE_MAX or (padded[place] == _JUMPDEST and not self._may_pass(place)):
                 self._leave(place)
                 return
             opcode = padded[place]
@@ -222,7 +222,6 @@ class _Source:
         start = self._place
         self._push(int.from_bytes(self._program.padded[start : start + count].ljust(count, b"\0"), "big"))
         self._place += count
-        self.size += count
 
     def _duplicate(self, depth: int) -> None:
         self._charge(3)
@@ -279,17 +278,22 @@ class _Source:
         if isinstance(start, int):
             end = start + 32
             if end > self._known:
-                self._do(f"if len(m) < {end}:\n g = grow(C, g, {end})\n m = C._memory._bytes")
+                self._do(f"if len(m) < {end}: g = grow(C, g, {end})")
                 self._known = end
         else:
-            self._do(f"if len(m) < {start} + 32:\n g = grow(C, g, {start} + 32)\n m = C._memory._bytes")
+            self._do(f"if len(m) < {start} + 32: g = grow(C, g, {start} + 32)")
 
     def _load_word(self) -> None:
         self._charge(3)
         start = self._pop()
-        self._reach(start)
-        end = start + 32 if isinstance(start, int) else f"{start} + 32"
-        self._push(self._assign(f'int.from_bytes(m[{start}:{end}], "big")'))
+        if isinstance(start, int):
+            self._reach(start)
+            self._push(self._assign(f'int.from_bytes(m[{start}:{start + 32}], "big")'))
+        else:
+            # Written out it would take the compiler five times as long as any other.
+            name = self._name()
+            self._do(f"g, {name} = mload(C, g, {start})")
+            self._push(name)
 
     def _store_word(self) -> None:
         self._charge(3)
@@ -307,7 +311,6 @@ class _Source:
     def _hash(self) -> None:
         self._charge(30)
         self._word_from("hash_memory")
-        self._do("m = C._memory._bytes")
 
     def _exponentiate(self) -> None:
         self._charge(10)
@@ -342,18 +345,18 @@ class _Source:
         self._settle()
         start, size = self._pop(), self._pop()
         topics = "".join(f"{self._pop()}, " for _ in range(count))
-        self._do(f"g = log(C, g, {start}, {size}, ({topics}))\nm = C._memory._bytes")
+        self._do(f"g = log(C, g, {start}, {size}, ({topics}))")
 
     def _copy(self, source: str) -> None:
         self._charge(3)
         to, start, size = self._pop(), self._pop(), self._pop()
-        self._do(f"g = copy(C, g, {source}, {to}, {start}, {size})\nm = C._memory._bytes")
+        self._do(f"g = copy(C, g, {source}, {to}, {start}, {size})")
 
     def _copy_with(self, step: str) -> None:
         self._charge(3)
         self._settle()
         to, start, size = self._pop(), self._pop(), self._pop()
-        self._do(f"g = {step}(C, g, {to}, {start}, {size})\nm = C._memory._bytes")
+        self._do(f"g = {step}(C, g, {to}, {start}, {size})")
 
     def _stop(self) -> None:
         self._leave(END)
@@ -377,9 +380,7 @@ class _Source:
         self._flushed()
         self._height += pushes - pops
         self._most = max(self._most, self._height)
-        self._do(f"G.gas_remaining = g\nC.opcodes[{opcode}](C)\ng = G.gas_remaining\nm = C._memory._bytes")
-        if pushes:
-            self._do("if type(S[-1]) is not int: S[-1] = int.from_bytes(S[-1], 'big')")
+        self._do(f"g = by_library(C, g, {opcode})\nm = C._memory._bytes")
 
     # -- jumps
 

@@ -340,4 +340,4 @@ def test_an_option_is_called_one(capsys: Captured) -> None:
 
 def test_a_benchmark_that_is_not_there(capfd: pytest.CaptureFixture[str]) -> None:
     assert run("bench", "nope") == 2
-    assert re.match(r"error: .*'nope' is not one of 'inbound-worst', .*shardnet bench --help tells more\)\n", capfd.readouterr().err)
+    assert re.match(r"error: .*'nope' is not one of 'engines', .*shardnet bench --help tells more\)\n", capfd.readouterr().err)

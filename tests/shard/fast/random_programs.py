@@ -7,6 +7,8 @@ POPS = {**dict.fromkeys(ARITHMETIC, 2), 0x08: 3, 0x09: 3, 0x15: 1, 0x19: 1}
 CONTEXT = (0x30, 0x32, 0x33, 0x34, 0x36, 0x38, 0x3A, 0x3D, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x4A, 0x58, 0x59, 0x5A)
 ANY = (*ARITHMETIC, *CONTEXT, *range(0x31, 0x60), 0x20, 0x80, 0x81, 0x82, 0x8F, 0x90, 0x91, 0x9F, *range(0xA0, 0xA5),
        0xF0, 0xF1, 0xF2, 0xF3, 0xF4, 0xF5, 0xFA, 0xFD, 0xFE, 0xFF, 0x0C)  # fmt: skip
+BY_PLACE = (0x0A, 0x0B, 0x1A, 0x1B, 0x1C, 0x1D)
+"""Whose first operand means something where it is small."""
 WORDS = (0, 1, 2, 3, 31, 32, 33, 64, 255, 256, 2**64 - 1, 2**128, 2**160 - 1, 2**255 - 1, 2**255, 2**256 - 2, 2**256 - 1)
 
 
@@ -83,9 +85,27 @@ class Writer:
         if self.chance.random() < 0.7:
             self.code.append(0x50)
 
+    def keep(self) -> None:
+        """Stores the top of the stack where it is seen."""
+        if self.chance.random() < 0.5:
+            self.slot()
+            self.code.append(0x55)
+        else:
+            self.small()
+            self.code.append(0x52)
+
+    def digest(self) -> None:
+        """Stores what memory and the stack hold."""
+        self.code += b"\x18" * self.chance.choice((0, 0, 5, 12))
+        self.code += bytes.fromhex("5f5280600355") + bytes.fromhex("595f20600255")
+
     def arithmetic(self) -> None:
         opcode = self.chance.choice(ARITHMETIC)
-        for _ in range(POPS[opcode]):
+        for _ in range(POPS[opcode] - 1):
+            self.word()
+        if opcode in BY_PLACE and self.chance.random() < 0.7:
+            self.push(self.chance.choice((0, 1, 7, 29, 30, 31, 32, 33, 255, 256, 257)))
+        else:
             self.word()
         self.code.append(opcode)
 
@@ -188,7 +208,10 @@ class Writer:
 
     def step(self, deep: bool = True) -> None:
         kind = self.chance.random()
-        if kind < 0.3:
+        if kind < 0.12:
+            self.arithmetic()
+            self.keep()
+        elif kind < 0.3:
             self.arithmetic()
         elif kind < 0.5:
             self.storing()
@@ -213,23 +236,30 @@ class Writer:
             self.call()
         elif kind < 0.97 and deep:
             self.create()
-        elif kind < 0.98:
+        elif kind < 0.975:
             self.end()
+        elif kind < 0.99:
+            self.digest()
         else:
             self.code.append(self.chance.choice(ANY))
 
     def write(self) -> bytes:
         """The code of a contract."""
-        for _ in range(self.chance.randrange(4)):
-            self.word()
+        for _ in range(self.chance.choice((0, 2, 17, 18, 18))):
+            self.push(self.chance.choice(WORDS))
+        if self.chance.random() < 0.03:
+            # Up to where the stack is full.
+            self.code += b"\x80" * self.chance.randrange(985, 1030)
         for _ in range(self.chance.randrange(2, 30)):
             self.step()
+        if self.chance.random() < 0.5:
+            self.digest()
         if self.chance.random() < 0.9:
             self.end()
         for at in self.jumps:
             ahead = [label for label in self.labels if label > at]
             self.code[at : at + 2] = (self.chance.choice(ahead) if ahead else self.chance.randrange(300)).to_bytes(2, "big")
-        if self.chance.random() < 0.2:
+        if self.chance.random() < 0.08:
             self.code[self.chance.randrange(len(self.code))] = self.chance.choice(ANY)
         if self.chance.random() < 0.05:
             # Cut off, perhaps within what is pushed.
