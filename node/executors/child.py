@@ -59,8 +59,8 @@ class _Worker:
         self._lane = lane
         self._service = service
         self._output = output
-        self._waiting: dict[int, wire.Question] = {}
-        """By id, in the order asked."""
+        self._waiting: dict[int, tuple[wire.Question, int]] = {}
+        """By id, in the order asked, and how often the database had been held then."""
         self._current: int | None = None
         self._changed = threading.Condition()
         self._stopping = False
@@ -71,7 +71,7 @@ class _Worker:
         """Queues a question, or answers that the queue is full."""
         with self._changed:
             if has_room := len(self._waiting) < QUEUE_MAX[self._lane]:
-                self._waiting[question.id] = question
+                self._waiting[question.id] = question, self._service.times_held
                 self._changed.notify()
         if not has_room:
             self._output.send(wire.failure(question.id, Busy(queue_limit(self._lane))))
@@ -94,10 +94,10 @@ class _Worker:
         return not self._thread.is_alive()
 
     def _work(self) -> None:
-        while (question := self._next()) is not None:
-            self._output.send(self._answer(question))
+        while (asked := self._next()) is not None:
+            self._output.send(self._answer(*asked))
 
-    def _next(self) -> wire.Question | None:
+    def _next(self) -> tuple[wire.Question, int] | None:
         """The oldest question, waited for; None when the lane ends."""
         with self._changed:
             self._changed.wait_for(lambda: self._stopping or self._waiting)
@@ -108,10 +108,10 @@ class _Worker:
                 self._service.begin_call()
             return self._waiting.pop(self._current)
 
-    def _answer(self, question: wire.Question) -> bytes:
+    def _answer(self, question: wire.Question, asked: int) -> bytes:
         arguments = OPERATIONS[question.operation].decode_arguments(question.arguments)
         try:
-            return wire.success(question.id, self._service.perform(question.operation, arguments))
+            return wire.success(question.id, self._service.perform(question.operation, arguments, asked))
         except ShardnetError as error:
             return wire.failure(question.id, error)
 
@@ -178,7 +178,7 @@ def main() -> int:
     except (StartupRefused, StorageFailed) as error:
         output.send(wire.failure(wire.OPENING_ID, error))
         return error.exit_code
-    output.send(wire.success(wire.OPENING_ID, service.perform("head", ())))
+    output.send(wire.success(wire.OPENING_ID, service.perform("head", (), service.times_held)))
     _serve(frames, service, output)
     service.close()
     return 0

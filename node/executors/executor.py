@@ -72,7 +72,7 @@ class Executor(ABC):
         await self._ask("settle")
 
     async def hold(self) -> None:
-        """Closes the database, for somebody else's use of its files; questions wait until `resume`, calls that run are ended."""
+        """Closes the database, for somebody else's use of its files; questions wait until `resume`, calls asked before are ended."""
         await self._ask("hold")
 
     async def resume(self) -> HeadInfo:

@@ -57,15 +57,16 @@ class InlineExecutor(Executor):
             raise Busy(queue_limit(lane))
         self._held[lane] += 1
         try:
-            return await trio.to_thread.run_sync(self._perform, operation, arguments, limiter=self._limiters[lane])
+            asked = 0 if self._service is None else self._service.times_held
+            return await trio.to_thread.run_sync(self._perform, operation, arguments, asked, limiter=self._limiters[lane])
         finally:
             self._held[lane] -= 1
 
     def _open(self) -> Service:
         return Service(self._genesis, self._shard, self._database, self._call_deadline_ms, self._engine)
 
-    def _perform(self, operation: str, arguments: tuple[Any, ...]) -> Any:
+    def _perform(self, operation: str, arguments: tuple[Any, ...], asked: int) -> Any:
         service = self._service
         if service is None:
             raise ExecutorLost(f"the executor of shard {self._shard} has stopped")
-        return service.perform(operation, arguments)
+        return service.perform(operation, arguments, asked)

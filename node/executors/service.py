@@ -117,8 +117,16 @@ class Service:
         }
         assert self._methods.keys() == OPERATIONS.keys(), "every operation has its method"
 
-    def perform(self, operation: str, arguments: tuple[Any, ...]) -> Any:
-        """Does an operation.
+    @property
+    def times_held(self) -> int:
+        """How often the database has been held; to be looked at when an operation is asked for, from whatever thread."""
+        return self._use.times_ended
+
+    def perform(self, operation: str, arguments: tuple[Any, ...], asked: int) -> Any:
+        """Does an operation that was asked for when `times_held` was `asked`.
+
+        A call that was asked for before the database was held ends with that, whether it runs or is yet to begin: when a thread
+        comes to its turn is luck, and what is asked of a past that may be gone must not keep the call lane from what is asked after.
 
         Raises:
             InvalidBlock, InvalidTransaction, InvalidQuery, Interrupted: as the operation says.
@@ -127,7 +135,7 @@ class Service:
         lane = OPERATIONS[operation].lane
         if lane is Lane.CONTROL:
             return self._methods[operation](*arguments)
-        with self._use.one():
+        with self._use.one(asked if lane is Lane.CALL else None):
             method = self._methods[operation]
             if lane is Lane.BLOCK:
                 with self._gate.block_work():

@@ -20,9 +20,11 @@ class _Service:
     def __init__(self) -> None:
         self.asked, self.free = threading.Event(), threading.Event()
         self.calls_ended = False
-        self.begun = self.ended = 0
+        self.begun = self.ended = self.times_held = 0
+        self.asked_at: list[int] = []
 
-    def perform(self, operation: str, arguments: tuple[Any, ...]) -> Any:
+    def perform(self, operation: str, arguments: tuple[Any, ...], asked: int) -> Any:
+        self.asked_at.append(asked)
         self.asked.set()
         self.free.wait()
         return 5
@@ -122,3 +124,17 @@ def test_of_what_is_begun_only_a_call_is_ended() -> None:
     worker.end()
     assert worker.await_end(20)
     assert (service.ended, len(output.frames)) == (0, 1)
+
+
+def test_what_waits_is_known_by_when_it_was_asked() -> None:
+    service, output = _Service(), _Output()
+    worker = child._Worker(Lane.CALL, cast(Service, service), cast(child._Output, output))
+    for number in range(3):
+        service.times_held = number
+        worker.take(wire.Question(number, "head", msgspec.Raw(wire.encode(()))))
+    service.free.set()
+    for _ in range(3):
+        assert output.sent.acquire(timeout=20)
+    worker.end()
+    assert worker.await_end(20)
+    assert service.asked_at == [0, 1, 2]

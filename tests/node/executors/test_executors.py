@@ -53,6 +53,8 @@ GENESIS = make_genesis(gas_limit=2**40)
 """With so much gas a loop is endless."""
 CALL = CallToSimulate(address(0), LOGGER, None, None, *[b""] * 4)
 NEVER_MS = 3_600_000
+LATE_MS = 20_000
+"""A call that ought to be ended otherwise, and is not, is ended then."""
 
 
 def make(kind, path, call_deadline_ms=NEVER_MS, genesis=GENESIS, shard=0):
@@ -350,7 +352,7 @@ async def test_cancelling_the_nursery_ends_the_process(tmp_path):
 @pytest.mark.parametrize("kind", ["link", "inline"])
 async def test_a_database_that_is_held_may_be_another_afterwards(kind, tmp_path):
     (tmp_path / "kept").mkdir()
-    async with started(make(kind, tmp_path)) as executor:
+    async with started(make(kind, tmp_path, call_deadline_ms=LATE_MS)) as executor:
         first, _ = await add_block(executor, [transfer(GENESIS, 0, 0)])
         await executor.settle()
         await executor.hold()
@@ -371,14 +373,18 @@ async def test_a_database_that_is_held_may_be_another_afterwards(kind, tmp_path)
             outcome.append((await executor.account("latest", address(0))).nonce)
 
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(call)  # is ended
+            for _ in range(3):
+                nursery.start_soon(call)  # is ended, at work or not begun yet
+            await trio.testing.wait_all_tasks_blocked()
+            # answered after the calls have reached their lane
+            await executor.account("latest", address(0))
             await executor.settle()
             await executor.hold()
             nursery.start_soon(ask)  # waits
             shutil.rmtree(tmp_path / "shard")
             shutil.copytree(tmp_path / "kept", tmp_path / "shard")
             assert (await executor.resume()).result.hash == first.result.hash
-        assert sorted(outcome, key=str) == [1, "executor_stopping"]
+        assert sorted(outcome, key=str) == [1, *["executor_stopping"] * 3]
         assert await executor.result(second.result.hash) is None
         again, _ = await add_block(executor, [transfer(GENESIS, 0, 1)], 3)
         assert again.result.number == 2
