@@ -12,7 +12,7 @@ from shard.views import CallRequest
 from tests.shard.executor.support import LOOP, address, make_genesis
 
 WAIT_SECONDS = 20
-CALL = ("latest", CallRequest(sender=address(0), to=LOOP, gas=None, gas_price=b"", value=b"", data=b""))
+CALL = (b"latest", CallRequest(sender=address(0), to=LOOP, gas=None, gas_price=b"", value=b"", data=b""))
 
 
 def in_thread(use, asked=None):
