@@ -38,7 +38,7 @@ Translation = Callable[[Any, list[int], Any], int]
 class Program:
     """The code of one contract."""
 
-    __slots__ = ("code", "marks", "padded", "runs", "translated_size", "translations")
+    __slots__ = ("code", "is_kept", "marks", "padded", "runs", "translated_size", "translations")
 
     def __init__(self, code: bytes) -> None:
         self.code = code
@@ -49,6 +49,8 @@ class Program:
         """How often the place was come to while it was interpreted."""
         self.translations: dict[int, Translation] = {}
         self.translated_size = 0
+        self.is_kept = True
+        """Not forgotten, which a program may be while frames still run it: then nothing more of it is translated, for nothing would count it."""
 
 
 class Programs:
@@ -89,7 +91,7 @@ class Programs:
         runs[place] = count + 1
         # The last translation is paid for. That this one may cost more than there is keeps the first places of a contract, which lead to
         # all the others and earn little by themselves, from waiting longest.
-        if count < self._hot_runs or self._credit < 0:
+        if count < self._hot_runs or self._credit < 0 or not program.is_kept:
             return None
         return self._translate(program, place)
 
@@ -107,5 +109,6 @@ class Programs:
 
     def _forget(self) -> None:
         _, program = self._programs.popitem(last=False)
+        program.is_kept = False
         self._translated_size -= program.translated_size
         self.forgotten += 1
