@@ -52,6 +52,8 @@ COUNTERS = (
     CounterField("blocks_undone", "shardnet_blocks_undone", "Blocks that were final by their shard and became void by a forced close.",
                  ("chain",)),
     CounterField("crosslinks_refused", "shardnet_crosslinks_refused", "Crosslinks left out of a proposal.", ("chain", "reason")),
+    CounterField("programs_forgotten", "shardnet_programs_forgotten",
+                 "Contracts whose translations an engine forgot as there were too many.", ("shard",)),
     CounterField("chain_halted", "shardnet_chains_halted", "Chains that cannot go on here.", ("chain",)),
     CounterField("builds_failed", "shardnet_builds_failed", "Blocks an executor did not build.", ("shard", "error")),
     CounterField("penalties", "shardnet_peer_penalties", "Rejections held against somebody.", ("reason", "fault")),

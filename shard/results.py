@@ -64,6 +64,8 @@ class FinalizedBlock(msgspec.Struct, frozen=True):
     receipts_delivered: int
     sent: dict[int, tuple[int, int]]
     """Outgoing receipts by destination: [first nonce, end nonce)."""
+    programs_forgotten: int = 0
+    """Contracts whose translations the engine has forgotten since the last block that told of some, as there were too many."""
 
 
 class HeadInfo(msgspec.Struct, frozen=True):

@@ -287,6 +287,8 @@ class ShardChain(Chain[ShardOutcome]):
             return
         self.committed(path, certificate)
         for block in blocks:
+            if block.programs_forgotten:
+                self.context.emit(Observe("programs_forgotten", {"shard": str(self.number)}, block.programs_forgotten))
             for destination, (first, end) in block.sent.items():
                 for page in range(first, end, BUNDLE_RECEIPTS_MAX):
                     self.context.emit(ReadOutgoing(self.number, destination, page, min(page + BUNDLE_RECEIPTS_MAX, end)))

@@ -277,5 +277,8 @@ class Engine(Protocol):
     def summary(self, state_root: bytes) -> Summary:
         """The Summary as Outbox and Inbox hold it."""
 
+    def take_forgotten(self) -> int:
+        """How many contracts' translations were forgotten for want of room since this was last asked."""
+
     def iterate_accounts(self, state_root: bytes, after: bytes = b"") -> Iterator[tuple[bytes, AccountState]]:
         """Accounts by keccak of their address, in trie order, from just above the key `after`: for audits."""

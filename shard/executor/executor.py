@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 
+import msgspec
+
 from primitives.blocks import BLOCK_VERSION, HEADER_BYTES_MAX, ExtraData, ShardBlock, ShardReference
 from primitives.errors import BlockReason, InvalidBlock, InvalidEncoding, InvalidTransaction
 from primitives.genesis import Genesis
@@ -181,7 +183,10 @@ class ShardExecutor:
             path.reverse()
             self.store.make_canonical(path)
             self.latest = path[-1]
-        return tuple(finalized_of(made) for made in path)
+        told = [finalized_of(made) for made in path]
+        if told and (forgotten := self.engine.take_forgotten()):
+            told[-1] = msgspec.structs.replace(told[-1], programs_forgotten=forgotten)
+        return tuple(told)
 
     def truncate(self, block_hash: bytes) -> tuple[FinalizedBlock, ...]:
         """Ends the canonical chain in `block_hash`, synced (a forced close, PROTOCOL 3); returns the blocks undone, highest first.

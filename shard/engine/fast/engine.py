@@ -21,12 +21,18 @@ class FastEngine(ReferenceEngine):
         super().__init__(parameters, shard, reader)
         # Calls come in another thread than blocks, and what clients ask for must not push out what blocks run.
         self.programs, self.call_programs = Programs(), Programs()
+        self._forgotten = 0
 
     def call(self, state_root: bytes, context: BlockContext, request: CallRequest, meter: Meter | None = None) -> CallOutcome:
         """See `Engine.call`."""
         state = FastState(self._reader, context, self._parameters.chain_id(self._shard), state_root, self.call_programs)
         state.use_accounts(SimulatedAccounts(self._reader, state_root))
         return simulate(state, request, meter)
+
+    def take_forgotten(self) -> int:
+        """See `Engine.take_forgotten`."""
+        before, self._forgotten = self._forgotten, self.programs.forgotten + self.call_programs.forgotten
+        return self._forgotten - before
 
     def access_list(self, state_root: bytes, context: BlockContext, request: CallRequest, meter: Meter | None = None) -> AccessOutcome:
         """See `Engine.access_list`; what frames that fail accessed belongs to it, so they must fail just where the reference's do."""

@@ -142,6 +142,10 @@ class ReferenceEngine:
         """See `Engine.summary`."""
         return system.read_summary(Accounts(self._reader, state_root).get_storage, self._parameters.shard_count)
 
+    def take_forgotten(self) -> int:
+        """See `Engine.take_forgotten`."""
+        return 0
+
     def iterate_accounts(self, state_root: bytes, after: bytes = b"") -> Iterator[tuple[bytes, AccountState]]:
         """See `Engine.iterate_accounts`."""
         for key, encoded in Trie(self._reader.get, state_root).items(after):

@@ -145,3 +145,14 @@ def test_programs_are_forgotten_when_there_are_too_many(monkeypatch):
     assert programs.forgotten == 1
     assert programs.of(b"\0") is kept[0], "run just now"
     assert programs.of(b"\1") is not kept[1], "the least recently run"
+
+
+def test_what_was_forgotten_is_told_once(monkeypatch):
+    monkeypatch.setattr("shard.engine.fast.programs.PROGRAMS_MAX", 3)
+    shard = Shard({bytes([1 + i]) * 20: bytes([0x60, i, 0]) for i in range(5)}, engine=EagerEngine)
+    block = shard.begin()
+    before = shard.engine.take_forgotten()
+    for i in range(5):
+        shard.send(block, 0, bytes([1 + i]) * 20)
+    assert shard.engine.take_forgotten() + before >= 2
+    assert shard.engine.take_forgotten() == 0
