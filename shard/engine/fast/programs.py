@@ -50,7 +50,7 @@ class Program:
         self.translations: dict[int, Translation] = {}
         self.translated_size = 0
         self.is_kept = True
-        """Not forgotten, which a program may be while frames still run it: then nothing more of it is translated, for nothing would count it."""
+        """Not forgotten, which a program may be while frames still run it: then no more of it is translated, as nothing counts it."""
 
 
 class Programs:
