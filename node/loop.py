@@ -23,6 +23,7 @@ from node.core.effects import (
     Effect,
     Event,
     Execute,
+    ExecutionWithdrawn,
     Finalize,
     GossipReceived,
     MarkCrosslinked,
@@ -41,15 +42,17 @@ from node.core.effects import (
     Tell,
     Tick,
     Truncate,
+    Withdraw,
 )
 from node.executors.executor import Executor
+from node.executors.gate import EXECUTION_WITHDRAWN
 from node.store import NodeStore
 from p2p import network as net
 from p2p.adapter.host import Network
 from p2p.messages import GOSSIP_TYPES, ConsensusBatch, Response, decode_response, encode_request
 from p2p.scoring import DROP_POINTS, PeerScores, Verdict, points_of
 from p2p.topics import Topic, TopicKind
-from primitives.errors import Fault, InvalidBlock, InvalidEncoding, Reason, Unavailable
+from primitives.errors import Fault, Interrupted, InvalidBlock, InvalidEncoding, Reason, Unavailable
 from primitives.receipts import Bundle
 from primitives.votes import Certificate
 from shard.executor.context import BuildContext
@@ -107,6 +110,9 @@ class CoreLoop:
         self._extra: list[Effect] = []
         self._dropped: set[str] = set()
         """Peers dropped of whose going the core has not heard yet: what it still would hear of theirs was said before."""
+        self._executing: dict[int, tuple[bytes, int]] = {}
+        """By shard, the block given to its executor last, and the number of that execution."""
+        self._executed = 0
         self._nursery: trio.Nursery | None = None
         self._stop: _Stop | None = None
 
@@ -246,7 +252,14 @@ class CoreLoop:
                 case Ask():
                     self._nursery.start_soon(self._ask, effect)
                 case Execute():
-                    self._nursery.start_soon(self._execute, effect)
+                    # numbered here, for tasks begin in any order
+                    self._executed += 1
+                    self._executing[effect.shard] = (effect.root, self._executed)
+                    self._nursery.start_soon(self._execute, effect, None if effect.certified else self._executed)
+                case Withdraw(shard, root):
+                    executing = self._executing.get(shard)
+                    if executing is not None and executing[0] == root:
+                        self._nursery.start_soon(self._withdraw, shard, executing[1])
                 case Build():
                     self._nursery.start_soon(self._build, effect)
                 case Finalize():
@@ -310,9 +323,13 @@ class CoreLoop:
             self.penalize(ask.peer, error.reason)
         await self._send.send(ResponseReceived(ask.request_id, response))
 
-    async def _execute(self, effect: Execute) -> None:
+    async def _execute(self, effect: Execute, number: int | None) -> None:
         try:
-            result = await self._links[effect.shard].execute(effect.block, effect.reference, effect.coinbase, None)
+            result = await self._links[effect.shard].execute(effect.block, effect.reference, effect.coinbase, None, number)
+        except Interrupted as error:
+            if error.limit != EXECUTION_WITHDRAWN:
+                raise
+            await self._send.send(ExecutionWithdrawn(effect.shard, effect.root))
         except InvalidBlock as error:
             await self._send.send(BlockExecuted(effect.shard, effect.root, error))
         except Unavailable:
@@ -320,6 +337,13 @@ class CoreLoop:
         else:
             self._observe("block_execution_seconds", {"shard": str(effect.shard)}, result.execution_ms / 1000)
             await self._send.send(BlockExecuted(effect.shard, effect.root, result))
+
+    async def _withdraw(self, shard: int, number: int) -> None:
+        # the answer is that to the execution; one that cannot be taken back is done to its end
+        try:
+            await self._links[shard].withdraw_executions(number)
+        except Unavailable:
+            self._observe("limit_hits", {"limit": "executor_unavailable"}, 1)
 
     async def _build(self, effect: Build) -> None:
         context = BuildContext(

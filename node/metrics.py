@@ -56,6 +56,8 @@ COUNTERS = (
                  "Contracts whose translations an engine forgot as there were too many.", ("shard",)),
     CounterField("chain_halted", "shardnet_chains_halted", "Chains that cannot go on here.", ("chain",)),
     CounterField("builds_failed", "shardnet_builds_failed", "Blocks an executor did not build.", ("shard", "error")),
+    CounterField("executions_withdrawn", "shardnet_executions_withdrawn",
+                 "Executions of blocks ended because the view was over without a certificate.", ("shard",)),
     CounterField("penalties", "shardnet_peer_penalties", "Rejections held against somebody.", ("reason", "fault")),
     CounterField("peers_dropped", "shardnet_peers_dropped", "Peers disconnected for what they did, by the last reason.", ("reason",)),
     CounterField("peers_banned", "shardnet_peers_banned", "Peers kept out for what they did, by the last reason.", ("reason",)),

@@ -22,6 +22,7 @@ from node.core.effects import (
     BlockExecuted,
     Effect,
     Event,
+    ExecutionWithdrawn,
     GossipReceived,
     Mine,
     Now,
@@ -171,6 +172,8 @@ class Core:
                 self._response(event)
             case BlockExecuted(shard, root, result):
                 self.shards[shard].executed(root, result)
+            case ExecutionWithdrawn(shard, root):
+                self.shards[shard].execution_withdrawn(root)
             case BlockBuilt(shard, parent, view, built):
                 self.shards[shard].block_built(parent, View(view), built)
             case ShardFinalized(shard, root, blocks):

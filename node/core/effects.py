@@ -76,6 +76,14 @@ class BlockExecuted:
 
 
 @dataclass(frozen=True, slots=True)
+class ExecutionWithdrawn:
+    """Answer to `Execute` where `Withdraw` came before the end: nothing is known of the block."""
+
+    shard: int
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class BlockBuilt:
     """Answer to `Build`; None where building failed."""
 
@@ -145,8 +153,8 @@ class SetAutomine:
 
 
 Event = (
-    Tick | GossipReceived | PeerConnected | PeerDisconnected | ResponseReceived | BlockExecuted | BlockBuilt | ShardFinalized
-    | ShardTruncated | OutgoingRead | Mine | SetTimestamp | SetAutomine
+    Tick | GossipReceived | PeerConnected | PeerDisconnected | ResponseReceived | BlockExecuted | ExecutionWithdrawn | BlockBuilt
+    | ShardFinalized | ShardTruncated | OutgoingRead | Mine | SetTimestamp | SetAutomine
 )
 
 
@@ -193,6 +201,16 @@ class Execute:
     block: bytes
     reference: ShardReference
     coinbase: bytes
+    certified: bool = False
+    """It is final, and is never withdrawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """Nobody needs the block that is being executed any more; ends in `ExecutionWithdrawn`, or in `BlockExecuted` where that was faster."""
+
+    shard: int
+    root: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,5 +294,6 @@ class Observe:
 
 
 Effect = (
-    Persist | Publish | Tell | Ask | Execute | Build | Finalize | Truncate | MarkCrosslinked | ReadOutgoing | Admit | Penalize | Observe
+    Persist | Publish | Tell | Ask | Execute | Withdraw | Build | Finalize | Truncate | MarkCrosslinked | ReadOutgoing | Admit | Penalize
+    | Observe
 )

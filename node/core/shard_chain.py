@@ -14,7 +14,7 @@ from node.core.beacon_chain import BeaconChain
 from node.core.chain import EXECUTIONS_LOST_MAX, Chain
 from node.core.context import Context
 from node.core.desk import Desk
-from node.core.effects import Admit, Build, Execute, Finalize, MarkCrosslinked, Observe, ReadOutgoing, ShardTruncated, Truncate
+from node.core.effects import Admit, Build, Execute, Finalize, MarkCrosslinked, Observe, ReadOutgoing, ShardTruncated, Truncate, Withdraw
 from node.core.inbound import Inbound
 from node.core.instances import Instances
 from node.core.records import HeadRecord, Opening, certificate_key, head_key
@@ -179,7 +179,7 @@ class ShardChain(Chain[ShardOutcome]):
                     self.inbound.fetch()
                 return
         held.status = Status.QUEUED
-        self._desk.add(Execute(self.number, held.info.root, held.data, reference, self._fee_address(extra.proposer)))
+        self._desk.add(Execute(self.number, held.info.root, held.data, reference, self._fee_address(extra.proposer), held.certified))
 
     def _bind(self, held: Held[ShardOutcome], header: ShardHeader, block: ShardBlock) -> bool:
         """Whether the body is the header's; one that is not is dropped, before it can speak against the header."""
@@ -222,6 +222,15 @@ class ShardChain(Chain[ShardOutcome]):
             self.settle(held, self._outcome(result, ShardHeader.decode(result.header)))
         self.poke()
         self.post(simplex.ChainChanged())
+
+    def execution_withdrawn(self, root: bytes) -> None:
+        """The executor's answer to `Withdraw`: nothing is known of the block, which is executed should it be needed after all."""
+        self._desk.answered()
+        self.context.observe("executions_withdrawn", shard=str(self.number))
+        held = self.tree.get(root)
+        if held is not None and held.status is Status.EXECUTING:
+            held.status = Status.UNCHECKED
+            self.poke()
 
     def refusal(self, held: Held[ShardOutcome]) -> BlockReason | None:
         """See `Chain.refusal`: clock; and, when the view began, boundary, age of the reference, receipts passed over."""
@@ -294,9 +303,12 @@ class ShardChain(Chain[ShardOutcome]):
                     self.context.emit(ReadOutgoing(self.number, destination, page, min(page + BUNDLE_RECEIPTS_MAX, end)))
 
     def dispatch(self) -> None:
-        """Gives the executor what it is to do next; comes at the end of every turn."""
+        """Gives the executor what it is to do next, and takes back what nobody needs any more; comes at the end of every turn."""
         if self.halted:
             return
+        withdrawn = self._desk.withdraw(self._needed)
+        if withdrawn is not None:
+            self.context.emit(Withdraw(self.number, withdrawn))
         work = self._desk.next(self.instance.epoch, self.engine.view, self._needed, lambda root: self.tree.get(root) is not None)
         if work is None:
             return

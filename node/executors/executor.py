@@ -94,12 +94,22 @@ class Executor(ABC):
         return built
 
     async def execute(
-        self, block: bytes, reference: ShardReference, coinbase: bytes, available: Mapping[int, tuple[CrossShardReceipt, ...]] | None
+        self, block: bytes, reference: ShardReference, coinbase: bytes, available: Mapping[int, tuple[CrossShardReceipt, ...]] | None,
+        number: int | None = None,
     ) -> BlockResult:
-        """See `ShardExecutor.execute`; raises InvalidBlock."""
+        """See `ShardExecutor.execute`; `number`, above any used before, is for `withdraw_executions`. None: it is never taken back.
+
+        Raises:
+            InvalidBlock: it is not valid.
+            Interrupted: execution_withdrawn, or the executor stops; all is as if it had never been asked for.
+        """
         proven = None if available is None else _receipts(available)
-        result: BlockResult = await self._ask("execute", block, reference.encode(), coinbase, proven)
+        result: BlockResult = await self._ask("execute", block, reference.encode(), coinbase, proven, number)
         return result
+
+    async def withdraw_executions(self, number: int) -> None:
+        """Ends the execution with a number, and those below, soon; what it came to is still its answer where it was done before."""
+        await self._ask("withdraw_executions", number)
 
     async def finalize(self, root: bytes) -> tuple[FinalizedBlock, ...]:
         """See `ShardExecutor.finalize`."""

@@ -12,7 +12,8 @@ from shard.engine.interface import Meter
 CALL_DEADLINE_MS = 5000
 """Wall-clock time of one call, standing still included (PROTOCOL 5)."""
 
-
+EXECUTION_WITHDRAWN = "execution_withdrawn"
+"""Why the execution of a block ends before it is done: nobody needs it any more, or whoever runs it stops."""
 READ_PAUSE_MS_MAX = 100
 """How long a part of a large read stands still for block work."""
 
@@ -27,6 +28,7 @@ class Gate:
         self._open = threading.Event()
         self._open.set()
         self._ended = self._withdrawn = False
+        self._executions_withdrawn = 0
 
     @contextmanager
     def block_work(self) -> Iterator[None]:
@@ -58,6 +60,19 @@ class Gate:
 
         return check
 
+    def execution_meter(self, number: int) -> Meter:
+        """The meter of the execution of a block; raises Interrupted: execution_withdrawn."""
+
+        def check() -> None:
+            if number <= self._executions_withdrawn or self._ended:
+                raise Interrupted(EXECUTION_WITHDRAWN, "nobody needs the block")
+
+        return check
+
+    def withdraw_executions(self, number: int) -> None:
+        """Ends the execution that has a number, also where it is yet to begin; those with lower numbers are over."""
+        self._executions_withdrawn = max(self._executions_withdrawn, number)
+
     def withdraw(self) -> None:
         """Ends the call that runs, when block work is done, and all that start before `admit`."""
         self._withdrawn = True
@@ -67,7 +82,7 @@ class Gate:
         self._withdrawn = False
 
     def end(self) -> None:
-        """Ends all calls, now and until `begin`."""
+        """Ends all calls and the executions that have a meter, now and until `begin`."""
         self._ended = True
         self._open.set()
 

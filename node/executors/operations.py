@@ -53,7 +53,7 @@ class Lane(StrEnum):
     READ = "read"
     """Quick questions of clients."""
     CONTROL = "control"
-    """What closes the database for others' use of its files, and opens it again: neither may wait for those that wait for it."""
+    """What closes the database for others' use of its files, opens it again, or takes block work back: none may wait for other lanes."""
     CALL = "call"
     """Questions that may take long: they stand still while block work runs, and end at a deadline."""
 
@@ -94,12 +94,13 @@ OPERATIONS = {
         tuple[bytes, bytes, bytes, int, int, int, int, Receipts, tuple[tuple[bytes, bytes], ...], float],
         Built,
     ),
-    "execute": Operation(Lane.BLOCK, tuple[bytes, bytes, bytes, Receipts | None], BlockResult),
+    "execute": Operation(Lane.BLOCK, tuple[bytes, bytes, bytes, Receipts | None, int | None], BlockResult),
     "finalize": Operation(Lane.BLOCK, tuple[bytes], tuple[FinalizedBlock, ...]),
     "truncate": Operation(Lane.BLOCK, tuple[bytes], tuple[FinalizedBlock, ...]),
     "set_finalized": Operation(Lane.BLOCK, tuple[int], None),
     "prune_outgoing": Operation(Lane.BLOCK, tuple[int, int], None),
     "settle": Operation(Lane.BLOCK, tuple[()], None),
+    "withdraw_executions": Operation(Lane.CONTROL, tuple[int], None),
     "hold": Operation(Lane.CONTROL, tuple[()], None),
     "resume": Operation(Lane.CONTROL, tuple[()], HeadInfo),
     "head": Operation(Lane.OWN, tuple[()], HeadInfo),

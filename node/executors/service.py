@@ -77,6 +77,7 @@ class Service:
             "set_finalized": executor.set_finalized,
             "prune_outgoing": executor.prune_outgoing,
             "settle": _nothing,
+            "withdraw_executions": self._gate.withdraw_executions,
             "hold": self._hold,
             "resume": self._resume,
             "head": executor.head,
@@ -187,9 +188,10 @@ class Service:
         context = BuildContext(ShardReference.decode(reference), coinbase, epoch, view, proposer, timestamp, _receipts(available))
         return self._executor.build(parent, context, candidates, budget_ms)
 
-    def _execute(self, block: bytes, reference: bytes, coinbase: bytes, available: Receipts | None) -> BlockResult:
+    def _execute(self, block: bytes, reference: bytes, coinbase: bytes, available: Receipts | None, number: int | None) -> BlockResult:
         proven = None if available is None else _receipts(available)
-        return self._executor.execute(block, ShardReference.decode(reference), coinbase, proven)
+        meter = None if number is None else self._gate.execution_meter(number)
+        return self._executor.execute(block, ShardReference.decode(reference), coinbase, proven, meter)
 
     def _outgoing(self, destination: int, first_nonce: int, count: int) -> bytes | None:
         bundle = self._executor.outgoing(destination, first_nonce, count)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Coroutine
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from node.core import effects as fx
@@ -27,8 +28,19 @@ SYNC_MS = 3
 """Simulated time of a synced write."""
 EXECUTION_MS = (2, 25)
 """Simulated time of each piece of an executor's work, drawn between these."""
+WITHDRAWAL_MS = 2
+"""Simulated time until an execution that is withdrawn has ended."""
 LOOP_MS = 20
 """How often a node looks at what has come from the network; all of it is one turn, as in the daemon."""
+
+
+@dataclass(slots=True, eq=False)
+class _Job:
+    """Something given to an executor."""
+
+    effect: Any
+    cost_ms: int
+    due_ms: int = 0
 
 
 class _Link:
@@ -80,8 +92,8 @@ class SimulatedNode:
         """What waits while an earlier turn's records are being synced."""
         self._is_busy = False
         self._tick_ms: int | None = None
-        self._done_ms: dict[int, int] = {}
-        """By shard: when its executor, which does one thing after another, has done all it was given."""
+        self._jobs: dict[int, deque[_Job]] = {}
+        """By shard, what its executor, which does one thing after another, was given and has not done."""
 
     # -- life
 
@@ -92,7 +104,7 @@ class SimulatedNode:
         self._is_busy, self._tick_ms = False, None
         self._turns.clear()
         self._inbox.clear()
-        self._done_ms.clear()
+        self._jobs.clear()
         self._doom = None
         self.executors = {shard: disk.open() for shard, disk in self.disks.items()}
         heads = {shard: executor.head() for shard, executor in self.executors.items()}
@@ -245,6 +257,8 @@ class SimulatedNode:
                     self.submit(shard, raw, is_local=False)
             case fx.Execute() | fx.Build() | fx.Finalize() | fx.Truncate():
                 self._work_on(effect.shard, effect)
+            case fx.Withdraw(shard, root):
+                self._withdraw(shard, root)
             case fx.ReadOutgoing(source):
                 self._work_on(source, effect)
             case fx.MarkCrosslinked(shard, height, taken):
@@ -259,9 +273,37 @@ class SimulatedNode:
             self.world.gossip(self.index, fx.GossipReceived(self.name, one.topic, one.message), one.targets, one.delay_ms)
 
     def _work_on(self, shard: int, effect: fx.Effect) -> None:
-        now_ms = self.world.now_ms
-        self._done_ms[shard] = max(now_ms, self._done_ms.get(shard, 0)) + self.world.rng.randint(*EXECUTION_MS)
-        self.later(self._done_ms[shard] - now_ms, self._work, effect)
+        jobs = self._jobs.setdefault(shard, deque())
+        job = _Job(effect, self._cost_ms(effect))
+        self._plan(shard, job, jobs[-1].due_ms if jobs else self.world.now_ms)
+        jobs.append(job)
+
+    def _cost_ms(self, effect: fx.Effect) -> int:
+        """Simulated time that an executor is at work on something."""
+        return self.world.rng.randint(*EXECUTION_MS)
+
+    def _plan(self, shard: int, job: _Job, begin_ms: int) -> None:
+        job.due_ms = begin_ms + job.cost_ms
+        self.later(job.due_ms - self.world.now_ms, self._finish, shard, job, job.due_ms)
+
+    def _finish(self, shard: int, job: _Job, due_ms: int) -> None:
+        jobs = self._jobs[shard]
+        if jobs and jobs[0] is job and job.due_ms == due_ms:
+            jobs.popleft()
+            self._work(job.effect)
+
+    def _withdraw(self, shard: int, root: bytes) -> None:
+        """Ends the execution of a block; where it has been done meanwhile, its answer is under way."""
+        jobs = self._jobs.get(shard, deque())
+        place = next((n for n, job in enumerate(jobs) if isinstance(job.effect, fx.Execute) and job.effect.root == root), None)
+        if place is None:
+            return
+        end_ms = jobs[place - 1].due_ms if place else self.world.now_ms
+        del jobs[place]
+        for job in list(jobs)[place:]:
+            self._plan(shard, job, end_ms)
+            end_ms = job.due_ms
+        self.later(WITHDRAWAL_MS, self.receive, fx.ExecutionWithdrawn(shard, root))
 
     def _work(self, effect: fx.Effect) -> None:
         match effect:

@@ -166,8 +166,12 @@ class BlockExecution(Protocol):
     def gas_used(self) -> int:
         """Gas counted so far."""
 
-    def deliver(self, receipt: CrossShardReceipt) -> TransactionOutcome:
-        """Delivers the next inbound receipt. Delivery is total: it never fails, whatever a corrupted source wrote (PROTOCOL 6)."""
+    def deliver(self, receipt: CrossShardReceipt, meter: Meter | None = None) -> TransactionOutcome:
+        """Delivers the next inbound receipt. Delivery is total: it never fails, whatever a corrupted source wrote (PROTOCOL 6).
+
+        Raises:
+            Interrupted: raised by `meter`; then the whole block is to be dropped.
+        """
 
     def apply(self, transaction: Transaction, sender: bytes, meter: Meter | None = None) -> TransactionOutcome:
         """Executes a user transaction that passed `check_stateless`.

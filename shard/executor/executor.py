@@ -16,7 +16,7 @@ from primitives.headers import ShardHeader
 from primitives.receipts import BUNDLE_RECEIPTS_MAX, Bundle, CrossShardReceipt, Summary, empty_summary
 from shard.body import check_body
 from shard.database import Database
-from shard.engine.interface import BlockContext, BlockExecution, Engine
+from shard.engine.interface import BlockContext, BlockExecution, Engine, Meter
 from shard.executor.building import Limits, Selection, select_transactions
 from shard.executor.context import BuildContext, ancestor_hashes
 from shard.executor.records import Executed, records_of
@@ -124,7 +124,8 @@ class ShardExecutor:
         return Built(body, result, tuple(selection.rejected), tuple(selection.too_slow))
 
     def execute(
-        self, block: bytes, reference: ShardReference, coinbase: bytes, available: Mapping[int, tuple[CrossShardReceipt, ...]] | None = None
+        self, block: bytes, reference: ShardReference, coinbase: bytes,
+        available: Mapping[int, tuple[CrossShardReceipt, ...]] | None = None, meter: Meter | None = None,
     ) -> BlockResult:
         """Checks, executes and keeps a block; one that is known already gives its result again.
 
@@ -134,10 +135,12 @@ class ShardExecutor:
             coinbase: registered address of its proposer.
             available: proven inbound receipts by source, from the parent's cursor on. None: whoever asks has checked the
                 inbound receipts, or knows the block to be final, so that they need no check (PROTOCOL 2, rule 1).
+            meter: asked all through the work, which it can take back; None: it is done to its end.
 
         Raises:
             InvalidBlock: see `BlockReason`. BAD_BODY: the body is not the header's, of which nothing is said; BAD_INBOUND
                 also when its receipts are not all proven by `available` and itself.
+            Interrupted: raised by `meter`; all is as before.
         """
         started = self._monotonic()
         try:
@@ -158,8 +161,9 @@ class ShardExecutor:
         transactions = self._recovered(decoded.transactions)
         execution = self._begin(header.parent_hash, parent_header, reference, coinbase, header.timestamp)
         for receipt in decoded.inbound:
-            execution.deliver(receipt)
-        self._apply(execution, transactions)
+            _ask(meter)
+            execution.deliver(receipt, meter)
+        self._apply(execution, transactions, meter)
         executed = execution.finish()
         check_results(header, executed)
         return self._keep(Executed(header, block, len(decoded.inbound), before, small(parent.supply), executed), started)
@@ -332,12 +336,13 @@ class ShardExecutor:
             raise InvalidBlock(BlockReason.BAD_TRANSACTION, str(error)) from error
         return list(zip(transactions, senders, strict=True))
 
-    def _apply(self, execution: BlockExecution, transactions: Sequence[tuple[Transaction, bytes]]) -> None:
+    def _apply(self, execution: BlockExecution, transactions: Sequence[tuple[Transaction, bytes]], meter: Meter | None) -> None:
         for index, (transaction, sender) in enumerate(transactions):
             if execution.gas_used + transaction.gas_limit > self.parameters.gas_limit:
                 raise InvalidBlock(BlockReason.BAD_TRANSACTION, f"transaction {index}: its gas limit does not fit the block")
+            _ask(meter)
             try:
-                execution.apply(transaction, sender)
+                execution.apply(transaction, sender, meter)
             except InvalidTransaction as error:
                 raise InvalidBlock(BlockReason.BAD_TRANSACTION, f"transaction {index}: {error}") from error
 
@@ -346,6 +351,12 @@ class ShardExecutor:
         block, transactions, outgoing = records_of(executed, self.shard, self.parameters.chain_id_base, milliseconds)
         self.store.put_block(block, executed.body, transactions, outgoing, executed.result.writes)
         return block.result
+
+
+def _ask(meter: Meter | None) -> None:
+    # a credit or a plain transfer has no step that asks
+    if meter is not None:
+        meter()
 
 
 def _recover_all(transactions: Sequence[Transaction]) -> list[bytes]:

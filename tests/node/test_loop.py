@@ -6,11 +6,12 @@ import pytest
 import trio
 import trio.testing
 
-from node.core.effects import Execute, Observe, PeerConnected, Publish, Tick
+from node.core.effects import Execute, ExecutionWithdrawn, Observe, PeerConnected, Publish, Tick, Withdraw
+from node.executors.gate import EXECUTION_WITHDRAWN
 from node.loop import DELAYED_MESSAGES_MAX, CoreLoop
 from p2p.messages import TransactionBatch
 from p2p.topics import Topic, TopicKind
-from primitives.errors import StorageFailed
+from primitives.errors import BlockReason, ExecutorLost, Interrupted, InvalidBlock, StorageFailed
 
 TOPIC = Topic(TopicKind.CONSENSUS, 0)
 
@@ -196,3 +197,52 @@ async def test_whoever_gives_up_waiting_for_it_to_stand_still_leaves_it_going():
 
 def ignore(*arguments):
     """Takes what is observed, or to be admitted."""
+
+
+class Withdrawing(Counting):
+    """Gives out a block, takes it back, and gives out the next when it hears of its end."""
+
+    def handle_all(self, events, now):
+        self.handled += events
+        match events[0]:
+            case Tick():
+                return [Execute(0, b"slow", b"", None, b""), Withdraw(0, b"other"), Withdraw(0, b"slow")]
+            case ExecutionWithdrawn():
+                return [Withdraw(0, b"slow"), Execute(0, b"final", b"", None, b"", certified=True), Withdraw(0, b"final")]
+        self.told.set()
+        return []
+
+
+class Numbered:
+    """An executor of one endless block, and of others that are not valid."""
+
+    def __init__(self):
+        self.withdrawn, self.taken_back, self.asked = [], trio.Event(), []
+
+    async def execute(self, block, reference, coinbase, available, number):
+        self.asked.append(number)
+        if number is None:
+            raise InvalidBlock(BlockReason.MALFORMED)
+        await self.taken_back.wait()
+        raise Interrupted(EXECUTION_WITHDRAWN)
+
+    async def withdraw_executions(self, number):
+        self.withdrawn.append(number)
+        if number == 1:
+            self.taken_back.set()
+        raise ExecutorLost
+
+
+async def test_an_execution_is_withdrawn_by_its_number_and_no_other():
+    core, link = Withdrawing(), Numbered()
+    loop = CoreLoop(core, Store(), Network(), {0: link}, {"agreement": TOPIC}, ignore, ignore, lambda: None)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(loop.run)
+        await loop.tell(Tick())
+        with trio.fail_after(10):
+            await core.told.wait()
+        nursery.cancel_scope.cancel()
+    assert link.asked == [1, None]
+    assert core.handled[1] == ExecutionWithdrawn(0, b"slow")
+    assert (core.handled[2].root, core.handled[2].result.reason) == (b"final", BlockReason.MALFORMED)
+    assert link.withdrawn[0] == 1, "what is not being executed is not withdrawn"

@@ -11,7 +11,7 @@ from shard.engine.fast.interpreter import END, interpret
 from shard.engine.fast.programs import Program, Programs
 from shard.engine.interface import Meter
 from shard.engine.reference.accounts import Accounts
-from shard.engine.reference.computation import InboundComputation, MeteredComputation, ShardComputation
+from shard.engine.reference.computation import InboundComputation, MeteredComputation, MeteredInboundComputation, ShardComputation
 from shard.transactions.model import INIT_CODE_BYTES_MAX
 
 PYTHON_FRAMES_MAX = 16 * 1024
@@ -96,3 +96,7 @@ class FastMeteredComputation(FastComputation, MeteredComputation):
 
 class FastInboundComputation(FastComputation, InboundComputation):
     """As InboundComputation."""
+
+
+class FastMeteredInboundComputation(FastMeteredComputation, MeteredInboundComputation):
+    """As MeteredInboundComputation."""

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from shard.engine.fast.computation import FastComputation, FastInboundComputation, FastMeteredComputation
+from shard.engine.fast.computation import (
+    FastComputation,
+    FastInboundComputation,
+    FastMeteredComputation,
+    FastMeteredInboundComputation,
+)
 from shard.engine.fast.programs import Programs
 from shard.engine.interface import BlockContext, Meter, NodeReader
 from shard.engine.reference.state import ShardState
@@ -20,7 +25,7 @@ class FastState(ShardState):
         self.meter = meter
         self.computation_class = FastMeteredComputation if meter is not None else FastComputation
 
-    def use_inbound_prices(self) -> None:
+    def use_inbound_prices(self, meter: Meter | None) -> None:
         """See `ShardState`."""
-        self.meter = None
-        self.computation_class = FastInboundComputation
+        self.meter = meter
+        self.computation_class = FastMeteredInboundComputation if meter is not None else FastInboundComputation

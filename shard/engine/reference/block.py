@@ -50,11 +50,11 @@ class ReferenceBlock:
         """Gas counted so far."""
         return self._gas_used
 
-    def deliver(self, receipt: CrossShardReceipt) -> TransactionOutcome:
+    def deliver(self, receipt: CrossShardReceipt, meter: Meter | None = None) -> TransactionOutcome:
         """See `BlockExecution.deliver`."""
         assert not self._finished
         base = self._parameters.chain_id_base
-        self._state.use_inbound_prices()
+        self._state.use_inbound_prices(meter)
         delivered = deliver(self._state, receipt, self._parameters, self._shard)
         self._taken_in += receipt.amount + receipt.fee
         self._base_fees += delivered.price * delivered.gas_used

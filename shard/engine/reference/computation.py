@@ -17,7 +17,7 @@ from eth.vm.opcode import as_opcode
 from shard.engine.reference.accounts import Accounts
 from shard.engine.reference.code import Code
 from shard.engine.reference.effects import Effects
-from shard.engine.reference.precompiles import INBOUND_PRECOMPILES, METERED_PRECOMPILES
+from shard.engine.reference.precompiles import INBOUND_PRECOMPILES, METERED_INBOUND_PRECOMPILES, METERED_PRECOMPILES
 
 _METERED = (
     opcode_values.JUMP, opcode_values.JUMPI, opcode_values.CALL, opcode_values.CALLCODE, opcode_values.DELEGATECALL,
@@ -125,3 +125,9 @@ class InboundComputation(ShardComputation):
     """As ShardComputation, with what precompiled contracts cost in a call from another shard."""
 
     _precompiles = cast(Any, INBOUND_PRECOMPILES)
+
+
+class MeteredInboundComputation(MeteredComputation):
+    """As InboundComputation, asking the state's meter like MeteredComputation."""
+
+    _precompiles = cast(Any, METERED_INBOUND_PRECOMPILES)

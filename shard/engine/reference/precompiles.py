@@ -108,7 +108,7 @@ def _dearer(factor: int, original: Callable[[ComputationAPI], Any]) -> Callable[
 PRECOMPILES = PragueComputation.get_precompiles()
 """By address, as the library keeps them."""
 METERED_PRECOMPILES = {address: _metered(address, precompile) for address, precompile in PRECOMPILES.items()}
-"""In users' transactions, as long as a proposer builds."""
+"""In users' transactions, while a proposer builds and while others execute what is not certified."""
 INBOUND_PRECOMPILES = {
     address: _dearer(PRECOMPILE_GAS_FACTORS.get(int.from_bytes(address, "big"), 1), precompile)
     for address, precompile in PRECOMPILES.items()
@@ -118,4 +118,4 @@ METERED_INBOUND_PRECOMPILES = {
     address: _dearer(PRECOMPILE_GAS_FACTORS.get(int.from_bytes(address, "big"), 1), precompile)
     for address, precompile in METERED_PRECOMPILES.items()
 }
-"""In calls from another shard that are only looked at again."""
+"""In calls from another shard, where the work can be taken back or is only looked at again."""

@@ -10,7 +10,7 @@ from eth_typing import Address, BlockNumber, Hash32
 
 from shard.engine.interface import ANCESTORS_MAX, BlockContext, Meter, NodeReader
 from shard.engine.reference.accounts import Accounts
-from shard.engine.reference.computation import InboundComputation, MeteredComputation, ShardComputation
+from shard.engine.reference.computation import InboundComputation, MeteredComputation, MeteredInboundComputation, ShardComputation
 
 
 class ShardState(PragueState):
@@ -44,10 +44,10 @@ class ShardState(PragueState):
         self.meter: Meter | None = meter
         self.computation_class = MeteredComputation if meter is not None else ShardComputation
 
-    def use_inbound_prices(self) -> None:
-        """Has computations from here on, until `use_meter`, be calls from another shard."""
-        self.meter = None
-        self.computation_class = InboundComputation
+    def use_inbound_prices(self, meter: Meter | None) -> None:
+        """Has computations from here on, until `use_meter`, be calls from another shard, and ask `meter`."""
+        self.meter = meter
+        self.computation_class = MeteredInboundComputation if meter is not None else InboundComputation
 
     def get_ancestor_hash(self, block_number: int) -> Hash32:
         """Hash of one of the last blocks; empty when it is none of them."""

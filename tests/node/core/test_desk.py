@@ -1,10 +1,16 @@
 """What an executor is asked for next, and what it is not asked for any more."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from node.core.desk import Desk
 from node.core.effects import Build, Execute
+
+
+def needed_by(*numbers):
+    return lambda: [execution(number).root for number in numbers]
 
 
 def build(view, epoch=0):
@@ -76,3 +82,30 @@ def test_all_that_stays_needed_is_given_out_in_the_end(steps):
         if isinstance(work, Execute):
             given_out.add(work.root)
     assert given_out == due
+
+
+def test_what_is_out_is_withdrawn_once_when_nobody_needs_it_any_more():
+    desk = Desk()
+    assert desk.withdraw(needed_by()) is None, "nothing is out"
+    desk.add(execution(1))
+    assert ask(desk, 1, needed=(1,)) == execution(1)
+    assert desk.withdraw(needed_by(2, 1)) is None
+    assert desk.withdraw(needed_by(2)) == execution(1).root
+    assert desk.withdraw(needed_by(2)) is None, "it has been said"
+    assert ask(desk, 2, needed=(1,)) is None, "it has not ended yet"
+    desk.answered()
+    assert ask(desk, 2, needed=(1,)) is None, "nothing waits"
+    desk.add(execution(1))
+    assert ask(desk, 2, needed=(1,)) == execution(1)
+    assert desk.withdraw(needed_by()) == execution(1).root
+
+
+def test_neither_a_final_block_nor_one_of_our_own_is_withdrawn():
+    desk, final = Desk(), replace(execution(1), certified=True)
+    desk.add(final)
+    assert ask(desk, 1, needed=(1,)) == final
+    assert desk.withdraw(needed_by()) is None
+    desk.answered()
+    desk.add(build(7))
+    assert ask(desk, 7) == build(7)
+    assert desk.withdraw(needed_by()) is None

@@ -6,11 +6,23 @@ import pytest
 
 from consensus.simplex import events as simplex
 from node.core.chain import EXECUTIONS_LOST_MAX
-from node.core.effects import Ask, BlockExecuted, Execute, Now, PeerConnected, Penalize, ResponseReceived
+from node.core.effects import (
+    Ask,
+    BlockExecuted,
+    Execute,
+    ExecutionWithdrawn,
+    Now,
+    Observe,
+    PeerConnected,
+    Penalize,
+    ResponseReceived,
+    Tick,
+    Withdraw,
+)
 from node.core.tree import Held, Status
 from p2p.messages import Blocks, BlocksByRange, BlocksByRoot, BundleByNonce
 from primitives.blocks import ExtraData, ShardBlock
-from primitives.errors import BlockReason, Fault, ReceiptsReason
+from primitives.errors import BlockReason, Fault, InvalidBlock, ReceiptsReason
 from primitives.headers import ShardHeader
 from primitives.receipts import Bundle, CrossShardReceipt
 from primitives.votes import EMPTY_SIGNATURE, Certificate, VoteKind
@@ -103,6 +115,42 @@ def lose_executors(core, root, times):
     for _ in range(times):
         assert core.shards[0].tree.get(root).status is Status.EXECUTING
         core.handle(BlockExecuted(0, root, None), Now(1_001, 1_000_001))
+
+
+def executing(core):
+    """Withdrawals, and a block that is being executed although nobody waits for it any more."""
+    root, data = block_of(core)
+    chain = core.shards[0]
+    held = Held(chain.decode(data), data)
+    assert chain.tree.insert(held)
+    have_executed(chain, root)
+    assert held.status is Status.EXECUTING
+    chain._wanted.clear()
+    return root, held, core.handle(Tick(), Now(1_001, 1_000_001))
+
+
+def test_what_nobody_needs_any_more_is_withdrawn_and_executed_once_it_is_needed(core):
+    root, held, effects = executing(core)
+    assert Withdraw(0, root) in effects
+    assert not [effect for effect in core.handle(Tick(), Now(1_002, 1_000_002)) if isinstance(effect, Withdraw)], "it was said"
+    core.shards[0]._want_executed(root, 1)
+    effects = core.handle(ExecutionWithdrawn(0, root), Now(1_003, 1_000_003))
+    assert [effect.root for effect in effects if isinstance(effect, Execute)] == [root]
+    assert Observe("executions_withdrawn", {"shard": "0"}) in effects
+    assert (held.status, held.executions_lost) == (Status.EXECUTING, 0)
+
+
+def test_a_withdrawn_execution_says_nothing_of_its_block(core):
+    root, held, _ = executing(core)
+    effects = core.handle(ExecutionWithdrawn(0, root), Now(1_003, 1_000_003))
+    assert not [effect for effect in effects if isinstance(effect, Execute)], "nobody needs it"
+    assert (held.status, held.executions_lost) == (Status.UNCHECKED, 0)
+
+
+def test_a_verdict_that_was_faster_than_the_withdrawal_counts(core):
+    root, held, _ = executing(core)
+    core.handle(BlockExecuted(0, root, InvalidBlock(BlockReason.BAD_STATE_ROOT, "")), Now(1_003, 1_000_003))
+    assert held.status is Status.INVALID
 
 
 def test_a_block_that_no_executor_survives_is_given_up(core):

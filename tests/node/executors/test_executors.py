@@ -1,5 +1,6 @@
 """One shard's executor, in threads and in a process: both answer the same, and nothing that ends one loses what it kept."""
 
+import dataclasses
 import os
 import shutil
 import signal
@@ -17,6 +18,7 @@ from node.executors import link as link_module
 from node.executors.inline import InlineExecutor
 from node.executors.link import ExecutorLink
 from node.executors.operations import QUEUE_MAX, Lane
+from primitives.blocks import ShardBlock
 from primitives.errors import (
     BlockReason,
     Busy,
@@ -30,7 +32,9 @@ from primitives.errors import (
     TransactionReason,
 )
 from primitives.hashing import keccak256
+from primitives.headers import ShardHeader
 from shard.database import LevelDatabase, MemoryDatabase
+from shard.engine.trie import list_root
 from shard.simulations import BlockToSimulate, CallToSimulate
 from shard.views import CallRequest, LogFilter, TraceConfig, big, small
 from tests.shard.executor.support import (
@@ -84,6 +88,13 @@ async def add_block(executor, candidates=(), view=1):
     built = await executor.build(parent, context(view), candidates, ROOM_MS)
     (block,) = await executor.finalize(built.result.hash)
     return built, block
+
+
+def committing(block, **change):
+    """A block with another body, to which its header commits."""
+    block = dataclasses.replace(block, **change)
+    header = dataclasses.replace(ShardHeader.decode(block.header), transactions_root=list_root(block.transactions))
+    return dataclasses.replace(block, header=header.encode()).encode()
 
 
 def without_time(result):
@@ -177,6 +188,49 @@ async def test_an_endless_call_delays_no_block_and_no_question(tmp_path, kind):
                 order.append(block.number)
                 assert small((await executor.account("latest", address(0))).balance) < RICH
     assert order == [1, 2, 3, "call"]
+
+
+@pytest.mark.parametrize("kind", ["inline", "link"])
+async def test_an_endless_block_is_taken_back_and_leaves_nothing(tmp_path, kind):
+    withdrawn = []
+
+    async def execute_forever(executor, block, number):
+        with pytest.raises(Interrupted) as interrupted:
+            await executor.execute(block, reference(), COINBASE, None, number)
+        withdrawn.append((number, interrupted.value.limit))
+
+    async with started(InlineExecutor(GENESIS, 0, MemoryDatabase())) as other, started(make(kind, tmp_path)) as executor:
+        first = await other.build((await other.head()).result.hash, context(), [transfer(GENESIS, 0, 0)], ROOM_MS)
+        endless = committing(ShardBlock.decode(first.block), transactions=(transfer(GENESIS, 0, 0, LOOP, 0, 2**39)[0],))
+        for number in (1, 3):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(execute_forever, executor, endless, number)
+                await trio.testing.wait_all_tasks_blocked()
+                # answered after the block was given to its lane
+                await executor.account("latest", address(0))
+                await executor.withdraw_executions(number)
+            result = await executor.execute(first.block, reference(), COINBASE, None, number + 1)
+            assert without_time(result) == without_time(first.result)
+        assert await executor.body(keccak256(ShardBlock.decode(endless).header)) is None
+    assert withdrawn == [(1, "execution_withdrawn"), (3, "execution_withdrawn")]
+
+
+@pytest.mark.parametrize("kind", ["inline", "link"])
+async def test_an_endless_block_does_not_keep_an_executor_from_stopping(tmp_path, kind):
+    ended = []
+
+    async def execute_forever(executor, block):
+        with pytest.raises((Interrupted, ExecutorLost)):
+            await executor.execute(block, reference(), COINBASE, None, 1)
+        ended.append(block)
+
+    async with trio.open_nursery() as nursery, started(make(kind, tmp_path)) as executor:
+        first = await executor.build((await executor.head()).result.hash, context(), [transfer(GENESIS, 0, 0)], ROOM_MS)
+        endless = committing(ShardBlock.decode(first.block), transactions=(transfer(GENESIS, 0, 0, LOOP, 0, 2**39)[0],))
+        nursery.start_soon(execute_forever, executor, endless)
+        await trio.testing.wait_all_tasks_blocked()
+        await executor.account("latest", address(0))
+    assert ended == [endless]
 
 
 @pytest.mark.parametrize("kind", ["inline", "link"])

@@ -104,3 +104,29 @@ def test_a_call_that_is_withdrawn_ends_and_the_next_runs():
         assert raised.value.limit == "call_withdrawn"
     gate.admit()
     gate.meter()()
+
+
+def test_an_execution_is_withdrawn_by_its_number_before_it_begins_too():
+    gate = Gate(10, Clock())
+    running, next_one = gate.execution_meter(1), gate.execution_meter(2)
+    running()
+    gate.withdraw_executions(1)
+    with pytest.raises(Interrupted) as raised:
+        running()
+    assert raised.value.limit == "execution_withdrawn"
+    next_one()
+    gate.withdraw_executions(3)
+    gate.withdraw_executions(2)
+    with pytest.raises(Interrupted):
+        gate.execution_meter(3)()
+    gate.execution_meter(4)()
+
+
+def test_executions_with_a_meter_end_where_the_executor_stops():
+    gate = Gate(10, Clock())
+    meter = gate.execution_meter(1)
+    gate.end()
+    with pytest.raises(Interrupted):
+        meter()
+    gate.begin()
+    meter()

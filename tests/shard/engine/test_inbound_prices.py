@@ -5,6 +5,7 @@ import tracemalloc
 
 import pytest
 
+from primitives.errors import Interrupted
 from primitives.receipts import CrossShardReceipt, ReceiptKind
 from shard.engine.reference.computation import InboundComputation, ShardComputation
 from shard.engine.reference.effects import Effects
@@ -95,3 +96,25 @@ def test_what_deep_frames_leave_is_gathered_once(monkeypatch):
     assert len(joined) > 40
     assert len(outcome.logs) > 80
     assert max(joined) == 0, "only the smaller part is moved: a frame's own logs are added last"
+
+
+@pytest.mark.parametrize("number", range(1, 0x12))
+def test_a_meter_changes_no_price(number):
+    to = bytes([number]).rjust(20, b"\0")
+    shard = Shard({CALLER: CALLER_CODE})
+    receipt = CrossShardReceipt(1, 0, 0, ReceiptKind.CALL, b"\xb0" * 20, to, 0, 10**6, 10**16, b"\xfe" * 20, BLAKE2_INPUT)
+    asked = []
+    metered, plain = shard.begin().deliver(receipt, lambda: asked.append(1)), shard.begin().deliver(receipt)
+    assert (metered.gas_used, metered.status, metered.receipt) == (plain.gas_used, plain.status, plain.receipt)
+    assert asked, "it is metered"
+
+
+def test_a_call_from_another_shard_asks_its_meter():
+    def enough():
+        raise Interrupted("enough")
+
+    shard = Shard({CALLER: bytes.fromhex("5b5f56")})
+    receipt = CrossShardReceipt(1, 0, 0, ReceiptKind.CALL, b"\xb0" * 20, CALLER, 0, 10**6, 10**16, b"\xfe" * 20, b"")
+    with pytest.raises(Interrupted):
+        shard.begin().deliver(receipt, enough)
+    assert shard.begin().deliver(receipt).gas_used == 10**6

@@ -5,10 +5,10 @@ import dataclasses
 import pytest
 
 from primitives.blocks import ExtraData, ShardBlock
-from primitives.errors import BlockReason, InvalidBlock, StartupRefused
+from primitives.errors import BlockReason, Interrupted, InvalidBlock, StartupRefused
 from primitives.hashing import keccak256
 from primitives.headers import ShardHeader
-from primitives.receipts import EMPTY_CHANNEL, Summary
+from primitives.receipts import EMPTY_CHANNEL, ReceiptKind, Summary
 from shard.database import LevelDatabase, MemoryDatabase
 from shard.engine.trie import list_root
 from shard.executor.store import LOSERS_KEPT_HEIGHTS
@@ -162,6 +162,40 @@ def test_an_endless_transaction_is_too_slow_and_others_get_in():
     assert list(ShardBlock.decode(built.block).transactions) == [raw for raw, _ in others]
     assert built.too_slow == (keccak256(endless[0]),)
     assert built.rejected == ()
+
+
+class Patience:
+    """A meter that is asked so often, then interrupts."""
+
+    def __init__(self, left):
+        self.left = left
+
+    def __call__(self):
+        self.left -= 1
+        if self.left < 0:
+            raise Interrupted("patience")
+
+
+def test_an_execution_interrupted_anywhere_leaves_nothing_and_goes_well_afterwards():
+    call = dataclasses.replace(receipts(1)[0], kind=ReceiptKind.CALL, to=LOGGER, gas_limit=100_000, fee=10**6 * GWEI)
+    made = build(make_executor(GENESIS), [transfer(GENESIS, 0, 0), transfer(GENESIS, 1, 0, LOGGER, 0, 100_000)], available={1: (call,)},
+                 inbound=inbound_of(s1=(call,)))  # fmt: skip
+    assert len(ShardBlock.decode(made.block).inbound) == 1
+    block, named = made.block, reference(inbound=inbound_of(s1=(call,)))
+    counting = Patience(10**6)
+    make_executor(GENESIS).execute(block, named, COINBASE, {1: (call,)}, counting)
+    asked = 10**6 - counting.left
+    assert asked >= 2, "at least once in the call from another shard and once in the transaction"
+    database = MemoryDatabase()
+    executor = make_executor(GENESIS, database)
+    before = database.copy()
+    for patience in range(asked):
+        with pytest.raises(Interrupted):
+            executor.execute(block, named, COINBASE, {1: (call,)}, Patience(patience))
+        assert database.copy() == before
+    result = executor.execute(block, named, COINBASE, {1: (call,)}, Patience(asked))
+    assert without_time(result) == without_time(made.result)
+    assert executor.execute(block, named, COINBASE, {1: (call,)}, Patience(0)) == result, "what is known needs no work"
 
 
 def test_many_endless_transactions_before_everybody_else_cost_one_share():

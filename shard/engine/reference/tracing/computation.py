@@ -24,12 +24,6 @@ def tracer_of(state: object) -> Any:
     return cast(Any, state).tracer
 
 
-class MeteredInboundComputation(MeteredComputation):
-    """As InboundComputation, asking a meter: a block that runs again stands behind block work."""
-
-    _precompiles = cast(Any, METERED_INBOUND_PRECOMPILES)
-
-
 class UnwatchedComputation(MeteredComputation):
     """Runs with what the state has built in."""
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from shard.engine.interface import BlockContext, Meter, NodeReader
+from shard.engine.reference.computation import MeteredInboundComputation
 from shard.engine.reference.state import ShardState
-from shard.engine.reference.tracing.computation import MeteredInboundComputation, UnwatchedComputation
+from shard.engine.reference.tracing.computation import UnwatchedComputation
 from shard.engine.reference.tracing.touches import TouchedAccounts
 from shard.engine.reference.tracing.tracer import Tracer
 
@@ -34,8 +35,9 @@ class TracedState(ShardState):
         super().use_meter(self._meter)
         self.computation_class = UnwatchedComputation if self.tracer is None else self.tracer.user_class
 
-    def use_inbound_prices(self) -> None:
-        """See `ShardState`."""
+    def use_inbound_prices(self, meter: Meter | None) -> None:
+        """See `ShardState`; the meter is always that of the trace."""
+        del meter
         self.meter = self._meter
         self.computation_class = MeteredInboundComputation if self.tracer is None else self.tracer.inbound_class
 
