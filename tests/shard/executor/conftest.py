@@ -1,15 +1,6 @@
-"""Every test runs on both engines; on the fast one everything is translated before it runs."""
-
-import pytest
+"""Every test runs on both engines."""
 
 from tests.shard.executor import support
-from tests.shard.fast.eager import EagerEngine
+from tests.shard.fast.eager import both_engines
 
-
-@pytest.fixture(scope="module", autouse=True, params=["reference", "fast"])
-def engine(request):
-    """What executors are made with."""
-    with pytest.MonkeyPatch.context() as patch:
-        if request.param == "fast":
-            patch.setattr(support, "ENGINE", EagerEngine)
-        yield
+engine = both_engines(support)
