@@ -37,7 +37,7 @@ WAITING_MAX = 1_000
 """Transactions of a shard that are sent and in no block yet, at most."""
 SIGNED_PER_SECOND = 700
 """Transfers a second that are signed for each shard beforehand: more than a shard has ever taken in here."""
-LOCAL_GAS, CROSS_GAS = 21_000, 100_000
+LOCAL_GAS, CROSS_GAS = 21_000, 150_000
 RECEIPT_TYPE = "0x7d"
 SETTLE_SECONDS = 20.0
 """After the last paced transfer: until then all credits have to be there."""
