@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -60,11 +61,8 @@ def _of_network(names: Sequence[str]) -> list[Figure]:
         return []
     with tempfile.TemporaryDirectory(prefix="shardnet-bench-") as folder:
         cluster = Cluster.make(Path(folder))
-        cluster.up()
-        try:
+        with cluster.running():
             return [figure for name in names for figure in _measured(name, partial(MEASURES[name], cluster))]
-        finally:
-            cluster.down()
 
 
 @click.command(
@@ -98,4 +96,7 @@ def main(
 
 
 if __name__ == "__main__":
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # as Ctrl-C: the network that is measured is stopped before the end
+        signal.signal(number, signal.default_int_handler)
     run_to_end(main, "shardnet bench", sys.argv[1:])

@@ -8,7 +8,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,15 @@ class Cluster:
     def down(self) -> None:
         """Stops it."""
         self._shardnet("down")
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Starts it, and stops it however what is measured ends: its processes are not this one's children."""
+        try:
+            self.up()
+            yield
+        finally:
+            self.down()
 
     def process_ids(self) -> list[int]:
         """Every process of the network: supervisor, nodes, executors."""

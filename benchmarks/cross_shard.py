@@ -308,8 +308,7 @@ def measure_matrix(shards: Sequence[int], shares: Sequence[str], seconds: float)
     for number in dict.fromkeys(shards):
         with tempfile.TemporaryDirectory(prefix="shardnet-bench-") as folder:
             cluster = Cluster.make(Path(folder), number)
-            cluster.up()
-            try:
+            with cluster.running():
                 for _, share in cells([number], shares):
                     rate, limit = _throughput(cluster, share, seconds)
                     rates[number, share] = rate
@@ -319,8 +318,6 @@ def measure_matrix(shards: Sequence[int], shares: Sequence[str], seconds: float)
                     _drain(cluster)
                 if (2, "50") in rates and number == 2:
                     figures += _paced(cluster, rates[2, "50"] * PACED_PERCENT / 100, seconds)
-            finally:
-                cluster.down()
     if {(2, "0"), (2, "50")} <= rates.keys():
         ratio = rates[2, "50"] / rates[2, "0"] * 100
         figures.append(Figure("cross-shard", "2 shards: half crossing, of local alone", ratio, "%", CAPACITY_PERCENT_LEAST, at_least=True))

@@ -23,6 +23,8 @@ class _Page:
     first: int
     accumulator_before: bytes
     receipts: tuple[CrossShardReceipt, ...]
+    since_ms: int
+    """When it was proven."""
 
     @property
     def end(self) -> int:
@@ -42,8 +44,6 @@ class InboundChannel:
     """What the newest final beacon block records as sent here."""
     missing_since_ms: int | None = None
     """Since when something recorded as sent has been lacking here, without a break."""
-    held_since_ms: int | None = None
-    """When the receipts up to the target became complete here."""
     forged: int = 0
     """Pushed bundles that did not fold once the beacon had recorded their end."""
     news: list[tuple[int, int]] = field(default_factory=list)
@@ -60,7 +60,6 @@ class InboundChannel:
             self._checkpoints[target.count] = target.accumulator
             if len(self._checkpoints) > CHECKPOINTS_MAX:
                 del self._checkpoints[min(self._checkpoints)]
-            self.held_since_ms = None
             if self.missing_since_ms is None:
                 self.missing_since_ms = now_ms
             pending, self._pending = self._pending, []
@@ -70,7 +69,7 @@ class InboundChannel:
                 except InvalidReceipts:
                     # it was kept before anybody could tell; the gap that it leaves is asked for
                     self.forged += 1
-        self._note_complete(now_ms)
+        self._note_complete()
 
     def advance_base(self, base: ChannelTotals) -> None:
         """The destination's final cursor has moved on; what lies before it is dropped."""
@@ -78,9 +77,8 @@ class InboundChannel:
         self._pages = [page for page in self._pages if page.end > base.count]
         self._checkpoints = {count: acc for count, acc in self._checkpoints.items() if count > base.count}
         self._pending = [b for b in self._pending if b.first_nonce + len(b.receipts) > base.count]
-        if self.gap() is None:
-            # blocks that others made final bring their receipts with them
-            self.missing_since_ms = None
+        # blocks that others made final bring their receipts with them
+        self._note_complete()
 
     def offer(self, bundle: Bundle, now_ms: int) -> bool:
         """Takes a page in; True if it is proven, False if it was kept for later or is of no use.
@@ -100,9 +98,9 @@ class InboundChannel:
         if bundle.accumulator_after(self.chain_id_base) != known:
             raise InvalidReceipts(ReceiptsReason.DOES_NOT_FOLD, f"channel {self.source}:{self.destination} up to {end}")
         for part in lacking:
-            bisect.insort(self._pages, self._part(bundle, *part), key=lambda page: page.first)
+            bisect.insort(self._pages, self._part(bundle, *part, now_ms), key=lambda page: page.first)
         self.news += lacking
-        self._note_complete(now_ms)
+        self._note_complete()
         return True
 
     def gap(self) -> tuple[int, int] | None:
@@ -124,11 +122,11 @@ class InboundChannel:
             first = max(first, page.end)
         return [*parts, (first, end)] if first < end else parts
 
-    def _part(self, bundle: Bundle, first: int, end: int) -> _Page:
+    def _part(self, bundle: Bundle, first: int, end: int, now_ms: int) -> _Page:
         """The page of a bundle's receipts [first, end): pages do not overlap, so that nothing is held twice."""
         skipped = first - bundle.first_nonce
         before = ChannelTotals(bundle.first_nonce, 0, bundle.accumulator_before).add(bundle.receipts[:skipped], self.chain_id_base)
-        return _Page(first, before.accumulator, bundle.receipts[skipped : end - bundle.first_nonce])
+        return _Page(first, before.accumulator, bundle.receipts[skipped : end - bundle.first_nonce], now_ms)
 
     def _keep(self, bundle: Bundle) -> None:
         """Keeps a page whose end the beacon has yet to record; of too many the farthest goes, for anybody can name a far nonce."""
@@ -151,18 +149,25 @@ class InboundChannel:
         """The receipt at `cursor`, if it is proven here and before `end`."""
         if cursor >= end:
             return None
-        return next((page.receipts[cursor - page.first] for page in self._pages if page.first <= cursor < page.end), None)
+        page = self._page(cursor)
+        return None if page is None else page.receipts[cursor - page.first]
+
+    def held_since_ms(self, nonce: int) -> int | None:
+        """When the receipt of a nonce was proven here; None if it is not."""
+        page = self._page(nonce)
+        return None if page is None else page.since_ms
+
+    def _page(self, nonce: int) -> _Page | None:
+        return next((page for page in self._pages if page.first <= nonce < page.end), None)
 
     def _known(self, end: int) -> bytes | None:
         if end in self._checkpoints:
             return self._checkpoints[end]
         return next((page.accumulator_before for page in self._pages if page.first == end), None)
 
-    def _note_complete(self, now_ms: int) -> None:
+    def _note_complete(self) -> None:
         if self.gap() is None:
             self.missing_since_ms = None
-            if self.held_since_ms is None and self.target.count > self.base.count:
-                self.held_since_ms = now_ms
 
     def _check_form(self, bundle: Bundle) -> None:
         if not bundle.receipts:

@@ -139,9 +139,16 @@ class Inbound:
         }
         return {source: receipts for source, receipts in found.items() if receipts}
 
-    def held_for_ms(self, source: int, at_ms: int) -> int:
-        """How long everything recorded as sent by `source` had been here at a moment, monotonic; 0 or less if it was not."""
+    def held_for_ms(self, source: int, summary: Summary, at_ms: int) -> int:
+        """How long the first receipt of `source` that a block left out had been here at a moment, monotonic; 0 if it was not.
+
+        Only the first counts, for a busy source has always sent something new.
+
+        Args:
+            source: another chain.
+            summary: of the block.
+            at_ms: the moment.
+        """
         channel = self.channels.get(source)
-        if channel is None or channel.held_since_ms is None:
-            return 0
-        return at_ms - channel.held_since_ms
+        since_ms = None if channel is None else channel.held_since_ms(summary.incoming[source].count)
+        return 0 if since_ms is None else max(0, at_ms - since_ms)

@@ -243,7 +243,8 @@ class ShardChain(Chain[ShardOutcome]):
             return BlockReason.AFTER_BOUNDARY
         if held.outcome.reference_height < began.beacon_height - parameters.reference_lag_max:
             return BlockReason.REFERENCE_TOO_OLD
-        if any(self.inbound.held_for_ms(source, began.at_ms) >= 4 * parameters.delta_ms for source in sources_of(header.extra().missing)):
+        passed_over = sources_of(header.extra().missing)
+        if any(self.inbound.held_for_ms(source, held.outcome.summary, began.at_ms) >= 4 * parameters.delta_ms for source in passed_over):
             return BlockReason.CENSORS_RECEIPTS
         return None
 

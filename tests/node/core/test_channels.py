@@ -37,7 +37,8 @@ def test_a_pushed_page_counts_once_its_end_is_recorded() -> None:
     inbound.advance_target(totals(3), 5)
     assert inbound.available(0, 3) == RECEIPTS[:3]
     assert inbound.gap() is None
-    assert inbound.held_since_ms == 5
+    assert inbound.held_since_ms(2) == 5
+    assert inbound.held_since_ms(3) is None
 
 
 def test_a_page_is_news_once_it_is_proven() -> None:

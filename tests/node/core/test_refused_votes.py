@@ -11,6 +11,7 @@ from node.core.tree import Held, Status
 from primitives.blocks import ExtraData
 from primitives.errors import BlockReason, Fault
 from primitives.headers import ShardHeader
+from primitives.receipts import EMPTY_CHANNEL, Bundle, CrossShardReceipt, ReceiptKind
 from tests.node.support import make_core
 
 
@@ -70,17 +71,36 @@ def test_a_reference_that_lies_too_far_back(core):
     assert BlockReason.REFERENCE_TOO_OLD.fault is Fault.UNKNOWN
 
 
+def sent_at(channel, moments):
+    """One receipt a moment is recorded as sent, and proven here, then."""
+    for nonce, now_ms in enumerate(moments):
+        receipt = CrossShardReceipt(1, 0, nonce, ReceiptKind.CREDIT, bytes(20), bytes(20), 1, 0, 0, bytes(20), b"")
+        before = channel.target
+        channel.advance_target(before.add([receipt], channel.chain_id_base), now_ms)
+        assert channel.offer(Bundle(1, 0, nonce, before.accumulator, (receipt,)), now_ms)
+
+
 def test_receipts_marked_missing_that_are_here(core):
     delta_ms = core.context.parameters.delta_ms
     chain, held = executed(core, missing=1 << 1)
     assert chain.refusal(held) is None
-    chain.inbound.channels[1].held_since_ms = 100_000 - 4 * delta_ms + 1
+    sent_at(chain.inbound.channels[1], [100_000 - 4 * delta_ms + 1])
     assert chain.refusal(held) is None
-    chain.inbound.channels[1].held_since_ms = 100_000 - 4 * delta_ms
-    assert chain.refusal(held) is BlockReason.CENSORS_RECEIPTS
-    chain.inbound.channels[1].held_since_ms = 100_000 - 4 * delta_ms + 1
     core.context.now = Now(200_000, 1_100_000)
     assert chain.refusal(held) is None, "the view began before they had been here for long"
     chain.on_view()
     assert chain.refusal(held) is BlockReason.CENSORS_RECEIPTS
     assert BlockReason.CENSORS_RECEIPTS.fault is Fault.UNKNOWN
+
+
+def test_a_busy_source_is_passed_over_no_longer_than_a_quiet_one(core):
+    delta_ms = core.context.parameters.delta_ms
+    chain, held = executed(core, missing=1 << 1)
+    channel = chain.inbound.channels[1]
+    sent_at(channel, [100_000 - 4 * delta_ms, 99_990, 100_000])
+    assert chain.refusal(held) is BlockReason.CENSORS_RECEIPTS
+    incoming = list(held.outcome.summary.incoming)
+    incoming[1] = EMPTY_CHANNEL.add(channel.available(0, 1), channel.chain_id_base)
+    summary = dataclasses.replace(held.outcome.summary, incoming=tuple(incoming))
+    with_the_first = dataclasses.replace(held, outcome=dataclasses.replace(held.outcome, summary=summary))
+    assert chain.refusal(with_the_first) is None, "what it left out has been here for less"
