@@ -332,3 +332,7 @@ class Busy(Unavailable):
 
 class ExecutorLost(Unavailable):
     """A shard's executor ended before it answered; block work may have been done or not, and may be repeated."""
+
+
+class QuestionFailed(Unavailable):
+    """Answering a client's question met a bug; the executor's log has it whole, and nobody else is held up."""

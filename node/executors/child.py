@@ -1,7 +1,8 @@
 """The executor process: `python -m node.executors.child`, frames on its standard input and output.
 
 The main thread takes questions in and puts each into its lane; a lane is a bounded queue and the thread that works it off.
-The process ends when its input ends, and with its parent. A bug ends it too, with a traceback: the node starts it anew.
+The process ends when its input ends, and with its parent. A bug ends it too, with a traceback, and the node
+starts it anew; but one met in answering a client is told to that client alone.
 """
 
 from __future__ import annotations
@@ -13,14 +14,15 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from node.executors import wire
-from node.executors.operations import OPERATIONS, QUEUE_MAX, Lane, queue_limit
+from node.executors.operations import CLIENTS, OPERATIONS, QUEUE_MAX, Lane, queue_limit
 from node.executors.service import Service
-from primitives.errors import Busy, ShardnetError, StartupRefused, StorageFailed
+from primitives.errors import Busy, QuestionFailed, ShardnetError, StartupRefused, StorageFailed
 from primitives.genesis import Genesis
 from shard.database import LevelDatabase
 
@@ -109,11 +111,16 @@ class _Worker:
             return self._waiting.pop(self._current)
 
     def _answer(self, question: wire.Question, asked: int) -> bytes:
-        arguments = OPERATIONS[question.operation].decode_arguments(question.arguments)
         try:
+            arguments = OPERATIONS[question.operation].decode_arguments(question.arguments)
             return wire.success(question.id, self._service.perform(question.operation, arguments, asked))
         except ShardnetError as error:
             return wire.failure(question.id, error)
+        except Exception as error:
+            if self._lane not in CLIENTS:
+                raise
+            traceback.print_exception(error)
+            return wire.failure(question.id, QuestionFailed(f"a bug was met in answering {question.operation}"))
 
 
 def _frames(stream: BinaryIO) -> Iterator[bytes]:

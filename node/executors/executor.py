@@ -3,7 +3,8 @@
 Every method may raise `primitives.errors.Unavailable`:
 
 - Busy: the lane's queue is full (limits `block_queue_max`, `own_queue_max`, `read_queue_max`, `call_queue_max`);
-- ExecutorLost: the executor ended before it answered, or has not come back in time. Whatever was asked may be asked again.
+- ExecutorLost: the executor ended before it answered, or has not come back in time. Whatever was asked may be asked again;
+- QuestionFailed: a bug, met in answering what clients ask.
 
 Block work may raise `primitives.errors.StorageFailed`, which ends the node: it cannot stand by what it would say.
 """

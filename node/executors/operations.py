@@ -58,6 +58,8 @@ class Lane(StrEnum):
     """Questions that may take long: they stand still while block work runs, and end at a deadline."""
 
 
+CLIENTS = frozenset({Lane.READ, Lane.CALL})
+"""What anybody may ask for, so that a bug met there must not end what validates."""
 QUEUE_MAX = {Lane.BLOCK: 256, Lane.OWN: 256, Lane.READ: 256, Lane.CONTROL: 4, Lane.CALL: 8}
 """Operations a lane holds besides the one it is at; one more is refused as busy."""
 

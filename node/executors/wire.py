@@ -14,6 +14,7 @@ from primitives.errors import (
     InvalidQuery,
     InvalidTransaction,
     QueryReason,
+    QuestionFailed,
     Reason,
     ShardnetError,
     StartupRefused,
@@ -149,7 +150,7 @@ def _failure_of(error: ShardnetError) -> Failure:
             return Failure(kind, error.reason.code, error.message, {})
         case Interrupted() | Busy():
             return Failure(kind, error.limit, str(error), {})
-        case StartupRefused() | StorageFailed():
+        case StartupRefused() | StorageFailed() | QuestionFailed():
             return Failure(kind, "", str(error), {})
     raise AssertionError(f"a shard executor raises no {kind}") from error
 
@@ -176,4 +177,6 @@ def error_of(failure: Failure) -> ShardnetError:
             return StartupRefused(failure.message)
         case "StorageFailed", _:
             return StorageFailed(failure.message)
+        case "QuestionFailed", _:
+            return QuestionFailed(failure.message)
     raise InvalidEncoding(EncodingReason.UNKNOWN_KIND, f"an error {failure.kind} {failure.code}")

@@ -41,7 +41,17 @@ from node.rpc.limits import (
 from node.rpc.methods.context import Context, Method
 from node.rpc.nesting import is_deeper
 from node.rpc.subscriptions.session import Notifier
-from primitives.errors import Busy, ControlReason, Interrupted, InvalidControl, InvalidQuery, InvalidTransaction, QueryReason, Unavailable
+from primitives.errors import (
+    Busy,
+    ControlReason,
+    Interrupted,
+    InvalidControl,
+    InvalidQuery,
+    InvalidTransaction,
+    QueryReason,
+    QuestionFailed,
+    Unavailable,
+)
 
 _LOG = logging.getLogger(__name__)
 _NULL = b"null"
@@ -303,13 +313,19 @@ class Dispatcher:
             self._observe.limit_hit(error.limit)
             raise of_interruption(error) from error
         except Unavailable as error:
+            if isinstance(error, QuestionFailed):
+                raise _fault(name, error) from error
             if isinstance(error, Busy):
                 self._observe.limit_hit(error.limit)
             raise of_unavailable(error) from error
         except Exception as error:
-            # A fault in answering one reader must not stop a validator: it is logged whole, and told as what it is.
-            _LOG.exception("rpc_fault method=%s", name)
-            raise RpcError(INTERNAL, "internal error: the node's log tells what happened") from error
+            raise _fault(name, error) from error
+
+
+def _fault(name: str, error: Exception) -> RpcError:
+    """A fault in answering one reader must not stop a validator: it is logged whole, and told as what it is."""
+    _LOG.error("rpc_fault method=%s", name, exc_info=error)
+    return RpcError(INTERNAL, "internal error: the node's log tells what happened")
 
 
 def _try_decode(item: bytes) -> _Call | RpcError:

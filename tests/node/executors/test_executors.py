@@ -28,6 +28,7 @@ from primitives.errors import (
     InvalidQuery,
     InvalidTransaction,
     QueryReason,
+    QuestionFailed,
     StartupRefused,
     TransactionReason,
 )
@@ -349,6 +350,16 @@ async def test_a_bug_ends_the_process_which_comes_back(tmp_path):
             await executor.finalize(b"\5" * 32)
         assert await executor.head() == head
         assert executor.restarts == 1
+
+
+async def test_a_bug_met_in_answering_a_client_ends_nothing(tmp_path, capfd):
+    async with started(make("link", tmp_path)) as executor:
+        for nonsense in (b"latest", None):
+            with pytest.raises(QuestionFailed):
+                await executor.call("latest", nonsense)
+        assert await executor.call("latest", request(address(1)))
+        assert executor.restarts == 0
+    assert "Traceback" in capfd.readouterr().err
 
 
 async def test_a_process_that_cannot_come_back_is_waited_for_only_so_long(tmp_path, monkeypatch):

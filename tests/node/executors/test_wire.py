@@ -14,6 +14,7 @@ from primitives.errors import (
     InvalidQuery,
     InvalidTransaction,
     QueryReason,
+    QuestionFailed,
     StartupRefused,
     StorageFailed,
     TransactionReason,
@@ -25,6 +26,7 @@ ERRORS = [
     *(InvalidQuery(reason, "query") for reason in QueryReason),
     Interrupted("call_deadline_ms", "too long"),
     Busy("call_queue_max"),
+    QuestionFailed("the question call met a bug"),
     StartupRefused("another network"),
     StorageFailed("no room"),
 ]
