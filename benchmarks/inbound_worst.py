@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -275,7 +276,10 @@ def _precompiles() -> list[Program]:
     signature = keccak(b"m") + _word(27) + _word(0x1234567890ABCDEF << 128 | 7) + _word(0x234567890ABCDEF << 128 | 5)
 
     def modexp(base: int, exponent: int, modulus: int) -> bytes:
-        return _word(base) + _word(exponent) + _word(modulus) + b"\xff" * (base + exponent + modulus - 1) + b"\xfe"
+        # numbers without form: of a base that is 0 or 1 by the modulus every power is trivial
+        chance = random.Random(base << 40 | exponent << 20 | modulus)
+        odd = chance.randbytes(modulus - 1) + bytes([chance.randrange(128, 256) | 1])
+        return _word(base) + _word(exponent) + _word(modulus) + chance.randbytes(base) + b"\xff" * exponent + odd
 
     programs = [
         calling("ecrecover", 1, signature),
@@ -294,6 +298,7 @@ def _precompiles() -> list[Program]:
         (64, 512, 64),
         (1, 4096, 1),
         (8, 2048, 8),
+        (8, 20_000, 8),
         (1024, 32, 1024),
     ):
         programs.append(calling(f"modexp {base} ^ {exponent} mod {modulus} bytes", 5, modexp(base, exponent, modulus)))

@@ -97,6 +97,9 @@ class ReferenceBlock:
                 ran = perform(self._state, transaction, tip)
             else:
                 ran = messages.apply_transaction(self._state, transaction, sender, tip)
+            if meter is not None:
+                # what the last step took counts too
+                meter()
         except BaseException:
             # Interrupted, or a bug: either way the block must not keep half a transaction.
             accounts.revert(before)

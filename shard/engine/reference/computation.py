@@ -17,7 +17,7 @@ from eth.vm.opcode import as_opcode
 from shard.engine.reference.accounts import Accounts
 from shard.engine.reference.code import Code
 from shard.engine.reference.effects import Effects
-from shard.engine.reference.precompiles import INBOUND_PRECOMPILES, METERED_INBOUND_PRECOMPILES, METERED_PRECOMPILES
+from shard.engine.reference.precompiles import INBOUND_PRECOMPILES, METERED_INBOUND_PRECOMPILES, METERED_PRECOMPILES, PRECOMPILES
 
 _METERED = (
     opcode_values.JUMP, opcode_values.JUMPI, opcode_values.CALL, opcode_values.CALLCODE, opcode_values.DELEGATECALL,
@@ -55,6 +55,7 @@ class ShardComputation(PragueComputation):
         # Not taken from the library's table, where it warns on every use.
         opcode_values.SELFDESTRUCT: as_opcode(ensure_no_static(_counting_selfdestruct), mnemonics.SELFDESTRUCT, GAS_SELFDESTRUCT_EIP150),
     }
+    _precompiles = cast(Any, PRECOMPILES)
 
     def __init__(self, state: StateAPI, message: MessageAPI, transaction_context: TransactionContextAPI) -> None:
         """As the library's, with code whose jumps are checked in constant time."""

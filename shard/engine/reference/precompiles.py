@@ -1,6 +1,7 @@
 """Precompiled contracts that ask a meter while they work, or cost more gas: some are pure Python, and a call can take a minute.
 
-The library's functions read their input piece by piece as they go, so input that watches being read is where to ask.
+The library's functions read their input piece by piece as they go, so input that watches being read is where to ask; the one that
+does all in a single step of native code is ours (modexp.py).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from eth.vm.forks.prague.computation import PragueComputation
 from eth_utils import ValidationError
 
 from shard.engine.interface import Meter
+from shard.engine.reference import modexp
 from shard.inbound import PRECOMPILE_GAS_FACTORS
 
 BLAKE2 = b"\x09".rjust(20, b"\0")
@@ -83,6 +85,8 @@ def _metered(address: bytes, original: Callable[[ComputationAPI], Any]) -> Calla
         meter()
         if address == BLAKE2:
             return _blake2(computation, meter)
+        if address == modexp.ADDRESS:
+            return modexp.modular_exponentiation(computation, meter)
         computation.msg.data = _watched(computation.msg.data_as_bytes, meter)
         return original(computation)
 
@@ -105,8 +109,10 @@ def _dearer(factor: int, original: Callable[[ComputationAPI], Any]) -> Callable[
     return precompile
 
 
-PRECOMPILES = PragueComputation.get_precompiles()
-"""By address, as the library keeps them."""
+PRECOMPILES: dict[bytes, Callable[[ComputationAPI], Any]] = {
+    **cast(Any, PragueComputation.get_precompiles()), modexp.ADDRESS: modexp.modular_exponentiation
+}  # fmt: skip
+"""By address; the library's, but for one."""
 METERED_PRECOMPILES = {address: _metered(address, precompile) for address, precompile in PRECOMPILES.items()}
 """In users' transactions, while a proposer builds and while others execute what is not certified."""
 INBOUND_PRECOMPILES = {

@@ -123,6 +123,28 @@ def test_an_endless_loop_is_interrupted_and_leaves_no_trace(shard):
     shard.audit()
 
 
+def test_what_ends_too_late_changes_nothing_either(shard):
+    block, untouched = shard.begin(), Shard(CODES)
+    asked = 0
+
+    def count():
+        nonlocal asked
+        asked += 1
+
+    shard.send(shard.begin(), 0, address(1), 9, meter=count)
+    shard.nonces[0] = 0
+    assert asked == 1, "a transfer asks once: when it is done"
+
+    def refuse():
+        raise Interrupted("build_budget_ms")
+
+    with pytest.raises(Interrupted):
+        shard.send(block, 0, address(1), 9, meter=refuse)
+    shard.nonces[0] = 0
+    outcomes = [s.finish(b).state_root for s, b in ((shard, block), (untouched, untouched.begin()))]
+    assert outcomes[0] == outcomes[1]
+
+
 def test_refused_transactions_change_nothing(shard):
     block = shard.begin()
     for transaction, reason in (
