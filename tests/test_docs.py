@@ -10,7 +10,8 @@ from node.config import NodeConfig
 from primitives.parameters import Parameters
 
 ROOT = Path(__file__).parent.parent
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted(page for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")] if "node_modules" not in page.parts)
+"""Without those that docs/wallets.md has npm install."""
 README = ROOT / "README.md"
 
 

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from tests.e2e.harness import ROOT, make_options, running
-from tests.e2e.serving.test_wallet_pages import PACKAGES, SECONDS_MAX, transcript
+from tests.e2e.serving.test_wallet_pages import PACKAGES, SECONDS_MAX, forge_environment, transcript
 
 HARDHAT = ROOT / "docs" / "wallets" / "hardhat"
 
@@ -20,9 +20,9 @@ def solo(tmp_path_factory):
         yield cluster
 
 
-def printed(solo, *command, folder=ROOT):
+def printed(solo, *command, folder=ROOT, variables=os.environ):
     words = [*command, solo.options.url(0, 0), solo.options.url(0, 1)] if folder == ROOT else command
-    environment = {**os.environ, "ETH_RPC_URL": solo.options.url(0, 0), "CI": "1"}
+    environment = {**variables, "ETH_RPC_URL": solo.options.url(0, 0), "CI": "1"}
     done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=SECONDS_MAX, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -36,6 +36,10 @@ def test_the_transcript_of_viem_is_what_it_prints(solo):
     if shutil.which("node") is None or not (PACKAGES / "viem").exists():
         pytest.skip("viem is not installed: docs/wallets.md says how")
     assert printed(solo, "node", "docs/wallets/solo.mjs") == transcript("solo.mjs")
+
+
+def test_the_transcript_of_forge_without_a_key_is_what_it_prints(solo, tmp_path):
+    assert printed(solo, "docs/wallets/forge/unlocked.sh", variables=forge_environment(tmp_path)) == transcript("unlocked.sh")
 
 
 def test_what_hardhat_tests_passes(solo):

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +32,14 @@ def printed(cluster: Cluster, *command: str, environment: Mapping[str, str] | No
     return done.stdout
 
 
+def forge_environment(folder: Path) -> dict[str, str]:
+    """Where forge is found, and that it leaves its files in a folder; skips where it is not installed."""
+    if shutil.which("node") is None or not all((PACKAGES / name).exists() for name in (".bin/cast", ".bin/forge", "solc")):
+        pytest.skip("forge is not installed: docs/wallets.md says how")
+    left = {f"FOUNDRY_{name}": str(folder / name.lower()) for name in ("OUT", "CACHE_PATH", "BROADCAST")}
+    return {**os.environ, **left, "PATH": f"{PACKAGES / '.bin'}:{os.environ['PATH']}"}
+
+
 def test_the_transcript_of_web3_is_what_it_prints(cluster: Cluster) -> None:
     assert printed(cluster, sys.executable, "-W", "error", "docs/wallets/web3_transfer.py") == transcript("web3_transfer.py")
 
@@ -47,6 +56,11 @@ def test_the_transcript_of_cast_is_what_it_prints(cluster: Cluster) -> None:
         pytest.skip("cast is not installed: docs/wallets.md says how")
     environment = {**os.environ, "PATH": f"{PACKAGES / '.bin'}:{os.environ['PATH']}"}
     assert printed(cluster, "docs/wallets/cast.sh", environment=environment) == transcript("cast.sh")
+
+
+def test_the_transcript_of_forge_is_what_it_prints(cluster: Cluster, tmp_path: Path) -> None:
+    environment = forge_environment(tmp_path)
+    assert printed(cluster, "docs/wallets/forge/flow.sh", environment=environment) == transcript("flow.sh")
 
 
 def test_what_the_page_quotes_is_in_the_scripts() -> None:
