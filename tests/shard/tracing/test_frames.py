@@ -100,6 +100,16 @@ def test_what_otterscan_asks(chain, visited):
     assert [(entry["type"], entry["value"]) for entry in internal] == [(0, "0x3"), (0, "0x3"), (2, "0x1"), (3, "0x0")]
 
 
+def test_a_creation_that_fails_has_an_address_for_otterscan_only():
+    chain = Chain()
+    (failed,) = chain.add(transfer(chain.genesis, 2, 0, b"", value=0, gas=100_000, data=bytes.fromhex("602a5f5260205ffd")))
+    assert "to" not in chain.trace(failed)
+    (entry,) = chain.trace(failed, tracer="flat")
+    assert (entry["type"], entry["to"]) == ("CREATE", hexed(created_address(address(2), 0)))
+    assert entry["output"] == "0x" + "0" * 62 + "2a"
+    assert chain.trace(failed, tracer="internal") == []
+
+
 def test_selfdestruct_is_a_frame(chain):
     (frame,) = chain.trace_call(ENDING)["calls"]
     assert (frame["type"], frame["from"], frame["to"], frame["value"]) == ("SELFDESTRUCT", hexed(ENDING), "0x" + "99" * 20, "0x7")

@@ -20,6 +20,7 @@ FRAME_BYTES = 320
 LOG_BYTES = 192
 _encode = msgspec.json.Encoder().encode
 _VALUELESS = ("STATICCALL",)
+_CREATIONS = ("CREATE", "CREATE2")
 _INTERNAL = {"CREATE": 2, "CREATE2": 3, "SELFDESTRUCT": 1, "CALL": 0}
 """Otterscan's kinds of internal operations: transfer, SELFDESTRUCT, CREATE, CREATE2."""
 
@@ -36,6 +37,7 @@ class Frame:
     depth: int
     sender: bytes
     to: bytes | None
+    """Of a creation the new contract's address, which callers are not told, as geth's, where it failed."""
     value: int
     gas: int
     data: bytes
@@ -49,7 +51,7 @@ class Frame:
     def body(self, with_logs: bool) -> dict[str, object]:
         """Its JSON, without the frames within."""
         body: dict[str, object] = {"from": _data(self.sender), "gas": hex(self.gas), "gasUsed": hex(self.gas_used)}
-        if self.to is not None:
+        if self.to is not None and not (self.error and self.kind in _CREATIONS):
             body["to"] = _data(self.to)
         body["input"] = _data(self.data)
         if self.output:
@@ -115,8 +117,6 @@ class FramesTracer:
             frame.error = words_of(computation.error)
             if isinstance(computation.error, Revert):
                 frame.output = bytes(computation.output)
-            if computation.msg.is_create:
-                frame.to = None
             for failed in self._frames[place:]:
                 failed.logs = []
         self._budget.take(2 * len(frame.output))
@@ -170,7 +170,7 @@ def _nested(frames: Sequence[Frame], with_logs: bool) -> Iterator[bytes]:
 
 
 class FlatTracer(FramesTracer):
-    """ots_traceTransaction: the frames one after another, with their depth."""
+    """ots_traceTransaction: the frames one after another, with their depth, and an address in each, of a creation that failed too."""
 
     def result(self, traced: Traced) -> bytes:
         """See `Tracer`."""
