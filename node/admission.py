@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 
 import trio
 
-from node.core.core import Core
+from node.core.core import AccountAt, Core
 from node.core.effects import Admit, Effect, Now
 from node.core.shard_chain import ShardChain
 from node.executors.executor import Executor
+from node.head_reads import read_at_head
 from node.impersonated import Impersonated
 from node.rpc.backend import PooledTransaction
-from primitives.errors import Fault, InvalidTransaction, Reason, TransactionReason, Unavailable
+from primitives.errors import Busy, Fault, InvalidTransaction, Reason, TransactionReason, Unavailable
 from primitives.hashing import keccak256
 from primitives.types import Address
 from shard.transactions import Transaction, check_against_account, check_stateless, decode_transaction, recover_sender
@@ -53,23 +54,24 @@ class Admission:
         Raises:
             InvalidTransaction: with the reason.
             Unavailable: the shard's executor cannot be asked now.
+            Busy: head_reads_max: the final head moved each time the sender's account was read.
         """
         parameters = self._core.context.parameters
-        chain = self._core.shards[shard]
         transaction = decode_transaction(raw, impersonation=parameters.developer_controls)
-        if chain.pool.get(transaction.hash) is not None:
+        if self._core.shards[shard].pool.get(transaction.hash) is not None:
             raise InvalidTransaction(TransactionReason.ALREADY_KNOWN, "already known")
         check_stateless(
             transaction, chain_id=parameters.chain_id(shard), chain_id_base=parameters.chain_id_base,
             shard_count=parameters.shard_count, block_gas_limit=parameters.gas_limit,
         )
         sender = recover_sender(transaction)
-        if transaction.is_impersonated and not (is_local and self._impersonated.may_send(sender)):
+        if transaction.is_impersonated and not (is_local and self._impersonated.may_send(sender, transaction.hash)):
             raise InvalidTransaction(TransactionReason.BAD_SIGNATURE, f"invalid sender: nobody impersonates 0x{sender.hex()} here")
-        account, has_code = await self._account(chain, sender)
-        self._check(chain, transaction, account, has_code and not transaction.is_impersonated)
+        root, (account, has_code) = await read_at_head(lambda: self._core.shards[shard], lambda root: self._account(shard, root, sender))
+        # from here to the pool nothing waits: the account is that of the head of now
+        self._check(self._core.shards[shard], transaction, account, has_code and not transaction.is_impersonated)
         _, effects = self._core.submit(
-            shard, transaction, sender, (account.nonce, small(account.balance)), self._now(),
+            shard, transaction, sender, AccountAt(root, account.nonce, small(account.balance)), self._now(),
             is_local=is_local and not transaction.is_impersonated,
         )
         self._perform(effects)
@@ -84,19 +86,20 @@ class Admission:
             base_fee=small(outcome.result.next_base_fee), allow_nonce_gap=True, allow_fee_below_base=True,
         )
 
-    async def _account(self, chain: ShardChain, sender: Address) -> tuple[AccountView, bool]:
-        head = chain.tree.head.info.root
-        cached_at, cached = self._accounts.get(chain.number, (b"", {}))
-        if cached_at != head or len(cached) >= ACCOUNTS_CACHED_MAX:
+    async def _account(self, shard: int, root: bytes, sender: Address) -> tuple[AccountView, bool] | None:
+        """The account at a block, and whether it has code that keeps it from sending; None where the executor does not know the block."""
+        cached_at, cached = self._accounts.get(shard, (b"", {}))
+        if cached_at != root or len(cached) >= ACCOUNTS_CACHED_MAX:
             cached = {}
-            self._accounts[chain.number] = (head, cached)
+            self._accounts[shard] = (root, cached)
         if sender not in cached:
-            link = self._links[chain.number]
-            account = await link.account(head, sender)
-            assert account is not None, "the final head is executed"
+            link = self._links[shard]
+            account = await link.account(root, sender)
+            if account is None:
+                return None
             has_code = False
             if account.code_hash != _EMPTY_CODE:
-                code = await link.code(head, sender)
+                code = await link.code(root, sender)
                 has_code = code is not None and code[:3] != _DELEGATION
             cached[sender] = (account, has_code)
         return cached[sender]
@@ -120,7 +123,7 @@ class Admission:
             except InvalidTransaction as error:
                 if error.fault is Fault.PEER and peer is not None:
                     self._penalize(peer, error.reason)
-            except Unavailable:
-                self._observe("limit_hits", {"limit": "executor_unavailable"}, 1)
+            except Unavailable as error:
+                self._observe("limit_hits", {"limit": error.limit if isinstance(error, Busy) else "executor_unavailable"}, 1)
             # a long run of answers from the cache must not keep others waiting
             await trio.lowlevel.checkpoint()

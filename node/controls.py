@@ -36,6 +36,8 @@ TIP_WEI = 10**9
 """Wei a gas that an operation offers to the proposer."""
 FEE_MULTIPLE = 2
 """Of the next base fee, that an operation offers."""
+OPERATION_BLOCKS_MAX = 32
+"""Blocks mined until an operation is in one; its fee is enough at once unless others' transactions raise the base fee meanwhile."""
 _EMPTY_CODE = keccak256(b"")
 
 
@@ -162,23 +164,30 @@ class Controls:
             base_fee = backend.heads().next_base_fee
             account, bank = await self._account(backend, operation.address), await self._account(backend, DEVELOPER)
             is_empty = not account.nonce and not small(account.balance) and account.code_hash == _EMPTY_CODE
+            data, fee = operation.encode(), FEE_MULTIPLE * base_fee + TIP_WEI
+            gas = max(intrinsic_gas_of(data, False, (), 0))
             complaint = complaint_about(
-                operation, nonce=account.nonce, balance=small(account.balance), is_empty=is_empty, bank=small(bank.balance)
-            )
+                operation, nonce=account.nonce, balance=small(account.balance), is_empty=is_empty,
+                bank=max(0, small(bank.balance) - gas * fee),
+            )  # fmt: skip
             if complaint:
                 raise InvalidControl(ControlReason.IMPOSSIBLE, complaint)
-            data = operation.encode()
             wanted = Unsigned(
-                sender=DEVELOPER, to=DEVELOPER, value=0, data=data, gas=max(intrinsic_gas_of(data, False, (), 0)),
-                fee=FEE_MULTIPLE * base_fee + TIP_WEI, tip=TIP_WEI, nonce=None, access_list=(),
-            )
+                sender=DEVELOPER, to=DEVELOPER, value=0, data=data, gas=gas, fee=fee, tip=TIP_WEI, nonce=None, access_list=(),
+            )  # fmt: skip
             transaction = await self._submit(shard, wanted)
-            receipt = await backend.receipt(transaction)
-            while receipt is None:
-                await self._mine(shard, self._begun(shard) + 1)
-                receipt = await backend.receipt(transaction)
-            if not receipt.status:
+            status = await self._included(shard, backend, transaction)
+            if not status:
                 raise InvalidControl(ControlReason.IMPOSSIBLE, f"0x{operation.address.hex()} had changed by then: try again")
+
+    async def _included(self, shard: int, backend: ShardBackend, transaction: bytes) -> int:
+        """Mines until a transaction is in a block; its status."""
+        for _ in range(OPERATION_BLOCKS_MAX):
+            receipt = await backend.receipt(transaction)
+            if receipt is not None:
+                return receipt.status
+            await self._mine(shard, self._begun(shard) + 1)
+        raise Interrupted("operation_blocks_max", f"the order is in none of {OPERATION_BLOCKS_MAX} blocks mined for it: others pay more")
 
     async def send(self, shard: int, wanted: Unsigned) -> bytes:
         """See `ControlsBackend`."""
@@ -193,6 +202,8 @@ class Controls:
                 chain_id=self._core.context.parameters.chain_id(shard), sender=wanted.sender, nonce=nonce, fee=wanted.fee,
                 tip=wanted.tip, gas=wanted.gas, to=wanted.to, value=wanted.value, data=wanted.data, access_list=wanted.access_list,
             )
+            if wanted.sender == DEVELOPER:
+                self.impersonated.operation = keccak256(raw)
             return await backend.submit(raw)
 
     def _backend(self, shard: int) -> ShardBackend:

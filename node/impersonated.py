@@ -17,6 +17,8 @@ class Impersonated:
         self._accounts: set[bytes] = set()
         self.everyone = False
         """Whether every account is."""
+        self.operation: bytes | None = None
+        """Hash of the transaction by which the node itself carries out an order; no other of that account is taken."""
 
     def __contains__(self, address: bytes) -> bool:
         """Whether transactions from an account are made here when they are asked for."""
@@ -26,9 +28,9 @@ class Impersonated:
         """Those that were named, in order."""
         return sorted(self._accounts)
 
-    def may_send(self, address: bytes) -> bool:
-        """Whether the pool takes an account's transactions without a signature."""
-        return address == DEVELOPER or address in self
+    def may_send(self, address: bytes, transaction: bytes) -> bool:
+        """Whether the pool takes a transaction of an account, by its hash, without a signature."""
+        return transaction == self.operation if address == DEVELOPER else address in self
 
     def require(self, address: bytes) -> None:
         """Whether a transaction from an account may be made here.

@@ -8,6 +8,7 @@ from typing import Any
 from consensus.beacon.state import BeaconState
 from node.core.shard_chain import ShardChain
 from node.executors.executor import Executor
+from node.head_reads import read_at_head
 from node.rpc.backend import BlockRef, Heads, PoolCounts, PooledTransaction, PoolView
 from primitives.headers import ShardHeader
 from primitives.types import Address
@@ -196,10 +197,8 @@ class ShardReads:
 
     async def pending_nonce(self, address: bytes) -> int:
         """See `ShardBackend`."""
-        pending = self._chain.pool.pending_nonce(Address(address))
-        account = await self._link.account(self.heads().latest.number, address)
-        assert account is not None, "the final head is executed"
-        return account.nonce if pending is None else max(pending, account.nonce)
+        _, account = await read_at_head(lambda: self._chain, lambda root: self._link.account(root, address))
+        return self._chain.pool.pending_nonce(Address(address), account.nonce)
 
     def pool_counts(self) -> PoolCounts:
         """See `ShardBackend`."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from consensus.beacon.state import BeaconState
@@ -66,6 +67,17 @@ from shard.transactions import Transaction
 
 TRANSACTIONS_GATHERED_MS = 20
 """How long a user's transaction waits for others to be gossiped with."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountAt:
+    """A sender's account in the state of one block."""
+
+    root: bytes
+    """Of the block."""
+    nonce: int
+    balance: int
+    """Wei."""
 
 
 class Core:
@@ -196,16 +208,26 @@ class Core:
                 self.shards[shard].times.next = timestamp
 
     def submit(
-        self, shard: int, transaction: Transaction, sender: Address, account: tuple[int, int], now: Now, *, is_local: bool
+        self, shard: int, transaction: Transaction, sender: Address, account: AccountAt, now: Now, *, is_local: bool
     ) -> tuple[Added, list[Effect]]:
         """Takes a checked user transaction into the pool; one of our own users' is gossiped.
+
+        Args:
+            shard: whose pool.
+            transaction: past `check_stateless` and `check_against_account`.
+            sender: recovered from its signature.
+            account: the sender's at the final head of now. The pool takes it as what the chain says last: an older one would take the
+                sender back to nonces that are used.
+            now: the clocks.
+            is_local: whether it is gossiped.
 
         Raises:
             InvalidTransaction: the pool refuses it.
         """
         self.context.now = now
         chain = self.shards[shard]
-        added = chain.pool.add(transaction, sender, account[0], account[1], now.monotonic_ms)
+        assert account.root == chain.tree.head.info.root, "an account is taken at the head it was read at"
+        added = chain.pool.add(transaction, sender, account.nonce, account.balance, now.monotonic_ms)
         if is_local:
             self._transactions.setdefault(shard, []).append(transaction.raw)
             if self._transactions_due_ms is None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from node.core import effects as fx
-from node.core.core import Core
+from node.core.core import AccountAt, Core
 from node.serving import Server
 from node.simulator.executors import Disk, Executor
 from node.simulator.personas import Persona, Said
@@ -178,9 +178,10 @@ class SimulatedNode:
     def _submit(self, shard: int, raw: bytes, is_local: bool) -> list[fx.Effect]:
         transaction, sender = self.world.transaction(raw)
         try:
-            _, effects = self.core.submit(
-                shard, transaction, Address(sender), self.executors[shard].account(sender), self._clocks(), is_local=is_local
-            )
+            # the executor may be a block ahead of what the core has heard
+            head = self.core.shards[shard].tree.head.info.root
+            account = AccountAt(head, *self.executors[shard].account(sender, head))
+            _, effects = self.core.submit(shard, transaction, Address(sender), account, self._clocks(), is_local=is_local)
         except InvalidTransaction:
             return []  # known, or included already
         return effects

@@ -56,10 +56,17 @@ class Pool:
         entry = self._entries.get(transaction_hash)
         return entry.pooled if entry is not None else None
 
-    def pending_nonce(self, sender: Address) -> int | None:
-        """The first nonce after the sender's executable transactions; None when the pool has nothing of this sender."""
+    def pending_nonce(self, sender: Address, nonce: int) -> int:
+        """The first nonce, from the sender's next one on the chain on, that no transaction here has taken."""
         account = self._accounts.get(sender)
-        return account.end if account is not None else None
+        if account is None:
+            return nonce
+        if account.nonce <= nonce <= account.end:
+            return account.end
+        # the chain has moved the nonce by other means than the sender's transactions (EIP-7702)
+        while nonce in account.entries:
+            nonce += 1
+        return nonce
 
     def has_executable(self, base_fee: int) -> bool:
         """Whether `candidates(base_fee, ...)` could give anything."""
@@ -118,8 +125,8 @@ class Pool:
         Args:
             transaction: past `check_stateless`.
             sender: recovered from its signature.
-            nonce: the sender's next one on the chain.
-            balance: the sender's, wei.
+            nonce: the sender's next one at the final head of now: that of another head would move the sender there.
+            balance: the sender's at that head, wei.
             now_ms: any clock that does not go back.
 
         Raises:

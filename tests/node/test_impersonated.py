@@ -33,7 +33,16 @@ def test_nobody_acts_as_the_protocol_does(address):
     assert caught.value.reason is ControlReason.IMPOSSIBLE
     impersonated.everyone = True
     assert address not in impersonated
-    assert impersonated.may_send(address) is (address == DEVELOPER)  # whose operations the node itself asks for
+    assert not impersonated.may_send(address, b"\1" * 32)
+
+
+def test_of_the_developer_account_only_the_node_s_own_order_is_taken():
+    impersonated = Impersonated()
+    impersonated.everyone = True
+    impersonated.operation = b"\1" * 32
+    assert impersonated.may_send(DEVELOPER, b"\1" * 32)
+    assert not impersonated.may_send(DEVELOPER, b"\2" * 32)
+    assert impersonated.may_send(ALICE, b"\2" * 32)
 
 
 def test_there_is_a_limit():

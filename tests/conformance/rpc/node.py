@@ -10,7 +10,7 @@ from typing import Any, cast
 import trio
 
 from node.admission import Admission
-from node.core.core import Core
+from node.core.core import AccountAt, Core
 from node.core.shard_chain import ShardChain
 from node.executors.inline import InlineExecutor
 from node.shard_reads import ShardReads
@@ -37,8 +37,8 @@ class _Core:
         self.context = SimpleNamespace(parameters=genesis.parameters)
         self.shards = {0: chain}
 
-    def submit(self, shard: int, transaction: Any, sender: Any, account: tuple[int, int], now: Any, *, is_local: bool) -> Any:
-        return self.shards[shard].pool.add(transaction, sender, *account, now.monotonic_ms), []
+    def submit(self, shard: int, transaction: Any, sender: Any, account: AccountAt, now: Any, *, is_local: bool) -> Any:
+        return self.shards[shard].pool.add(transaction, sender, account.nonce, account.balance, now.monotonic_ms), []
 
 
 @asynccontextmanager

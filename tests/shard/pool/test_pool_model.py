@@ -1,5 +1,7 @@
 """The pool and a naive model of it live through the same events."""
 
+import itertools
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -87,8 +89,11 @@ class PoolMachine(RuleBasedStateMachine):
         for base_fee in (0, 10, 11, 21, 41):
             assert self.pool.has_executable(base_fee) == bool(self.model.candidates(base_fee, 10**6, 1))
         for sender in SENDERS:
-            held = self.model.of(sender)
-            assert self.pool.pending_nonce(sender) == (self.model.accounts[sender][0] + len(self.model.run(sender)) if held else None)
+            held, known = self.model.of(sender), self.model.accounts.get(sender, (0, 0))[0]
+            for nonce in range(8):
+                free = next(n for n in itertools.count(nonce) if n not in held)
+                assert self.pool.pending_nonce(sender, nonce) == free
+            assert self.pool.pending_nonce(sender, known) == known + len(self.model.run(sender))
 
     @invariant()
     def within_limits(self) -> None:
