@@ -81,6 +81,12 @@ class BundleFault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if (self.kind is FaultKind.DELAY) != (self.delay_ms > 0) and self.seconds > 0:
             raise ValueError("a delay has delay_ms, and nothing else has")
 
+    @property
+    def nonces(self) -> tuple[int, int] | None:
+        """The two nonces; None where it names none."""
+        named = (self.first_nonce, self.last_nonce)
+        return None if named == (0, NONCE_MAX) else named
+
     def meets(self, bundle: Bundle, chain_id_base: int) -> bool:
         """Whether a page is of its channel and among what it names."""
         if (bundle.source, bundle.destination) != (self.source, self.destination):
@@ -104,6 +110,8 @@ class Active:
     fault: BundleFault
     until: float
     """Seconds on the clock of whoever began it."""
+    margin_seconds: float = 0.0
+    """Of that, after the time that it was begun for."""
     met: dict[Way, int] = field(default_factory=dict)
     """Pages altered, by where."""
     told: int = 0
@@ -129,15 +137,18 @@ class BundleFaults:
         self._active: list[Active] = []
         self._waiting: list[_Waiting] = []
 
-    def begin(self, fault: BundleFault, now: float) -> bool:
-        """Begins a fault, or ends the one of its kind and channel if it is for 0 s; False where there are too many."""
+    def begin(self, fault: BundleFault, now: float, margin_seconds: float = 0.0) -> bool:
+        """Begins a fault, or ends the one of its kind and channel if it is for 0 s; False where there are too many.
+
+        Where nobody ends it, it lasts `margin_seconds` longer than its time.
+        """
         for old in [one for one in self._active if _key(one.fault) == _key(fault)]:
             self._end(old, now)
         if fault.seconds > 0:
             if len(self.active(now)) >= FAULTS_MAX:
                 self._observe("limit_hits", {"limit": "bundle_faults_max"}, 1)
                 return False
-            self._active.append(Active(fault, now + fault.seconds))
+            self._active.append(Active(fault, now + fault.seconds + margin_seconds, margin_seconds))
         return True
 
     def active(self, now: float) -> list[Active]:

@@ -22,9 +22,9 @@ class BundleGate:
         self._changed = trio.Event()
         self._delayed = 0
 
-    def begin(self, fault: BundleFault) -> bool:
+    def begin(self, fault: BundleFault, margin_seconds: float = 0.0) -> bool:
         """See `BundleFaults.begin`; from now on."""
-        is_begun = self._faults.begin(fault, trio.current_time())
+        is_begun = self._faults.begin(fault, trio.current_time(), margin_seconds)
         self._changed.set()
         return is_begun
 
@@ -63,16 +63,16 @@ class BundleGate:
                 await self._changed.wait()
 
     def report(self) -> list[dict[str, Any]]:
-        """The faults that are on, for `/health`: what, of which channel, for how long still, and the pages each has met."""
+        """The faults that are on, for `/health`: what, of which channel for how long (0: in its margin), and the pages each has met."""
         now = trio.current_time()
         return [
             {
                 "kind": one.fault.kind.value,
                 "channel": f"{one.fault.source}:{one.fault.destination}",
-                "nonces": [one.fault.first_nonce, one.fault.last_nonce],
+                "nonces": one.fault.nonces,
                 "receipt": one.fault.receipt or None,
                 "delay_ms": one.fault.delay_ms,
-                "seconds_left": round(one.until - now, 1),
+                "seconds_left": round(max(0.0, one.until - one.margin_seconds - now), 1),
                 "pages": {way.value: count for way, count in one.met.items()},
             }
             for one in self._faults.active(now)

@@ -158,13 +158,15 @@ async def _run_node(config: NodeConfig, log: QueuedLines, serving: trio.CancelSc
             )
             server = Server(core, store, links, book, PeerRpc(app, metrics.observe).answer, loop.hear, gate)
             await nursery.start(network.run)
-            more = functools.partial(health_fields, core, gate)
+            suffered = chaos.Suffered()
+            if gate is not None:
+                # before the doors open: a node that answers takes orders
+                await nursery.start(functools.partial(chaos.obey, config.data_dir, network, loop, gate, suffered))
+            more = functools.partial(health_fields, core, gate, suffered)
             await _open_doors(nursery, config, genesis, app, backend, metrics, more)
             for shard in links:
                 nursery.start_soon(admission.run, shard)
             _LOG.info("started peer_id=%s validators=%s rpc_port=%d", network.peer_id, list(identity.local), config.rpc_port)
-            if gate is not None:
-                await nursery.start(chaos.obey, config.data_dir, network, loop, gate)
             # what a node is made of lives as long as it does: a full collection need not look through it again, for a tenth of a second
             gc.collect()
             gc.freeze()

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import trio
+
 from node.bundle_gate import BundleGate
+from node.chaos import Suffered
 from node.core.core import Core
 from node.loop import clocks
 
 
-def health_fields(core: Core, gate: BundleGate | None) -> dict[str, Any]:
+def health_fields(core: Core, gate: BundleGate | None, suffered: Suffered) -> dict[str, Any]:
     """The faults that are on, and the channels that wait for receipts that this node lacks: neither makes it unwell."""
     return {
-        "faults": [] if gate is None else gate.report(),
+        "faults": [*([] if gate is None else gate.report()), *suffered.report(trio.current_time())],
         "waiting": [
             {
                 "channel": f"{missing.source}:{missing.destination}",

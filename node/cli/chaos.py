@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -17,7 +16,7 @@ from node.cli.options import as_json, data_dir, print_json
 from node.cluster.chaos import Fault, Kill, Partition, Pause, Slow, await_progress, newest_final, parse_groups
 from node.cluster.command import own_command
 from node.cluster.layout import Layout, Options, require_options
-from primitives.errors import UserError
+from primitives.errors import InvalidConfig, UserError
 
 _WAYS = {"own": "pages from executors", "push": "into gossip", "answer": "in answers to peers"}
 SECONDS_MIN, SECONDS_MAX = 0.1, 3600.0
@@ -102,7 +101,7 @@ def pause(node: int, seconds: float, data_dir: Path, as_json: bool) -> None:
 def slow(node: int, delay: float, seconds: float, data_dir: Path, as_json: bool) -> None:
     """Have everything that NODE says to the others take longer."""
     if delay > 60:
-        raise UserError("--delay is at most 60s: a node that says nothing for longer is paused, with shardnet chaos pause")
+        raise InvalidConfig("--delay", "is at most 60s: a node that says nothing for longer is paused, with shardnet chaos pause")
     layout, options = require_devnet(data_dir, node)
     suffer(Slow(layout, options, node, round(delay * 1000)), seconds, as_json)
 
@@ -134,28 +133,32 @@ def suffer(fault: Fault, seconds: float, as_json: bool) -> None:
 
     with _orderly_end():
         try:
-            _begin(fault, seconds)
+            fault.begin(seconds)
             tell("began", f"{fault.sentence}, for {seconds:g} s; Ctrl-C ends it at once", fault=fault.sentence, seconds=seconds)
-            time.sleep(seconds)
+            fault.wait(seconds)
         except KeyboardInterrupt:
             tell("interrupted", "ended before its time")
         if met := fault.met():
             tell("met", "it met " + ", ".join(f"{pages} {_WAYS[way]}" for way, pages in met.items()), pages=met)
-        fault.end()
+        _end(fault)
         since = newest_final(fault.options)
-        tell("ended", "whole again", final=since)
-        for chain, taken in await_progress(fault.options, fault.layout, since):
-            tell("went_on", f"{chain} went on after {taken:.1f} s", chain=chain, seconds=round(taken, 2))
+        pace = f"an idle chain has one every {fault.options.idle_block_time_ms / 1000:g} s"
+        tell("ended", f"whole again; next is a new final block of each chain at every node ({pace})", final=since)
+        for chain, taken in await_progress(fault, since):
+            tell("went_on", f"{chain} has it after {taken:.1f} s", chain=chain, seconds=round(taken, 2))
 
 
-def _begin(fault: Fault, seconds: float) -> None:
+def _end(fault: Fault) -> None:
     try:
-        fault.begin(seconds)
+        fault.end()
+    except KeyboardInterrupt:
+        fault.require_network()
+        raise UserError(f"stopped before it was whole again: {fault.remedy}") from None
     except UserError:
-        # what was begun is ended; the first complaint is the one that helps
-        with suppress(UserError):
-            fault.end()
+        # why a node of a network that is being stopped takes no order is no news
+        fault.require_network()
         raise
+    fault.require_network()
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import click
 from node.cli.chaos import Duration, for_seconds, require_devnet, suffer
 from node.cli.options import as_json, data_dir
 from node.cluster.bundle_faults import KINDS, ChannelFault
-from primitives.errors import UserError
+from primitives.errors import InvalidConfig
 
 DELAY_SECONDS_MAX = 60.0
 _NONCE_MAX = 2**63 - 1
@@ -41,9 +41,9 @@ def fault(
     if kind == "delay":
         order["delay_ms"] = round((0.5 if delay is None else delay) * 1000)
         if delay is not None and delay > DELAY_SECONDS_MAX:
-            raise UserError(f"--delay is at most {DELAY_SECONDS_MAX:g}s: what is to come later still is held, with shardnet fault hold")
+            raise InvalidConfig("--delay", f"is at most {DELAY_SECONDS_MAX:g}s: what is to come later is held, with shardnet fault hold")
     elif delay is not None:
-        raise UserError(f"--delay is for delay: shardnet fault {kind} takes none")
+        raise InvalidConfig("--delay", f"is for delay: shardnet fault {kind} takes none")
     for node in nodes:
         if not 0 <= node < options.nodes:
             raise click.BadParameter(f"the network in {data_dir} has nodes 0 to {options.nodes - 1}", param_hint="'--node'")
@@ -54,11 +54,11 @@ def parse_channel(text: str, shards: int) -> dict[str, object]:
     """Source and destination of a channel written as `0:1`.
 
     Raises:
-        UserError: it is no channel of the network.
+        InvalidConfig: it is no channel of the network.
     """
     found = _CHANNEL.fullmatch(text)
     if found is None or max(int(found[1]), int(found[2])) >= shards or int(found[1]) == int(found[2]):
-        raise UserError(f"{text!r} is no channel: write A:B with two different shards of 0 to {shards - 1}")
+        raise InvalidConfig("--channel", f"{text!r} is no channel: write A:B with two different shards of 0 to {shards - 1}")
     return {"source": int(found[1]), "destination": int(found[2])}
 
 
@@ -66,7 +66,7 @@ def parse_match(text: str | None) -> dict[str, object]:
     """Which pages: `nonce=7`, `nonce=5-9` (both included) or `id=0x...`; None is all.
 
     Raises:
-        UserError: it is none of these.
+        InvalidConfig: it is none of these.
     """
     if text is None:
         return {}
@@ -76,4 +76,4 @@ def parse_match(text: str | None) -> dict[str, object]:
             return {"first_nonce": first, "last_nonce": last}
     elif found := _RECEIPT.fullmatch(text):
         return {"receipt": found[1].lower()}
-    raise UserError(f"--match {text} names no receipts: write nonce=7, nonce=5-9, or id= and the 64 hex digits of a receipt's id")
+    raise InvalidConfig("--match", f"{text} names no receipts: write nonce=7, nonce=5-9, or id= and the 64 hex digits of a receipt's id")

@@ -15,6 +15,7 @@ import click
 
 from node.cli.display import make_table
 from node.cli.options import as_json, data_dir, print_json, show_coins
+from node.cluster.bundle_faults import describe
 from node.cluster.command import own_command
 from node.cluster.health import ask_health
 from node.cluster.layout import Layout, Options, require_options
@@ -123,9 +124,7 @@ def _print_wellness(healths: Sequence[dict[str, Any] | None]) -> None:
             first, last = one["nonces"]
             click.echo(f"node {index}  lacks receipts {first} to {last} of channel {one['channel']}, for {one['seconds']:g} s")
         for one in _wellness(health)["faults"]:
-            pages = ", ".join(f"{count} {way}" for way, count in one["pages"].items()) or "none"
-            what = f"{one['kind']} on channel {one['channel']}, {one['seconds_left']:g} s left"
-            click.echo(f"node {index}  fault on purpose: {what}, pages met: {pages}")
+            click.echo(f"node {index}  fault on purpose: {describe(one)}")
 
 
 def _print_status(

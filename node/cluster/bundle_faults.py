@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from node.cluster.chaos import SLACK_SECONDS, Fault
+from node.cluster.chaos import Ordered
 from node.cluster.health import ask_health
 from node.cluster.layout import Layout, Options
 from primitives.errors import UserError
@@ -17,7 +17,7 @@ _DONE = {
 KINDS = tuple(_DONE)
 
 
-class ChannelFault(Fault):
+class ChannelFault(Ordered):
     """A fault of one channel at some nodes."""
 
     def __init__(self, layout: Layout, options: Options, nodes: Sequence[int], fault: dict[str, object]) -> None:
@@ -29,22 +29,21 @@ class ChannelFault(Fault):
     def sentence(self) -> str:
         """See `Fault`."""
         where = "every node" if len(self._nodes) == self.options.nodes else "node " + ", ".join(map(str, self._nodes))
-        return f"pages of receipts of channel {self._channel} {_DONE[str(self._fault['kind'])]} at {where}"
+        return f"pages of receipts of channel {self._channel}{_which(self._fault)} {_done(self._fault)} at {where}"
 
     @property
     def _channel(self) -> str:
         return f"{self._fault['source']}:{self._fault['destination']}"
 
-    def begin(self, seconds: float) -> None:
-        """See `Fault`."""
-        for node in self._nodes:
-            self._order(node, seconds + SLACK_SECONDS)
-            if not any(self._is_this(one) for one in self._active(node)):
-                raise UserError(f"node {node} has as many faults as it takes: wait until one ends, status shows them")
+    def orders(self, seconds: float) -> Mapping[int, dict[str, object]]:
+        """See `Ordered`."""
+        return {node: {"bundles": [self._fault | {"seconds": seconds}]} for node in self._nodes}
 
-    def end(self) -> None:
-        """See `Fault`."""
-        self.order_all(self._nodes, lambda node: self._order(node, 0.0))
+    def check(self, node: int) -> None:
+        """See `Ordered`."""
+        health = ask_health(self.options, node)
+        if health is not None and not any(self._is_this(one) for one in health["faults"]):
+            raise UserError(f"node {node} has as many faults as it takes: wait until one ends, status shows them")
 
     def met(self) -> dict[str, int]:
         """Pages that have met the fault so far, at all its nodes that answer, by where."""
@@ -59,7 +58,35 @@ class ChannelFault(Fault):
         return [] if health is None else health["faults"]
 
     def _is_this(self, one: dict[str, Any]) -> bool:
-        return (one["kind"], one["channel"]) == (self._fault["kind"], self._channel)
+        return (one["kind"], one.get("channel")) == (self._fault["kind"], self._channel)
 
-    def _order(self, node: int, seconds: float) -> None:
-        self.order(node, {"bundles": [self._fault | {"seconds": seconds}]})
+
+def describe(one: Mapping[str, Any]) -> str:
+    """A fault that is on at a node, as its `/health` tells of it."""
+    if one["kind"] == "partition":
+        what = f"peers cut off: {len(one['peers'])}"
+    elif one["kind"] == "slow":
+        what = f"what it says takes {one['delay_ms']} ms longer"
+    else:
+        later = f" by {one['delay_ms']} ms" if one["delay_ms"] else ""
+        names = {"receipt": one["receipt"]} if one["receipt"] else {}
+        if one["nonces"]:
+            names |= {"first_nonce": one["nonces"][0], "last_nonce": one["nonces"][1]}
+        pages = ", ".join(f"{count} {way}" for way, count in one["pages"].items()) or "none"
+        return f"{one['kind']}{later} on channel {one['channel']}{_which(names)}, {one['seconds_left']:g} s left, pages met: {pages}"
+    return f"{what}, {one['seconds_left']:g} s left"
+
+
+def _which(fault: Mapping[str, object]) -> str:
+    if fault.get("receipt"):
+        return f" with receipt {fault['receipt']}"
+    if "first_nonce" not in fault:
+        return ""
+    first, last = fault["first_nonce"], fault["last_nonce"]
+    return f" with receipt {first}" if first == last else f" with receipts {first} to {last}"
+
+
+def _done(fault: Mapping[str, object]) -> str:
+    if fault["kind"] == "delay":
+        return f"come {fault['delay_ms']} ms later"
+    return _DONE[str(fault["kind"])]

@@ -2,107 +2,169 @@
 
 from __future__ import annotations
 
-import json
+import math
 import os
 import signal
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import psutil
 
-from node.cluster.command import own_command
-from node.cluster.layout import Layout, Options, replace_file
-from node.cluster.processes import find_nodes, start_node, why_silent
+from node.cluster.command import node_command, own_command
+from node.cluster.layout import Layout, Options
+from node.cluster.orders import POLL_SECONDS, NotTaken, give, turn
+from node.cluster.processes import find_nodes, start_node, terminate, why_silent
 from node.cluster.status import Watcher
-from primitives.errors import UserError
+from node.cluster.supervisor import find_supervisor, read_state
+from primitives.errors import InvalidConfig, UserError
 
-ORDER_FILE = "chaos.json"
-OBEY_SECONDS_MAX = 5.0
-"""For a node to take an order."""
 GO_ON_SECONDS_MAX = 120.0
 """From the end of a fault to a new final block of every chain at every node."""
-SLACK_SECONDS = 5.0
-POLL_SECONDS = 0.05
+MARGIN_SECONDS = 5.0
+"""How long after its time what nodes were ordered ends by itself, should nobody end it."""
+WATCH_SECONDS = 0.5
+"""Between two looks whether the network is still run."""
 
 
 class Fault(ABC):
-    """Something that is wrong for a while."""
+    """Something that is wrong for a while, with a network that runs when this is made."""
 
     def __init__(self, layout: Layout, options: Options) -> None:
         self.layout, self.options = layout, options
+        self._supervisor = find_supervisor(layout)
 
     @property
     @abstractmethod
     def sentence(self) -> str:
         """What is wrong."""
 
+    @property
+    @abstractmethod
+    def remedy(self) -> str:
+        """What becomes of it where nobody ends it."""
+
     @abstractmethod
     def begin(self, seconds: float) -> None:
-        """Makes it so; what nodes were ordered ends `SLACK_SECONDS` after `seconds` by itself, should nobody end it.
+        """Makes it so; what nodes were ordered ends `MARGIN_SECONDS` after `seconds` by itself, should nobody end it.
 
         Raises:
-            UserError: a node does not run, or does not obey.
+            UserError: a node does not run, or does not obey: then it is nowhere.
         """
 
     @abstractmethod
     def end(self) -> None:
-        """Makes it whole again, or as much of it as can be.
+        """Makes it whole again, or as much of it as can be. A node that was ended meanwhile has nothing of it any more.
 
         Raises:
-            UserError: a node does not run any more, or does not obey.
+            UserError: not all of it could be; names what is left and what to do.
         """
 
     def met(self) -> dict[str, int]:
         """How many messages it has altered so far, by where, if it counts any."""
         return {}
 
-    def process_of(self, node: int) -> int:
-        """The process of a node.
+    def wait(self, seconds: float) -> None:
+        """Lets it last; until the network is gone at the longest."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0 and not self.is_gone():
+            time.sleep(min(left, WATCH_SECONDS))
+
+    def is_gone(self) -> bool:
+        """Whether the network was stopped meanwhile, or is being stopped: then nothing of it is to be started."""
+        if self._supervisor is None:
+            # nodes that were started by hand: a lone one that was killed leaves none
+            return self.options.nodes > 1 and not find_nodes(self.layout, self.options)
+        is_stopping = read_state(self.layout).get("state") in ("stopping", "stopped", "failed")
+        return is_stopping or find_supervisor(self.layout) != self._supervisor
+
+    def require_network(self) -> None:
+        """Refuses to go on with a network that is gone.
 
         Raises:
-            UserError: there is none.
+            UserError: it is.
         """
+        if self.is_gone():
+            status = own_command("status", self.layout.folder)
+            raise UserError(
+                f"the network in {self.layout.folder} was stopped meanwhile: what was broken ended with its nodes, "
+                f"and none is started again here; {status} shows what runs"
+            )
+
+
+class Ordered(Fault):
+    """Something that nodes do as they are ordered."""
+
+    def __init__(self, layout: Layout, options: Options) -> None:
+        super().__init__(layout, options)
+        self._ordered: dict[int, int] = {}
+        """The process of each node that has taken the order, or may have."""
+        self._until = 0.0
+
+    @abstractmethod
+    def orders(self, seconds: float) -> Mapping[int, dict[str, object]]:
+        """What each node is ordered; for 0 s: that it is over."""
+
+    def check(self, node: int) -> None:
+        """Looks whether a node does what it was ordered.
+
+        Raises:
+            UserError: it does not.
+        """
+
+    @property
+    def remedy(self) -> str:
+        """See `Fault`."""
+        seconds = max(1, math.ceil(self._until - time.monotonic()))
+        return f"it ends there by itself within {seconds} s, {own_command('status', self.layout.folder)} shows it"
+
+    def begin(self, seconds: float) -> None:
+        """See `Fault`."""
+        self._until = time.monotonic() + seconds + MARGIN_SECONDS
         running = find_nodes(self.layout, self.options)
-        if node not in running:
-            raise UserError(f"there is nothing to break: {why_silent(self.layout, running, node)}")
-        return running[node]
-
-    def order(self, node: int, order: dict[str, object]) -> None:
-        """Has a node carry an order out; returns when it has taken it.
-
-        Raises:
-            UserError: it does not run, or does not obey.
-        """
-        process, path = self.process_of(node), self.layout.node(node) / ORDER_FILE
-        replace_file(path, json.dumps(order), mode=0o600)
-        os.kill(process, signal.SIGUSR1)
-        deadline = time.monotonic() + OBEY_SECONDS_MAX
-        while path.exists():
-            if time.monotonic() > deadline:
-                path.unlink(missing_ok=True)
-                logs = own_command(f"logs --node {node}", self.layout.folder)
-                raise UserError(f"node {node} does not take the order: {logs} tells more")
-            time.sleep(POLL_SECONDS)
-
-    @staticmethod
-    def order_all(nodes: Iterable[int], give: Callable[[int], None]) -> None:
-        """Gives each node its order, whether others obey or not.
-
-        Raises:
-            UserError: the last one that does not run, or does not obey.
-        """
-        failed = None
-        for node in nodes:
+        orders = self.orders(seconds)
+        for node in orders:
+            if node not in running:
+                raise UserError(f"there is nothing to break: {why_silent(self.layout, running, node)}")
+        for node, order in orders.items():
+            self._ordered[node] = running[node]
             try:
-                give(node)
+                self._give(node, running[node], order | {"margin_seconds": MARGIN_SECONDS}, is_first=True)
             except UserError as error:
-                failed = error
-        if failed is not None:
-            raise failed
+                if isinstance(error, NotTaken):
+                    del self._ordered[node]
+                raise UserError(f"{error}{self._end_others()}") from None
+
+    def end(self) -> None:
+        """See `Fault`."""
+        running = find_nodes(self.layout, self.options)
+        orders, failed = self.orders(0.0), []
+        for node, process in list(self._ordered.items()):
+            if running.get(node) == process:
+                try:
+                    self._give(node, process, orders[node])
+                except NotTaken as error:
+                    if psutil.pid_exists(process):
+                        failed.append(error)
+                        continue
+            del self._ordered[node]
+        if failed:
+            raise UserError(f"not whole again: {'; '.join(map(str, failed))}; {self.remedy}")
+
+    def _end_others(self) -> str:
+        if not self._ordered:
+            return ""
+        try:
+            self.end()
+        except UserError as error:
+            return f"; {error}"
+        return "; what was ordered at other nodes is ended"
+
+    def _give(self, node: int, process: int, order: dict[str, object], is_first: bool = False) -> None:
+        give(self.layout, self.options, node, process, order, (lambda: self.check(node)) if is_first else None)
 
 
-class Partition(Fault):
+class Partition(Ordered):
     """Groups of nodes that do not hear each other."""
 
     def __init__(self, layout: Layout, options: Options, groups: Sequence[Sequence[int]]) -> None:
@@ -114,21 +176,16 @@ class Partition(Fault):
         """See `Fault`."""
         return " and ".join("node " + ", ".join(map(str, group)) for group in self._groups) + " do not hear each other"
 
-    def begin(self, seconds: float) -> None:
-        """See `Fault`."""
-        for node in range(self.options.nodes):
-            self._order(node, seconds + SLACK_SECONDS)
+    def orders(self, seconds: float) -> Mapping[int, dict[str, object]]:
+        """See `Ordered`."""
+        return {node: {"refuse": self._peers_of(node), "refuse_seconds": seconds} for node in range(self.options.nodes)}
 
-    def end(self) -> None:
-        """See `Fault`."""
-        self.order_all(range(self.options.nodes), lambda node: self._order(node, 0.0))
-
-    def _order(self, node: int, seconds: float) -> None:
+    def _peers_of(self, node: int) -> list[str]:
         others = [other for group in self._groups if node not in group for other in group]
-        self.order(node, {"refuse": [self.layout.peer_id(other).read_text().strip() for other in others], "refuse_seconds": seconds})
+        return [self.layout.peer_id(other).read_text().strip() for other in others]
 
 
-class Slow(Fault):
+class Slow(Ordered):
     """A node whose gossip takes longer."""
 
     def __init__(self, layout: Layout, options: Options, node: int, delay_ms: int) -> None:
@@ -140,13 +197,9 @@ class Slow(Fault):
         """See `Fault`."""
         return f"what node {self._node} says takes {self._delay_ms} ms longer"
 
-    def begin(self, seconds: float) -> None:
-        """See `Fault`."""
-        self.order(self._node, {"delay_ms": self._delay_ms, "delay_seconds": seconds + SLACK_SECONDS})
-
-    def end(self) -> None:
-        """See `Fault`."""
-        self.order(self._node, {"delay_ms": 0, "delay_seconds": 0})
+    def orders(self, seconds: float) -> Mapping[int, dict[str, object]]:
+        """See `Ordered`."""
+        return {self._node: {"delay_ms": self._delay_ms if seconds else 0, "delay_seconds": seconds}}
 
 
 class _OfProcess(Fault):
@@ -157,6 +210,12 @@ class _OfProcess(Fault):
         self._node = node
         self._process = 0
 
+    def _find(self) -> int:
+        running = find_nodes(self.layout, self.options)
+        if self._node not in running:
+            raise UserError(f"there is nothing to break: {why_silent(self.layout, running, self._node)}")
+        return running[self._node]
+
 
 class Pause(_OfProcess):
     """A process that stands still."""
@@ -166,9 +225,14 @@ class Pause(_OfProcess):
         """See `Fault`."""
         return f"node {self._node} (process {self._process}) stands still"
 
+    @property
+    def remedy(self) -> str:
+        """See `Fault`."""
+        return f"kill -CONT {self._process} has node {self._node} go on"
+
     def begin(self, seconds: float) -> None:
         """See `Fault`."""
-        self._process = self.process_of(self._node)
+        self._process = self._find()
         os.kill(self._process, signal.SIGSTOP)
 
     def end(self) -> None:
@@ -185,49 +249,71 @@ class Kill(_OfProcess):
         """See `Fault`."""
         return f"node {self._node} (process {self._process}) was killed"
 
+    @property
+    def remedy(self) -> str:
+        """See `Fault`."""
+        return f"{node_command(self.layout.config(self._node))} starts node {self._node} again"
+
     def begin(self, seconds: float) -> None:
         """See `Fault`."""
-        self._process = self.process_of(self._node)
+        self._process = self._find()
         os.kill(self._process, signal.SIGKILL)
 
     def end(self) -> None:
-        """See `Fault`: starts the node again, unless somebody has."""
-        if self._node not in find_nodes(self.layout, self.options):
-            start_node(self.layout, self._node)
+        """See `Fault`: starts the node again, unless somebody has, or the network is gone."""
+        if not self._process:
+            return
+        try:
+            with turn(self.layout, self._node):
+                self._start()
+        except NotTaken as error:
+            raise UserError(f"not whole again: {error}; {self.remedy}") from None
+
+    def _start(self) -> None:
+        if self.is_gone() or self._node in find_nodes(self.layout, self.options):
+            return
+        started = start_node(self.layout, self._node)
+        # who stops the network from now on finds the node; who began before may not have
+        if self.is_gone():
+            terminate([started.pid])
 
 
 def parse_groups(text: str, nodes: int) -> list[list[int]]:
     """Groups written as `0,1/2,3`; one alone is parted from all others.
 
     Raises:
-        UserError: it is no partition of the nodes.
+        InvalidConfig: it is no partition of the nodes.
     """
     try:
         groups = [[int(word) for word in part.split(",")] for part in text.split("/")]
     except ValueError:
-        raise UserError(f"{text!r} names no groups of nodes: write 0,1/2,3, or 0,1 to part these from all others") from None
+        raise InvalidConfig("", f"{text!r} names no groups of nodes: write 0,1/2,3, or 0,1 to part these from all others") from None
     named = [node for group in groups for node in group]
     if len(groups) == 1:
         groups.append([node for node in range(nodes) if node not in named])
         named += groups[1]
     if sorted(named) != list(range(nodes)) or not all(groups):
-        raise UserError(f"{text!r} does not part nodes 0 to {nodes - 1}: name each once, in two groups or more, such as 0/1,2,3")
+        raise InvalidConfig(
+            "", f"{text!r} does not part nodes 0 to {nodes - 1}: name each once, in two groups or more, such as 0/1,2,3"
+        )
     return groups
 
 
-def await_progress(options: Options, layout: Layout, since: Sequence[int]) -> Iterator[tuple[str, float]]:
-    """Each chain with the seconds until it has a final block after a height, at every node.
+def await_progress(fault: Fault, since: Sequence[int]) -> Iterator[tuple[str, float]]:
+    """Each chain with the seconds until it has a final block after a height, at every node; after a fault.
 
     Raises:
-        UserError: one has none in time.
+        UserError: one has none in time, or the network is gone.
     """
-    watcher, began, told = Watcher(options), time.monotonic(), set[int]()
+    watcher, began, told = Watcher(fault.options), time.monotonic(), set[int]()
     try:
         while len(told) < len(since):
             statuses = watcher.ask_all()
             seconds = time.monotonic() - began
+            if not all(statuses):
+                fault.require_network()
             if seconds > GO_ON_SECONDS_MAX:
-                logs = own_command("logs", layout.folder)
+                logs = own_command("logs", fault.layout.folder)
                 raise UserError(f"not every chain went on at every node within {GO_ON_SECONDS_MAX:g} s: {logs} tells more")
             for chain, height in enumerate(since):
                 if chain in told or not all(status and status.chains[chain].finalized.number > height for status in statuses):

@@ -6,6 +6,8 @@ Kept light: `shardnet up` watches with it, and a second `up` must be quick.
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -216,12 +218,16 @@ def write_options(layout: Layout, options: Options) -> None:
 
 
 def replace_file(path: Path, text: str, mode: int = 0o644) -> None:
-    """Writes a file that appears whole or not at all."""
-    draft = path.with_name(path.name + ".new")
-    draft.write_text("")
-    draft.chmod(mode)
-    draft.write_text(text)
-    draft.replace(path)
+    """Writes a file that appears whole or not at all, whoever else writes it at the same time."""
+    handle, draft = tempfile.mkstemp(prefix=path.name + ".", suffix=".new", dir=path.parent)
+    try:
+        with open(handle, "w") as file:
+            os.fchmod(handle, mode)
+            file.write(text)
+        os.replace(draft, path)
+    except BaseException:
+        Path(draft).unlink(missing_ok=True)
+        raise
 
 
 def new_options(given: dict[str, Any], base: Options = _USUAL) -> Options:

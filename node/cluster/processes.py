@@ -98,8 +98,19 @@ def why_silent(layout: Layout, running: Mapping[int, int], node: int) -> str:
         return f"start the network with {own_command('up', layout.folder)}"
     if node not in running:
         return f"node {node} does not run, start it again with {node_command(layout.config(node))}"
+    process = running[node]
+    if stands_still(process):
+        return f"node {node} (process {process}) stands still until its pause ends, or until kill -CONT {process}"
     logs = own_command(f"logs --node {node}", layout.folder)
-    return f"node {node} (process {running[node]}) is starting, or stands still, {logs} tells more"
+    return f"node {node} (process {process}) does not answer, it is starting or very busy, {logs} tells more"
+
+
+def stands_still(process: int) -> bool:
+    """Whether a process was told to stand still, and not yet to go on."""
+    try:
+        return psutil.Process(process).status() == psutil.STATUS_STOPPED
+    except psutil.Error:
+        return False
 
 
 def _config_of(words: list[str], process: psutil.Process) -> str | None:

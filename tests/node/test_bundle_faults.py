@@ -19,7 +19,8 @@ from node.bundle_faults import (
     corrupted,
 )
 from node.bundle_gate import DELAYED_ANSWERS_MAX, BundleGate
-from node.cluster.bundle_faults import KINDS
+from node.cluster.bundle_faults import KINDS, ChannelFault, describe
+from node.cluster.layout import Layout, Options
 from primitives.errors import InvalidReceipts, ReceiptsReason
 from primitives.receipts import Bundle
 from tests.node.core.test_channels import BASE, RECEIPTS, channel, page, totals
@@ -234,3 +235,30 @@ async def test_the_gate_hands_over_what_has_waited_and_delays_so_many_answers(au
         assert (answers.count(None), answers.count(ONE)) == (1, DELAYED_ANSWERS_MAX)
         assert seen.counts["delayed_answers_max"] == 1
         nursery.cancel_scope.cancel()
+
+
+async def test_what_health_tells_names_what_the_order_names_and_no_margin(autojump_clock):
+    gate = BundleGate(BASE, Seen())
+    assert gate.begin(fault("drop", 60.0), 5.0)
+    assert gate.begin(fault("delay", 60.0, first_nonce=160, last_nonce=170), 5.0)
+    drop, delay = gate.report()
+    assert (drop["nonces"], drop["seconds_left"]) == (None, 60.0)
+    assert (delay["nonces"], delay["delay_ms"]) == ((160, 170), 500)
+    assert describe(delay) == "delay by 500 ms on channel 0:1 with receipts 160 to 170, 60 s left, pages met: none"
+    await trio.sleep(62)
+    assert [one["seconds_left"] for one in gate.report()] == [0.0, 0.0]
+    await trio.sleep(4)
+    assert gate.report() == []
+
+
+@pytest.mark.parametrize(
+    ("named", "told"),
+    [
+        ({"kind": "delay", "delay_ms": 800}, "pages of receipts of channel 0:1 come 800 ms later at node 1"),
+        ({"kind": "drop", "first_nonce": 5, "last_nonce": 9}, "channel 0:1 with receipts 5 to 9 are dropped at node 1"),
+        ({"kind": "drop", "first_nonce": 5, "last_nonce": 5}, "channel 0:1 with receipt 5 are dropped at node 1"),
+        ({"kind": "hold", "receipt": "0x" + "ab" * 32}, f"channel 0:1 with receipt 0x{'ab' * 32} are held at node 1"),
+    ],
+)
+def test_the_command_tells_all_that_it_was_told(named, told, tmp_path):
+    assert ChannelFault(Layout(tmp_path), Options(), [1], {"source": 0, "destination": 1} | named).sentence.endswith(told)

@@ -19,7 +19,7 @@ from primitives.errors import StartupRefused
     [
         ({}, r"start the network with \S*shardnet up --data-dir \S+$"),
         ({0: 71}, r"node 1 does not run, start it again with \S*shardnet node --config \S+/node-1/node.toml$"),
-        ({0: 71, 1: 72}, r"node 1 \(process 72\) is starting, or stands still, \S*shardnet logs --node 1 --data-dir \S+ tells more$"),
+        ({0: 71, 1: 72}, r"node 1 \(process 72\) does not answer, .* busy, \S*shardnet logs --node 1 --data-dir \S+ tells more$"),
     ],
 )
 def test_a_silent_node(running: dict[int, int], told: str, tmp_path: Path) -> None:
