@@ -13,7 +13,7 @@ from node.cli import outbox
 from node.cli.options import show_coins
 from node.cli.pooled import explain_wait, outbid
 from node.cluster.client import CallRefused, Client
-from primitives.errors import UserError
+from primitives.errors import InvalidConfig, UserError
 
 POLL_SECONDS = 0.1
 WITH_CALLBACK, RESULT = "0x3", "0x4"
@@ -196,7 +196,7 @@ class Journey:
         count = int(network["shardCount"], 16)
         for option, shard in (("--shard", self._wanted.shard), ("--to-shard", self._wanted.to_shard)):
             if shard >= count:
-                raise UserError(f"{option}: there is no shard {shard}, this network has shards 0 to {count - 1}")
+                raise InvalidConfig(option, f"there is no shard {shard}, this network has shards 0 to {count - 1}")
 
     def _send(self) -> tuple[str, int]:
         wanted = self._wanted

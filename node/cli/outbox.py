@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from node.cluster.client import Client
-from primitives.errors import UserError
+from primitives.errors import InvalidConfig, UserError
 
 LEAST_GAS = 21_000
 """Of a call without data, and of a callback."""
@@ -84,12 +84,12 @@ def _check(limits: int, terms: int, shard: int, wanted: Call) -> None:
     if wanted.callback_gas is not None:
         most_data -= CALLBACK_HEAD_BYTES
         if not LEAST_GAS <= wanted.callback_gas <= most_gas:
-            raise UserError(f"--callback-gas: {wanted.callback_gas} is out of range: a callback may have {LEAST_GAS} to {most_gas}")
+            raise InvalidConfig("--callback-gas", f"{wanted.callback_gas} is out of range: a callback may have {LEAST_GAS} to {most_gas}")
     if size > most_data:
-        raise UserError(f"--data: {size} bytes are too many for a call on another shard, at most {most_data}")
+        raise InvalidConfig("--data", f"{size} bytes are too many for a call on another shard, at most {most_data}")
     least_gas = LEAST_GAS + 40 * size
     if not least_gas <= wanted.gas <= most_gas:
-        raise UserError(f"--gas: {wanted.gas} is out of range: this call may have {least_gas} to {most_gas}")
+        raise InvalidConfig("--gas", f"{wanted.gas} is out of range: this call may have {least_gas} to {most_gas}")
     if terms & _CLOSED:
         raise UserError(f"shard {shard} has more messages waiting than it may: try again when it has taken some in")
     if wanted.callback_gas is not None and terms & _RETURN_CLOSED:

@@ -14,7 +14,7 @@ from node.cli.options import ADDRESS, COINS, SENDER, SHARD, as_json, data_dir, n
 from node.cli.outbox import CALLBACK_QUOTE_PERCENT, Ordinary
 from node.cli.send import timeout_option
 from node.cluster.client import Client
-from primitives.errors import UserError
+from primitives.errors import InvalidConfig, UserError
 
 if TYPE_CHECKING:
     from node.cli.token_contract import Token
@@ -51,7 +51,7 @@ def deploy(
         if len(text.encode()) > most:
             raise click.BadParameter(f"{text!r} is longer than {most} bytes: choose a shorter one", param_hint=f"'{option}'")
     client = open_client(data_dir, node, rpc)
-    shards = _count(client, shard)
+    shards = _count(client, shard=shard)
     first_chain = int(client.batch([("eth_chainId", ())], "/shard/0")[0], 16)
     holder = (Account.from_key(key).address, shard, first_chain)
     data = Interface("nft").creation(name, symbol, *holder) if nft else Interface("token").creation(name, symbol, supply, *holder)
@@ -125,7 +125,7 @@ def send(
     if shard == to_shard:
         raise click.BadParameter("is the shard they are on: name another one", param_hint="'--to-shard'")
     client = open_client(data_dir, node, rpc)
-    _count(client, shard, to_shard)
+    _count(client, shard=shard, to_shard=to_shard)
     pebbles = Token(client, contract) if number is None else _things(client, contract)
     pebbles.require_same_code([shard, to_shard])
     if number is None and pebbles.is_nft():
@@ -201,12 +201,12 @@ def _all_there_is(client: Client, pebbles: Token, blocks: list[int]) -> tuple[in
     return things.ask(home, [("created",)], hex(blocks[home]))[0], str
 
 
-def _count(client: Client, *named: int) -> int:
-    """How many shards there are; raises UserError if one that is named is not."""
+def _count(client: Client, **named: int) -> int:
+    """How many shards there are; raises InvalidConfig if one that an option names is not."""
     count = int(client.call("shard_getNetwork")["shardCount"], 16)
-    for shard in named:
+    for option, shard in named.items():
         if shard >= count:
-            raise UserError(f"there is no shard {shard}: this network has shards 0 to {count - 1}")
+            raise InvalidConfig("--" + option.replace("_", "-"), f"there is no shard {shard}: this network has shards 0 to {count - 1}")
     return count
 
 

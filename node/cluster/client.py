@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from node.cluster.command import Place
-from primitives.errors import UserError
+from primitives.errors import InvalidConfig, UserError
 
 ANSWER_BYTES_MAX = 32 * 1024 * 1024
 CALL_SECONDS_MAX = 15.0
@@ -43,18 +43,23 @@ class Client:
     """Calls one address; a connection that was lost is opened again by the next call."""
 
     def __init__(
-        self, url: str, seconds_max: float = CALL_SECONDS_MAX, place: Place = _HERE, hint: Callable[[], str] | None = None
-    ) -> None:
-        """`place` is where the command acts that asks; `hint` tells what to do when nobody answers."""
+        self, url: str, seconds_max: float = CALL_SECONDS_MAX, place: Place = _HERE, hint: Callable[[], str] | None = None,
+        option: str = "--rpc",
+    ) -> None:  # fmt: skip
+        """`place` is where the command acts that asks; `hint` tells what to do when nobody answers; `option` gave the address.
+
+        Raises:
+            InvalidConfig: it is no address.
+        """
         parts = urlsplit(url)
         self.url, self.place, self._hint = url, place, hint
         self._path = parts.path or "/"
         try:
             port = parts.port
         except ValueError as error:
-            raise UserError(f"{url} is not an address of JSON-RPC: write http://HOST:PORT") from error
+            raise InvalidConfig(option, f"{url} is not an address of JSON-RPC: write http://HOST:PORT") from error
         if parts.scheme != "http" or not parts.hostname:
-            raise UserError(f"{url} is not an address of JSON-RPC: write http://HOST:PORT")
+            raise InvalidConfig(option, f"{url} is not an address of JSON-RPC: write http://HOST:PORT")
         self._connection = http.client.HTTPConnection(parts.hostname, port or 80, timeout=seconds_max)
 
     def call(self, method: str, *arguments: object) -> Any:

@@ -91,9 +91,9 @@ def ask_at(url: str) -> NodeStatus | None:
     """How the node at an address stands, with epochs and views; None when it does not answer.
 
     Raises:
-        UserError: it is no address.
+        InvalidConfig: it is no address.
     """
-    client = Client(url, POLL_SECONDS_MAX)
+    client = Client(url, POLL_SECONDS_MAX, option="--observer")
     try:
         return _ask(client, 0, with_views=True)
     finally:

@@ -134,12 +134,12 @@ def test_a_failed_call_that_leaves_nothing() -> None:
 @pytest.mark.parametrize(
     ("asked", "changes", "words"),
     [
-        (call(gas=21_079), {}, "--gas: 21079 is out of range: this call may have 21080 to 1000000"),
-        (call(gas=1_000_001), {}, "--gas: 1000001 is out of range: this call may have 21080 to 1000000"),
-        (call(data=bytes(4097)), {}, "--data: 4097 bytes are too many for a call on another shard, at most 4096"),
-        (call(data=bytes(4089), callback_gas=50_000), {}, "--data: 4089 bytes are too many for a call on another shard, at most 4088"),
-        (call(callback_gas=20_999), {}, "--callback-gas: 20999 is out of range: a callback may have 21000 to 1000000"),
-        (call(callback_gas=1_000_001), {}, "--callback-gas: 1000001 is out of range: a callback may have 21000 to 1000000"),
+        (call(gas=21_079), {}, "option --gas: 21079 is out of range: this call may have 21080 to 1000000"),
+        (call(gas=1_000_001), {}, "option --gas: 1000001 is out of range: this call may have 21080 to 1000000"),
+        (call(data=bytes(4097)), {}, "option --data: 4097 bytes are too many for a call on another shard, at most 4096"),
+        (call(data=bytes(4089), callback_gas=50_000), {}, "option --data: 4089 bytes are too many for a call on another shard, at most"),
+        (call(callback_gas=20_999), {}, "option --callback-gas: 20999 is out of range: a callback may have 21000 to 1000000"),
+        (call(callback_gas=1_000_001), {}, "option --callback-gas: 1000001 is out of range: a callback may have 21000 to 1000000"),
         (call(), {"terms": CLOSED | 7}, "shard 1 has more messages waiting than it may"),
         (call(callback_gas=50_000), {"terms": RETURN_CLOSED | 7}, "shard 1 has more messages waiting on the way back than it may"),
     ],
@@ -149,6 +149,7 @@ def test_what_outbox_would_refuse_is_not_sent(asked: Any, changes: dict[str, int
     with pytest.raises(UserError) as refused:
         names(fake, asked)
     assert str(refused.value).startswith(words)
+    assert refused.value.exit_code == (2 if words.startswith("option ") else 1)
     assert not [method for method, _, _ in fake.asked if method == "eth_sendRawTransaction"]
 
 

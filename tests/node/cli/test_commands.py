@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -269,13 +270,16 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path, capsys: Captured) -> None:
     assert "Traceback" not in error
 
 
-def test_nobody_answers(capsys: Captured) -> None:
+def test_nobody_answers(tmp_path: Path, capsys: Captured) -> None:
+    folder = tmp_path / "network"
+    write_network(folder, Options(nodes=1))
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         assert run("balance", "0", "--rpc", f"http://127.0.0.1:{unused.getsockname()[1]}") == 1
     assert re.search(r"does not answer \(connection refused\): the status command shows the addresses", capsys.readouterr().err)
-    assert run("balance", "0", "--rpc", "ftp://x") == 1
-    assert "http://HOST:PORT" in capsys.readouterr().err
+    for command, option in (("balance", "--rpc"), ("audit", "--rpc"), ("status", "--observer")):
+        assert run(*((command, "0") if command == "balance" else (command,)), option, "foo", "--data-dir", folder) == 2
+        assert f"error: option {option}: foo is not an address of JSON-RPC: write http://HOST:PORT" in capsys.readouterr().err
 
 
 @pytest.mark.network
@@ -342,3 +346,50 @@ def test_a_benchmark_that_is_not_there() -> None:
     ended = subprocess.run([sys.executable, "-m", "node.cli.main", "bench", "nope"], capture_output=True, text=True, check=False)
     assert ended.returncode == 2
     assert re.match(r"error: .*'nope' is not one of 'engines', .*shardnet bench --help tells more\)\n", ended.stderr)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("fault drop --channel 0-1", "option --channel: '0-1' is no channel"),
+        ("fault drop --channel 0:7", "option --channel: '0:7' is no channel"),
+        ("fault drop --channel 0:1 --match foo", "option --match: foo names no receipts"),
+        ("fault drop --channel 0:1 --delay 1s", "option --delay: is for delay"),
+        ("fault delay --channel 0:1 --delay 2m", "option --delay: is at most 60s"),
+        ("fault drop --channel 0:1 --node 9", "has nodes 0 to 3"),
+        ("chaos partition banana", "'banana' names no groups of nodes"),
+        ("chaos partition 0,1/2", "does not part nodes 0 to 3"),
+        ("chaos slow 0 --delay 2m", "option --delay: is at most 60s"),
+    ],
+)
+def test_what_cannot_be_broken(words: str, told: str, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_network(tmp_path, Options())
+    monkeypatch.setattr("node.cli.chaos.newest_final", lambda options: [1, 1, 1])
+    assert run(*words.split(), "--data-dir", tmp_path) == 2
+    assert told in capsys.readouterr().err
+
+
+INTERRUPTED_IMPORT = """
+import os, signal, sys
+class Finder:
+    def find_spec(self, name, path, target=None):
+        if name == sys.argv[1]:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+from node.cli.main import main
+main(["status"])
+"""
+
+
+def test_an_interrupt_during_the_imports_is_no_traceback() -> None:
+    for module, code, said in (
+        ("click", -signal.SIGINT, ""),
+        ("node.cli.network", 1, "\nerror: stopped before it was done\n"),
+    ):
+        done = subprocess.run([sys.executable, "-c", INTERRUPTED_IMPORT, module], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (code, said)
+
+
+def test_an_interrupt_is_python_s_own_again_after_the_imports() -> None:
+    code = "import signal, node.cli.main; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "True\n"

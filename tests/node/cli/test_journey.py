@@ -13,7 +13,7 @@ from node.cli.journey import Journey, NotDone, Wanted
 from node.cluster.accounts import TEST_ACCOUNTS
 from node.cluster.client import CallRefused
 from node.cluster.command import Place
-from primitives.errors import UserError
+from primitives.errors import InvalidConfig, UserError
 from shard.contracts import OUTBOX, OUTBOX_CONTRACT
 from tests.node.cli.fake_rpc import FakeClient
 
@@ -124,7 +124,7 @@ def test_too_much_is_told_in_coins(value: int, needed: str) -> None:
 
 def test_a_shard_that_is_not_there() -> None:
     fake = client()
-    with pytest.raises(Exception, match="--to-shard: there is no shard 2"):
+    with pytest.raises(InvalidConfig, match="option --to-shard: there is no shard 2"):
         names(fake, wanted(to_shard=2))
     assert not [method for method, _, _ in fake.asked if method == "eth_sendRawTransaction"]
 
