@@ -111,6 +111,11 @@ class InboundChannel:
         first, end = lacking[-1]
         return max(first, end - BUNDLE_RECEIPTS_MAX), end
 
+    def missing(self) -> tuple[int, int] | None:
+        """From the first receipt up to the target that is not here to the last, as [first, end); None when all is here."""
+        lacking = self._lacking(self.base.count, self.target.count)
+        return (lacking[0][0], lacking[-1][1]) if lacking else None
+
     def _lacking(self, first: int, end: int) -> list[tuple[int, int]]:
         """What of [first, end) no page holds."""
         parts = []

@@ -254,7 +254,7 @@ class Core:
         return Status(self.context.genesis.root, rows)
 
     def missing_bundles(self, now_ms: int) -> list[Missing]:
-        """Pages of receipts that the shards here wait for, one a channel; `now_ms` is monotonic."""
+        """What receipts the shards here lack, by channel; `now_ms` is monotonic."""
         return [missing for shard in self.shards.values() for missing in shard.inbound.missing(now_ms)]
 
     def hear_status(self, peer: str, genesis_root: bytes, rows: tuple[ChainStatus, ...]) -> None:

@@ -22,8 +22,9 @@ class Missing:
     source: int
     destination: int
     first_nonce: int
-    """Of the page that is asked for next."""
+    """The first that is not here."""
     end_nonce: int
+    """After the last that is not here."""
     for_ms: int
     """How long the channel has lacked some, without a break."""
 
@@ -116,11 +117,11 @@ class Inbound:
         return False
 
     def missing(self, now_ms: int) -> Iterator[Missing]:
-        """The pages that lack, one a channel."""
+        """What lacks, by channel."""
         for source, channel in self.channels.items():
-            gap = channel.gap()
-            if gap is not None and channel.missing_since_ms is not None:
-                yield Missing(source, self._shard, *gap, max(0, now_ms - channel.missing_since_ms))
+            missing = channel.missing()
+            if missing is not None and channel.missing_since_ms is not None:
+                yield Missing(source, self._shard, *missing, max(0, now_ms - channel.missing_since_ms))
 
     def is_deliverable(self, summary: Summary, reference: ShardReference) -> bool:
         """Whether the next receipt of some source is here, for a block on top of `summary`."""

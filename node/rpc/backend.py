@@ -375,11 +375,7 @@ class ShardBackend(Protocol):
         ...
 
     async def pending_nonce(self, address: bytes) -> int:
-        """Next nonce after the account's executable transactions in the pool; chain and pool as of one moment.
-
-        Raises:
-            Busy: head_reads_max: the final head moved each time the account was read.
-        """
+        """Next nonce after the account's executable transactions in the pool, of one moment; raises Busy, `head_reads_max`."""
         ...
 
     def pool_counts(self) -> PoolCounts:

@@ -33,6 +33,10 @@ from shard.transactions import Transaction, decode_transaction, recover_sender
 
 USERS = 24
 REQUEST_TIMEOUT_MS = 1500
+VIEW_MS = 1500
+"""That a view takes about, for spreading over a run what happens in it."""
+FAULTS_FROM_MS = 4000
+"""From when on nodes end and links fail; a run of few views has them then."""
 SEND_AGAIN_MS = 20_000
 """Time after which a simulated wallet sends what is not final yet once more."""
 TIME_PER_VIEW_MAX_MS = 60_000
@@ -264,7 +268,7 @@ class World:
 
     def plan(self, views: int) -> None:
         """Spreads users' transfers and calls, crashes and partitions over the time the views will take."""
-        span_ms = views * 1500
+        span_ms = max(views * VIEW_MS, FAULTS_FROM_MS)
         for user in self.users:
             shard, raw, arrival = draw(self.rng, user, self.genesis.parameters)
             self.sent.append(arrival)
@@ -281,14 +285,14 @@ class World:
                 ends = functools.partial(node.doom, rng.choice((None, *range(6))), down_ms)
             else:
                 ends = functools.partial(self.crash, node, down_ms)
-            self.at(rng.randint(4000, span_ms), functools.partial(self._while_stormy, ends))
+            self.at(rng.randint(FAULTS_FROM_MS, span_ms), functools.partial(self._while_stormy, ends))
         for _ in range(faults.partitions):
             island = frozenset(rng.sample(range(count), count // 2))
-            self.at(rng.randint(4000, span_ms), functools.partial(self.split, island, rng.randint(2000, 15_000)))
+            self.at(rng.randint(FAULTS_FROM_MS, span_ms), functools.partial(self.split, island, rng.randint(2000, 15_000)))
         for links, wanted in ((weather.cut, faults.cuts), (weather.slowed, faults.slow_links)):
             for _ in range(wanted):
                 source, target = rng.sample(range(count), 2) if count > 1 else (0, 0)
-                start_ms = rng.randint(4000, span_ms)
+                start_ms = rng.randint(FAULTS_FROM_MS, span_ms)
                 self.at(start_ms, functools.partial(self._while_stormy, functools.partial(links.add, (source, target))))
                 self.at(start_ms + rng.randint(2000, 20_000), functools.partial(links.discard, (source, target)))
 

@@ -31,6 +31,12 @@ def replay(hash_seed: str) -> str:
     return subprocess.run([sys.executable, "-c", COMMAND], env=environment, capture_output=True, text=True, check=True).stdout
 
 
+@pytest.mark.parametrize(("views", "faults"), [(1, "none"), (1, "heavy"), (2, "standard")])
+def test_a_run_may_be_as_short_as_one_view(views: int, faults: str) -> None:
+    report = run(7, nodes=4, shards=1, views=views, faults=faults)
+    assert report.violations == []
+
+
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_seven_validators_with_loss_delay_and_a_crash_finalize_every_chain(seed: int) -> None:
     report = run(seed, nodes=7, shards=2, views=15, faults="standard")

@@ -52,6 +52,16 @@ def test_a_page_is_news_once_it_is_proven() -> None:
     assert inbound.news == [(0, 3), (3, 4)]
 
 
+def test_all_that_lacks_is_told_not_only_the_page_asked_for() -> None:
+    inbound = channel()
+    assert inbound.missing() is None
+    inbound.advance_target(totals(150), 0)
+    assert inbound.gap() == (86, 150)
+    assert inbound.missing() == (0, 150)
+    inbound.offer(page(86, 150), 0)
+    assert inbound.missing() == (0, 86)
+
+
 def test_missing_pages_are_asked_for_newest_first() -> None:
     inbound = channel()
     inbound.advance_target(totals(150), 0)
