@@ -26,7 +26,12 @@ def load_genesis(path: Path) -> Genesis:
         content = path.read_bytes()
     except OSError as error:
         raise InvalidGenesis("", f"the genesis file {path} cannot be read: {error.strerror}") from error
-    genesis = parse_genesis(content)
+    try:
+        genesis = parse_genesis(content)
+    except InvalidGenesis as error:
+        if error.field:
+            raise
+        raise InvalidGenesis("", f"{path} is no genesis file: {error}") from error
     check_accounts(genesis)
     return genesis
 

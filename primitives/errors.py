@@ -19,9 +19,10 @@
     ├── Interrupted               work of ours stopped by a named limit (time, size)
     └── Unavailable               work not done, whatever was asked; it may be asked again
         ├── Busy                  a bounded queue is full
-        └── ExecutorLost          a shard's executor ended before it answered
+        ├── ExecutorLost          a shard's executor ended before it answered
+        └── QuestionFailed        answering a client met a bug
 
-A bug of ours is an AssertionError and ends the process; it is never one of these.
+A bug of ours is an AssertionError and ends the process; it is one of these only where a client's question led to it.
 Source: design page STYLE, rules 3 and 4.
 """
 

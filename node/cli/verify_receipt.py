@@ -11,11 +11,12 @@ import click
 from consensus.beacon.receipt_proof import PROOF_BYTES_MAX, SentReceipt, verify_receipt_proof
 from node.cli.options import as_json, print_json, show_coins
 from node.genesis import load_genesis
-from primitives.errors import InvalidProof, UserError
+from primitives.errors import InvalidProof, ProofReason, UserError
 from primitives.receipts import CrossShardReceipt
 
 PROOF_FILE_BYTES_MAX = 2 * PROOF_BYTES_MAX + 65_536
 """Of a file: the largest proof in hexadecimal digits, and what JSON puts around it."""
+_SAID_CHARACTERS_MAX = 500
 _TEXT_STARTS = b'{"0 \t\r\n'
 
 
@@ -34,6 +35,8 @@ def verify_receipt(file: Path, genesis: Path, as_json: bool) -> int:
     try:
         proven = verify_receipt_proof(encoded, network)
     except InvalidProof as error:
+        if error.reason is ProofReason.MALFORMED:
+            raise UserError(f"{file} is no proof ({error.message}): save what shard_getReceiptProof answers, as it is") from error
         raise UserError(f"{file} proves nothing on the network of {genesis}: {error.message or error.reason.code}") from error
     for name, value in told.items():
         if value != _claims(proven).get(name, value):
@@ -61,6 +64,8 @@ def read_proof(file: Path) -> tuple[bytes, dict[str, Any]]:
     try:
         text = content.decode().strip()
         told = text if text.startswith("0x") else json.loads(text)
+        if isinstance(told, dict) and "error" in told:
+            raise UserError(f"{file} holds a refusal, no proof: {_said(told['error'])}")
         if isinstance(told, dict) and "result" in told:
             told = told["result"]
         if isinstance(told, str):
@@ -70,6 +75,10 @@ def read_proof(file: Path) -> tuple[bytes, dict[str, Any]]:
         return bytes.fromhex(told["proof"][2:]), {name: value for name, value in told.items() if name != "proof"}
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(f"{file} holds no proof: save what shard_getReceiptProof answers, as it is") from error
+
+
+def _said(error: object) -> str:
+    return str(error.get("message", error) if isinstance(error, dict) else error)[:_SAID_CHARACTERS_MAX]
 
 
 def _claims(proven: SentReceipt) -> dict[str, str]:

@@ -99,6 +99,7 @@ _WORDS = {
     "WriteProtection": "write protection",
     "ContractCreationCollision": "contract address collision",
     "OutOfBoundsRead": "return data out of bounds",
+    "VMError": "invalid input of a precompiled contract",
 }
 
 

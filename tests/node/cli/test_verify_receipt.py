@@ -104,3 +104,16 @@ def test_another_network_ends_with_1_and_no_genesis_with_2(files: Files, tmp_pat
 def test_a_file_without_an_end_is_not_read_to_it(files: Files, capsys: Captured) -> None:
     assert run("verify-receipt", "/dev/zero", "--genesis", files.genesis) == 1
     assert "is no proof" in capsys.readouterr().err
+
+
+def test_what_is_no_proof_and_no_genesis_is_named(files: Files, tmp_path: Path, capsys: Captured) -> None:
+    page, refusal, nonsense = (tmp_path / name for name in ("page.md", "refusal.json", "nonsense.json"))
+    page.write_text("# shardnet, a network of shards\n" * 9)
+    refusal.write_text('{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"not an id"}}')
+    nonsense.write_text("nonsense")
+    assert run("verify-receipt", page, "--genesis", files.genesis) == 1
+    assert f"{page} is no proof" in capsys.readouterr().err
+    assert run("verify-receipt", refusal, "--genesis", files.genesis) == 1
+    assert f"{refusal} holds a refusal, no proof: not an id" in capsys.readouterr().err
+    assert run("verify-receipt", files.proof, "--genesis", nonsense) == 2
+    assert f"{nonsense} is no genesis file" in capsys.readouterr().err

@@ -15,6 +15,7 @@ _WORDS = {
     "WriteProtection": "write protection",
     "ContractCreationCollision": "contract address collision",
     "OutOfBoundsRead": "return data out of bounds",
+    "VMError": "invalid input of a precompiled contract",
     "ReservedBytesInCode": "invalid code: must not begin with 0xef",
 }
 _ERROR_SELECTOR = bytes.fromhex("08c379a0")
