@@ -134,6 +134,18 @@ class AddressType(click.ParamType[str]):
         return text.lower()
 
 
+class ContractType(AddressType):
+    """A contract's address: none of the test accounts is one."""
+
+    name = "contract"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """`0x` and forty hexadecimal digits."""
+        if not str(value).startswith("0x"):
+            self.fail(f"{value!r} is not the address of a contract: write 0x and 40 hex digits", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def with_checksum(address: str) -> str:
     """An address with the upper-case letters that EIP-55 gives it."""
     digits = address[2:].lower()
@@ -162,7 +174,7 @@ class SenderType(click.ParamType[str]):
         return "0x" + key.hex()
 
 
-ADDRESS, COINS, SENDER = AddressType(), Coins(), SenderType()
+ADDRESS, COINS, CONTRACT, SENDER = AddressType(), Coins(), ContractType(), SenderType()
 SHARD = click.IntRange(0, SHARDS_MAX - 1)
 
 

@@ -10,7 +10,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from node.cli.journey import Journey, Step, Wanted
-from node.cli.options import ADDRESS, COINS, SENDER, SHARD, as_json, data_dir, node_choice, open_client, print_json, rpc, show_coins
+from node.cli.options import (
+    ADDRESS,
+    COINS,
+    CONTRACT,
+    SENDER,
+    SHARD,
+    as_json,
+    data_dir,
+    node_choice,
+    open_client,
+    print_json,
+    rpc,
+    show_coins,
+)
 from node.cli.outbox import CALLBACK_QUOTE_PERCENT, Ordinary
 from node.cli.send import timeout_option
 from node.cluster.client import Client
@@ -50,6 +63,8 @@ def deploy(
     for option, text, most in (("--name", name, 32), ("--symbol", symbol, 8)):
         if len(text.encode()) > most:
             raise click.BadParameter(f"{text!r} is longer than {most} bytes: choose a shorter one", param_hint=f"'{option}'")
+    if not supply and not nft:
+        raise click.BadParameter("nothing could ever be sent, for all there is comes at once: name more than 0", param_hint="'--supply'")
     client = open_client(data_dir, node, rpc)
     shards = _count(client, shard=shard)
     first_chain = int(client.batch([("eth_chainId", ())], "/shard/0")[0], 16)
@@ -66,7 +81,7 @@ def deploy(
 
 
 @token.command(epilog="Example: shardnet token mint 0x5FbDB2315678afecb367f032d93F642f64180aa3 --from 0 --to 1 --uri ipfs://stone")
-@click.argument("contract", metavar="NFT", type=ADDRESS)
+@click.argument("contract", metavar="NFT", type=CONTRACT)
 @click.option("--from", "key", type=SENDER, required=True, help="Secret key, or number of a test account, of who deployed it.")
 @click.option("--to", type=ADDRESS, required=True, help="Owner: address, or number of a test account.")
 @click.option("--uri", default="", help="What describes it, at most 256 bytes; it travels along.")
@@ -77,11 +92,16 @@ def deploy(
 @as_json
 def mint(contract: str, key: str, to: str, uri: str, timeout: float, data_dir: Path, node: int, rpc: str | None, as_json: bool) -> None:
     """Create a thing that exists once over all shards, on its home shard, and tell its number."""
+    from eth_account import Account
+
     if len(uri.encode()) > 256:
         raise click.BadParameter("is longer than 256 bytes: choose a shorter one", param_hint="'--uri'")
     client = open_client(data_dir, node, rpc)
     things = _things(client, contract)
     (home,) = things.ask(0, [("homeShard",)])
+    (minter,) = things.ask(home, [("minter",)])
+    if minter != int(Account.from_key(key).address, 16):
+        raise UserError(f"only 0x{minter:040x}, who deployed {contract}, creates things there: name its key with --from")
     through = Ordinary(bytes.fromhex(contract[2:]), 0, things.interface.call("mint", to, uri))
     steps = list(_told(Journey(client, Wanted(key, contract, 0, home, home, b"", "safe", through=through), timeout).steps(), as_json))
     receipt = client.batch([("eth_getTransactionReceipt", (steps[0].details["hash"],))], f"/shard/{home}")[0]
@@ -94,7 +114,7 @@ def mint(contract: str, key: str, to: str, uri: str, timeout: float, data_dir: P
 
 
 @token.command(epilog="Example: shardnet token send 0x5FbDB2315678afecb367f032d93F642f64180aa3 --from 0 --to 1 --amount 2.5 --to-shard 1")
-@click.argument("contract", metavar="TOKEN", type=ADDRESS)
+@click.argument("contract", metavar="TOKEN", type=CONTRACT)
 @click.option("--from", "key", type=SENDER, required=True, help="Secret key, or number of a test account.")
 @click.option("--to", type=ADDRESS, required=True, help="Address, or number of a test account.")
 @click.option("--amount", type=COINS, help="How many, like 1.5.")
@@ -131,11 +151,14 @@ def send(
     if number is None and pebbles.is_nft():
         raise UserError(f"{contract} has no amounts: name with --id which thing is to be sent")
     holder = str(Account.from_key(key).address)
-    held, price = pebbles.ask(shard, [("balanceOf", holder), ("quoteTo", to_shard)])
-    if held < (amount or 1):
-        more = client.place.command(f"token balance {contract} {holder}")
-        shown = show_coins(held) if number is None else str(held)
-        raise UserError(f"{holder} has {shown} of the token on shard {shard}: send less, or see where it has more with {more}")
+    if number is None:
+        (held,) = pebbles.ask(shard, [("balanceOf", holder)])
+        if held < (amount or 1):
+            more, has = client.place.command(f"token balance {contract} {holder}"), show_coins(held)
+            raise UserError(f"{holder} has {has} of the token on shard {shard}: send less, or see where it has more with {more}")
+    else:
+        pebbles.require_sendable(shard, number, holder)
+    (price,) = pebbles.ask(shard, [("quoteTo", to_shard)])
     data = pebbles.interface.call("sendTo", to_shard, to, amount if number is None else number)
     through = Ordinary(bytes.fromhex(contract[2:]), price * CALLBACK_QUOTE_PERCENT // 100, data)
     wanted = Wanted(key, contract, 0, shard, to_shard, b"", wait, through=through)
@@ -144,7 +167,7 @@ def send(
 
 
 @token.command(epilog="Example: shardnet token balance 0x5FbDB2315678afecb367f032d93F642f64180aa3 0")
-@click.argument("contract", metavar="TOKEN", type=ADDRESS)
+@click.argument("contract", metavar="TOKEN", type=CONTRACT)
 @click.argument("account", type=ADDRESS)
 @data_dir
 @node_choice

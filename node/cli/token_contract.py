@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from node.cluster.client import Client
+from node.cluster.client import CallRefused, Client
 from primitives.errors import UserError
 
 ERC721 = bytes.fromhex("80ac58cd")
 """Its interface by ERC-165."""
+REVERTED = 3
+"""Code of the error that a call's revert is answered with (docs/json-rpc.md, Errors)."""
 
 
 class Interface:
@@ -70,7 +72,12 @@ class Token:
             UserError: there is no token at the address.
         """
         asked = [{"to": self.address, "data": "0x" + self.interface.call(*each).hex()} for each in calls]
-        answers = self._client.batch([("eth_call", (each, block)) for each in asked], f"/shard/{shard}")
+        try:
+            answers = self._client.batch([("eth_call", (each, block)) for each in asked], f"/shard/{shard}")
+        except CallRefused as error:
+            if error.code != REVERTED:
+                raise
+            raise UserError(f"what is at {self.address} on shard {shard} is no token: check the address") from error
         if any(len(answer) != 66 for answer in answers):
             raise UserError(f"there is no token at {self.address} on shard {shard} yet: check the address, or wait for the next crosslink")
         return [int(answer, 16) for answer in answers]
@@ -83,6 +90,26 @@ class Token:
                 raise UserError(f"there is no token at {self.address} on shard {shard}: check the address, or deploy one with token deploy")
             if code != codes[0]:
                 raise UserError(f"the code at {self.address} is not the same on shards {shards[0]} and {shard}: do not trust this token")
+
+    def require_sendable(self, shard: int, number: int, holder: str) -> None:
+        """Raises UserError unless a thing is on a shard, and its holder's to send."""
+        thing = {"to": self.address, "data": "0x" + self.interface.call("ownerOf", number).hex()}
+        try:
+            (owner,) = self._client.batch([("eth_call", (thing, "latest"))], f"/shard/{shard}")
+        except CallRefused as error:
+            if error.code != REVERTED:
+                raise
+            raise UserError(
+                f"there is no number {number} of {self.address} on shard {shard}: it was never created, is on another shard (--shard), "
+                "or on its way"
+            ) from error
+        owner = "0x" + owner[-40:]
+        if owner == holder.lower():
+            return
+        approved, for_all = self.ask(shard, [("getApproved", number), ("isApprovedForAll", owner, holder)])
+        if approved != int(holder, 16) and not for_all:
+            whose = f"number {number} on shard {shard} belongs to {owner}, and {holder} may not send it"
+            raise UserError(f"{whose}: name its owner's key with --from")
 
     def is_nft(self) -> bool:
         """Whether it says it is an ERC-721."""

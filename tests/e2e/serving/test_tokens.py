@@ -3,11 +3,17 @@
 from eth_utils.address import to_checksum_address
 
 from node.cluster.accounts import COIN
+from shard.contracts import OUTBOX_CONTRACT
 from tests.e2e.accounts import known_account, new_account
 from tests.e2e.harness import SHARDS, Cluster, lines_of
 
 SUPPLY = 1000 * COIN
+OUTBOX = OUTBOX_CONTRACT.address
 STEPS = ["sent", "included", "safe", "crosslinked", "received", "called", "finalized", "crosslinked", "received", "callback", "finalized"]
+
+
+def sender_of(number: int) -> str:
+    return known_account(number).address.lower()
 
 
 def test_a_token_is_deployed_moved_and_adds_up(cluster: Cluster) -> None:
@@ -55,4 +61,11 @@ def test_a_thing_is_created_and_moved_and_exists_once(cluster: Cluster) -> None:
     assert [(shard["balance"], shard["supply"]) for shard in answer["shards"]] == [("1", "1"), ("0", "0")]
     assert (answer["ok"], answer["inFlight"], answer["total"], answer["supply"]) == (True, [], "1", "1")
     again = cluster.command(*arguments, "--id", "1")
-    assert "has 0 of the token on shard 1" in again.stderr
+    assert f"there is no number 1 of {contract} on shard 1" in again.stderr
+    foreign = cluster.command("token", "send", contract, "--from", "6", "--to", "6", "--to-shard", "1", "--id", "1")
+    assert f"number 1 on shard 0 belongs to {receiver.lower()}" in foreign.stderr
+    not_minter = cluster.command("token", "mint", contract, "--from", "6", "--to", "6")
+    assert f"only {sender_of(5)}, who deployed {contract}, creates things there" in not_minter.stderr
+    no_token = cluster.command("token", "balance", "0x" + OUTBOX.hex(), "5")
+    assert "is no token: check the address" in no_token.stderr
+    assert [each.returncode for each in (again, foreign, not_minter, no_token)] == [1] * 4
