@@ -127,11 +127,17 @@ class Journey:
         details: dict[str, object] = {"beacon_block": number, "root": beacon["hash"]}
         details |= {"time_ms": int(final["timestampMs"], 16)} if final else {}
         yield Step("crosslinked", f"crosslinked by beacon block {number}", details)
-        life: dict[str, Any] = self._await(f"not delivered on {where}", lambda: self._life(name, "bundle") or self._life(name, "delivery"))
+        goes_on = self._client.place.command("status")
+
+        def explain() -> str:
+            return f"the message goes on without this command, and {goes_on} shows whether receipts lack on their way to {where}"
+
+        lack = f"not delivered on {where}"
+        life: dict[str, Any] = self._await(lack, lambda: self._life(name, "bundle") or self._life(name, "delivery"), explain)
         if life.get("bundle") is not None:
             at: dict[str, object] = {"shard": shard, "time_ms": int(life["bundle"]["timestampMs"], 16)}
             yield Step("received", f"received where {where} runs, and proven", at)
-        life = self._await(f"not delivered on {where}", lambda: self._life(name, "delivery"))
+        life = self._await(lack, lambda: self._life(name, "delivery"), explain)
         block, delivered = life["delivery"]["block"], life["delivery"]["transactionHash"]
         number = int(block["number"], 16)
         details = {"shard": shard, "block": number, "block_hash": block["hash"], "hash": delivered}

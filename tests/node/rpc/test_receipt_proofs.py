@@ -26,6 +26,16 @@ async def test_a_proof_is_the_same_at_every_address(client, path):
     assert answer == {"id": WANTED, "source": "0x1", "destination": "0x0", "nonce": "0x4", "proof": "0x0102"}
 
 
+async def test_a_transaction_names_the_receipt_it_sent_if_there_is_one(client):
+    source = client.node.shards[1]
+    (receipt,) = source.outgoing.values()
+    transaction = "0x" + receipt.transaction_hash.hex()
+    assert (await client.result("shard_getReceiptProof", transaction))["id"] == WANTED
+    source.outgoing[b"\7" * 32] = sent(RECEIPT, b"\7" * 32, source)
+    code, message = await client.error("shard_getReceiptProof", transaction)
+    assert (code, "sent 2 receipts" in message) == (-32602, True)
+
+
 async def test_what_is_not_final_or_not_known_has_no_proof(client):
     assert await client.result("shard_getReceiptProof", "0x" + "00" * 32) is None
     client.node.proof = None
