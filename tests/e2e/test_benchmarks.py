@@ -27,7 +27,11 @@ def processes_of(folder: Path) -> list[int]:
 def test_a_signal_stops_the_network_too(tmp_path: Path, number: signal.Signals) -> None:
     command = [sys.executable, "-P", "-m", "node.cli.main", "bench", "latency"]
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
-    bench = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    bench = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        # whoever runs the tests may have had interrupts ignored, which is inherited
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
     try:
         wait_for("nodes of the benchmark", lambda: len(processes_of(tmp_path)) > 2 or None)
         bench.send_signal(number)

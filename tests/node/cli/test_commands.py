@@ -371,6 +371,8 @@ def test_what_cannot_be_broken(words: str, told: str, tmp_path: Path, capsys: Ca
 
 INTERRUPTED_IMPORT = """
 import os, signal, sys
+# whoever runs the tests may have had interrupts ignored, which is inherited
+signal.signal(signal.SIGINT, signal.default_int_handler)
 class Finder:
     def find_spec(self, name, path, target=None):
         if name == sys.argv[1]:
@@ -391,5 +393,7 @@ def test_an_interrupt_during_the_imports_is_no_traceback() -> None:
 
 
 def test_an_interrupt_is_python_s_own_again_after_the_imports() -> None:
-    code = "import signal, node.cli.main; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "True\n"
+    for before in ("default_int_handler", "SIG_IGN"):
+        code = f"import signal; signal.signal(signal.SIGINT, signal.{before}); import node.cli.main; "
+        code += f"print(signal.getsignal(signal.SIGINT) is signal.{before})"
+        assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "True\n"
