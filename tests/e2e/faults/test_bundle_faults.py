@@ -15,7 +15,7 @@ from primitives.hashing import keccak256
 from tests.e2e.accounts import known_account, new_account, next_nonce, sign
 from tests.e2e.harness import ROOT, Cluster, balance, lines_of, make_options, running, wait_for
 
-SECONDS = "15s"
+SECONDS = "25s"
 """Long enough to look at the network by other commands meanwhile, on a busy machine."""
 MESSAGES = 8
 OUTBOX = "0x0000000000000000000000000000000000005a01"
