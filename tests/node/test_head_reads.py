@@ -6,6 +6,8 @@ The chains are real, of one node with automine in simulated time, which passes w
 from types import SimpleNamespace
 
 import pytest
+import trio
+import trio.testing
 
 from node.admission import Admission
 from node.core import effects as fx
@@ -13,7 +15,7 @@ from node.core.core import AccountAt
 from node.head_reads import HEAD_READS_MAX, read_at_head
 from node.shard_reads import ShardReads
 from node.simulator.workload import sign
-from primitives.errors import Busy, InvalidTransaction, TransactionReason
+from primitives.errors import Busy, ExecutorLost, InvalidTransaction, TransactionReason
 from primitives.headers import ShardHeader
 from primitives.parameters import Parameters
 from shard.pool import Pool, PoolLimits
@@ -32,23 +34,13 @@ class Site:
         self.cluster = Cluster(1, executors="reference", parameters=PARAMETERS)
         self.node, self.world = self.cluster.node(0), self.cluster.world
         self.user, self.other = self.world.users[:2]
-        self._meanwhile, self.limits, self.reads = [], [], 0
+        self.meanwhile, self.limits, self.returned, self.reads = [], [], [], 0
         self.node.receive(fx.SetAutomine(True))
         self.cluster.run_until_finalized(1)
         self.admission = Admission(
             self.node.core, {0: self}, self.node._clocks, self.perform, self.observe, lambda peer, reason: None, lambda *pooled: None
         )
         self.rpc = ShardReads(self.chain, self, self.admission.submit)
-
-    @property
-    def meanwhile(self):
-        return self._meanwhile
-
-    @meanwhile.setter
-    def meanwhile(self, happenings):
-        """What is to happen while accounts are read, which so must be: none that is remembered counts."""
-        self._meanwhile = happenings
-        self.admission._accounts.clear()
 
     # the executor's part
 
@@ -87,7 +79,15 @@ class Site:
         return sign(user or self.user, PARAMETERS, 0, TO, 1, b"", nonce)
 
     async def send(self, nonce, user=None):
+        """With the account read, as it is for the first transaction after each block."""
+        self.admission._accounts.clear()
         return await self.admission.submit(0, self.raw(nonce, user))
+
+    def other_wallet_sends(self, *nonces):
+        """Another wallet of the same user's, whose transactions are in the pool when this ends."""
+        for nonce in nonces:
+            self.node.submit(0, self.raw(nonce), is_local=True)
+        assert self.world.run_until(lambda: all(self.pool.get(decode_transaction(self.raw(n)).hash) for n in nonces), 1_000)
 
     def until_final(self, nonce=None):
         """Until the user's transaction of a nonce is final, and nothing waits any more; or one more block is."""
@@ -100,6 +100,16 @@ class Site:
 
     def final_nonce(self):
         return self.node.executors[0].account(self.user.address, self.chain.tree.head.info.root)[0]
+
+    def go_back(self):
+        """The newest final block is void, as after a forced close; transactions that return to be admitted."""
+        executor, core = self.node.executors[0], self.node.core
+        executor.finalized_number, root = 0, executor.canonical(self.height - 1)
+        (gone,) = executor.truncate(root)
+        accounts = {sender: executor.account(sender, root) for sender in gone.senders}
+        raws = tuple(raw for raw, _ in executor.user_transactions(gone.hash))
+        effects = core.handle(fx.ShardTruncated(0, root, executor.result(root), accounts, raws), self.node._clocks())
+        self.returned = [raw for effect in effects if isinstance(effect, fx.Admit) for raw in effect.transactions]
 
 
 @pytest.fixture
@@ -134,12 +144,33 @@ async def test_one_sender_after_another_transaction_never_sees_its_nonce_go_back
         assert await site.rpc.pending_nonce(site.user.address) == nonce + 1
 
 
+async def test_the_pending_nonce_is_of_one_moment(site):
+    site.meanwhile = [lambda: site.other_wallet_sends(0, 1)]
+    assert await site.rpc.pending_nonce(site.user.address) == 2
+    site.meanwhile = [lambda: site.until_final(1), lambda: site.other_wallet_sends(2)]
+    assert await site.rpc.pending_nonce(site.user.address) == 3
+
+
 async def test_what_was_used_meanwhile_is_refused(site):
-    site.meanwhile = [lambda: (site.node.submit(0, site.raw(0), is_local=True), site.until_final(0))]
+    site.meanwhile = [lambda: (site.other_wallet_sends(0), site.until_final(0))]
     with pytest.raises(InvalidTransaction) as caught:
         await site.send(0)
     assert caught.value.reason is TransactionReason.NONCE_TOO_LOW
     assert await site.rpc.pending_nonce(site.user.address) == 1
+
+
+async def test_the_nonce_goes_back_with_the_past_and_only_then(site):
+    for nonce in range(2):
+        await site.send(nonce)
+        site.until_final(nonce)
+    assert await site.rpc.pending_nonce(site.user.address) == 2
+    site.meanwhile = [site.go_back]
+    await site.send(2)
+    assert (site.final_nonce(), site.pool.counts()) == (1, (0, 1))
+    assert await site.rpc.pending_nonce(site.user.address) == 1
+    assert site.returned == [site.raw(1)]
+    site.meanwhile = [site.go_back]
+    assert await site.rpc.pending_nonce(site.user.address) == 0
 
 
 async def test_a_head_that_never_rests_is_busy_and_leaves_the_pool_alone(site):
@@ -155,9 +186,25 @@ async def test_a_head_that_never_rests_is_busy_and_leaves_the_pool_alone(site):
     assert site.pool.counts() == (1, 0)
 
 
+async def test_gossip_goes_the_same_way_and_what_finds_no_rest_is_counted(site, nursery):
+    def gone():
+        raise ExecutorLost("the executor of shard 0 ended")
+
+    await site.send(0)
+    site.admission._accounts.clear()
+    site.meanwhile = [lambda: site.until_final(0), lambda: None, *[site.until_final] * HEAD_READS_MAX, gone]
+    first, second = site.raw(0, site.other), site.raw(1, site.other)
+    site.admission.enqueue(fx.Admit(0, None, (site.raw(1), first, second, second)))
+    nursery.start_soon(site.admission.run, 0)
+    await trio.testing.wait_all_tasks_blocked()
+    assert site.limits == ["head_reads_max", "executor_unavailable"]
+    assert (site.final_nonce(), site.pool.counts()) == (2, (0, 1))
+    assert await site.rpc.pending_nonce(site.other.address) == 0
+
+
 async def test_accounts_of_one_head_are_read_once(site):
     for nonce in range(3):
-        await site.send(nonce)
+        await site.admission.submit(0, site.raw(nonce))
     assert site.reads == 1
 
 
