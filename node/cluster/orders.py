@@ -78,8 +78,6 @@ def give(
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGUSR1)
             _await(layout, node, process, lambda: not path.exists())
-        except ProcessLookupError:
-            raise NotTaken(node, f"process {process} has ended; {node_command(layout.config(node))} starts it again") from None
         except NotTaken:
             try:
                 path.unlink()

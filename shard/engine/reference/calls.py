@@ -7,6 +7,7 @@ from shard.engine.interface import Meter
 from shard.engine.reference import messages
 from shard.engine.reference.accesses import Accesses
 from shard.engine.reference.state import ShardState
+from shard.engine.reference.tracing.words import words_of
 from shard.transactions.checks import check_fee, check_funds, check_intrinsic_gas
 from shard.transactions.model import INIT_CODE_BYTES_MAX, Authorization, Signature, Transaction, intrinsic_gas_of
 from shard.views import AccessOutcome, AccountOverride, CallOutcome, CallRequest, small
@@ -44,7 +45,7 @@ def run(state: ShardState, request: CallRequest, meter: Meter | None) -> CallOut
 
 def outcome_of(ran: messages.Ran) -> CallOutcome:
     """What a call did, in geth's words."""
-    error = "execution reverted" if ran.error == "Revert" else _words(ran.error)
+    error = words_of(ran.error)
     return CallOutcome(success=ran.success, output=ran.output, gas_used=ran.gas_used, error=error)
 
 
@@ -88,21 +89,3 @@ def _transaction_of(state: ShardState, request: CallRequest) -> Transaction:
         to=request.to, value=small(request.value), data=request.data, access_list=request.access_list, authorization_list=authorizations,
         signature=Signature(0, 0, 0), signature_offset=0, raw=b"", hash=b"", intrinsic_gas=intrinsic, floor_gas=floor,
     )  # fmt: skip
-
-
-_WORDS = {
-    "OutOfGas": "out of gas",
-    "InvalidInstruction": "invalid opcode",
-    "InvalidJumpDestination": "invalid jump destination",
-    "InsufficientStack": "stack underflow",
-    "FullStack": "stack limit reached",
-    "WriteProtection": "write protection",
-    "ContractCreationCollision": "contract address collision",
-    "OutOfBoundsRead": "return data out of bounds",
-    "VMError": "invalid input of a precompiled contract",
-}
-
-
-def _words(error: str) -> str:
-    """The EVM's error in geth's words, where it has such."""
-    return _WORDS.get(error, error)

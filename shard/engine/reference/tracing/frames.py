@@ -114,7 +114,7 @@ class FramesTracer:
         if computation.is_success:
             frame.output = bytes(computation.output)
         else:
-            frame.error = words_of(computation.error)
+            frame.error = words_of(type(computation.error).__name__)
             if isinstance(computation.error, Revert):
                 frame.output = bytes(computation.output)
             for failed in self._frames[place:]:

@@ -152,7 +152,7 @@ class StepsTracer:
         cost = self._open[-1].gas - inside._gas_meter.gas_remaining
         if isinstance(error, OutOfGas):
             cost += inside._gas_meter.asked
-        told = f',"error":"{words_of(error)}"' if isinstance(error, _BEFORE_IT_RUNS) else ""
+        told = f',"error":"{words_of(type(error).__name__)}"' if isinstance(error, _BEFORE_IT_RUNS) else ""
         self._steps[place[0]] = f'{place[1]},"gasCost":{cost},{place[2]}{told}}}'
 
     def result(self, traced: Traced) -> bytes:

@@ -1,4 +1,4 @@
-"""The EVM's errors in geth's words (docs/json-rpc.md, Traces)."""
+"""The EVM's errors in geth's words, for calls and traces (docs/json-rpc.md)."""
 
 from __future__ import annotations
 
@@ -21,10 +21,9 @@ _WORDS = {
 _ERROR_SELECTOR = bytes.fromhex("08c379a0")
 
 
-def words_of(error: object) -> str:
-    """An error of the EVM; the name of its class where geth has no words for it."""
-    name = type(error).__name__
-    return _WORDS.get(name, name)
+def words_of(error: str) -> str:
+    """An error of the EVM by the name of its class, which it stays where geth has no words for it."""
+    return _WORDS.get(error, error)
 
 
 def reason_of(output: bytes) -> str | None:
