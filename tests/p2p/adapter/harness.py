@@ -20,7 +20,7 @@ from multiaddr import Multiaddr
 from p2p.adapter.frames import frame_of
 from p2p.adapter.host import Network
 from p2p.adapter.identity import identity_of, peer_id_from
-from p2p.adapter.transport import SocketTcp, bind_exclusively
+from p2p.adapter.transport import NoAutoConnector, SocketTcp, bind_exclusively
 from p2p.limits import MessageLimit, Rate
 from p2p.network import GossipReceived, NetworkSettings, PeerAddress, PeerId
 
@@ -136,7 +136,7 @@ def keep_each_other(*nodes):
 
 
 class Attacker:
-    """A stock libp2p host that says what it likes."""
+    """A stock libp2p host that says what it likes, and dials only when it is told to."""
 
     def __init__(self, key_pair=None):
         self.key_pair = key_pair or create_new_key_pair()
@@ -147,7 +147,9 @@ class Attacker:
             muxer_opt={TProtocol(YAMUX_PROTOCOL): Yamux},
             transports=[self.transport],
         )
-        # A stock host dies of the first stream that is reset during its negotiation.
+        # A stock host looks for connections every ten seconds, and would take the place that a test frees for another.
+        self.host.get_network().auto_connector = NoAutoConnector(self.host.get_network())
+        # It dies of the first stream that is reset during its negotiation.
         self.host.get_network().set_stream_handler(self._survive)
 
     async def _survive(self, stream):
