@@ -17,15 +17,21 @@ from trio_typing import TaskStatus
 from node.explorer.site import REFUSED, Answer, Site
 from node.metrics import NodeMetrics
 from node.rpc.backend import NetworkBackend
+from node.shares import Shares
 from primitives.errors import StartupRefused
 
 CONNECTIONS_MAX = 32
 """Open connections; one more is closed at once, under the limit's name `metrics_connections_max`."""
+CLIENT_CONNECTIONS_MAX = 12
+"""Of those, that one address holds, or one /64 of IPv6 addresses (two browsers take six each): `metrics_client_connections_max`. Not for
+this machine's own (`node/shares.py`)."""
 BACKLOG_MAX = 32
 """Connections the system holds until they are accepted."""
 HEAD_BYTES_MAX = 8 * 1024
+HEAD_SECONDS_MAX = 5.0
+"""To the end of a request: from the connection for its first one, from their first byte for others (`metrics_head_seconds_max`)."""
 IDLE_SECONDS_MAX = 60.0
-"""How long a connection may stay without a request."""
+"""Between two requests of a connection."""
 WRITE_SECONDS_MAX = 10.0
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -59,7 +65,7 @@ async def serve_metrics(
         why = "is in use by another program" if in_use else f"cannot be opened ({error.strerror})"
         raise StartupRefused(f"metrics port {port} on {host} {why}: choose another with metrics_port") from error
     answer = functools.partial(_answer, backend, metrics, site, more)
-    handler = functools.partial(_bounded, answer, metrics, trio.CapacityLimiter(CONNECTIONS_MAX))
+    handler = functools.partial(_bounded, answer, metrics, trio.CapacityLimiter(CONNECTIONS_MAX), Shares())
     async with trio.open_nursery() as nursery:
         await nursery.start(trio.serve_listeners, handler, listeners)
         task_status.started()
@@ -88,50 +94,70 @@ def _answer(
 
 
 async def _bounded(
-    answer: Callable[[_Question], Answer], metrics: NodeMetrics, limiter: trio.CapacityLimiter, stream: trio.SocketStream
+    answer: Callable[[_Question], Answer], metrics: NodeMetrics, limiter: trio.CapacityLimiter, shares: Shares, stream: trio.SocketStream
 ) -> None:
     """A connection, if there is room: those that wait would hold the files that the node itself needs."""
-    try:
-        limiter.acquire_nowait()
-    except trio.WouldBlock:
-        metrics.limit_hit("metrics_connections_max")
-        await trio.aclose_forcefully(stream)
-        return
-    try:
-        await _connection(answer, stream)
-    finally:
-        limiter.release()
+    with shares.hold(stream, CLIENT_CONNECTIONS_MAX) as has_room:
+        if not has_room:
+            metrics.limit_hit("metrics_client_connections_max")
+            await trio.aclose_forcefully(stream)
+            return
+        try:
+            limiter.acquire_nowait()
+        except trio.WouldBlock:
+            metrics.limit_hit("metrics_connections_max")
+            await trio.aclose_forcefully(stream)
+            return
+        try:
+            await _connection(answer, metrics, stream)
+        finally:
+            limiter.release()
 
 
-async def _connection(answer: Callable[[_Question], Answer], stream: trio.SocketStream) -> None:
+async def _connection(answer: Callable[[_Question], Answer], metrics: NodeMetrics, stream: trio.SocketStream) -> None:
     http = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_BYTES_MAX)
+    patience = HEAD_SECONDS_MAX
     try:
-        while await _exchange(answer, http, stream):
+        while await _exchange(answer, metrics, http, stream, patience):
             http.start_next_cycle()
+            patience = IDLE_SECONDS_MAX
     except (h11.RemoteProtocolError, h11.LocalProtocolError, trio.BrokenResourceError, trio.ClosedResourceError):
         pass  # not HTTP, or a client that went away: there is nobody to tell
     finally:
         await trio.aclose_forcefully(stream)
 
 
-async def _exchange(answer: Callable[[_Question], Answer], http: h11.Connection, stream: trio.SocketStream) -> bool:
-    """One request and its answer; False when the connection ends."""
-    question = _Question(b"", "", {})
-    is_whole = False
-    with trio.move_on_after(IDLE_SECONDS_MAX):
+async def _question(http: h11.Connection, stream: trio.SocketStream, metrics: NodeMetrics, patience: float) -> _Question | None:
+    """The next request, which begins within `patience` seconds; None where there is no more."""
+    question: _Question | None = None
+    has_begun = bool(http.trailing_data[0])
+    is_hurried = has_begun or patience == HEAD_SECONDS_MAX
+    with trio.move_on_after(HEAD_SECONDS_MAX if has_begun else patience) as scope:
         while True:
             event = http.next_event()
             if event is h11.NEED_DATA:
                 http.receive_data(await stream.receive_some(HEAD_BYTES_MAX))
+                if not has_begun:
+                    has_begun = is_hurried = True
+                    scope.deadline = min(scope.deadline, trio.current_time() + HEAD_SECONDS_MAX)
             elif isinstance(event, h11.Request):
                 path = event.target.decode("ascii", "replace").partition("?")[0]
                 question = _Question(event.method, path, dict(event.headers))
             elif isinstance(event, h11.EndOfMessage):
-                is_whole = True
-                break
+                return question
             elif isinstance(event, h11.ConnectionClosed):
-                return False
-    if not is_whole:
+                return None
+    if is_hurried:
+        metrics.limit_hit("metrics_head_seconds_max")
+    return None
+
+
+async def _exchange(
+    answer: Callable[[_Question], Answer], metrics: NodeMetrics, http: h11.Connection, stream: trio.SocketStream, patience: float
+) -> bool:
+    """One request and its answer; False when the connection ends."""
+    question = await _question(http, stream, metrics, patience)
+    if question is None:
         return False
     given = answer(question)
     headers = [("content-type", given.content_type), ("content-length", str(len(given.body))), *given.headers]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 CONNECTIONS_MAX = 512
 """Open connections of all ports together; one above is closed at once. Below the usual 1,024 file descriptors of a process."""
+CLIENT_CONNECTIONS_MAX = 128
+"""Of those, that one address holds, or one /64 of IPv6; one above is closed at once. Not for this machine's own (`node/shares.py`)."""
 CONNECTION_REQUESTS_MAX = 100_000
 """Requests of one connection, after which it is closed; they are answered one at a time."""
 REQUESTS_IN_FLIGHT_MAX = 256

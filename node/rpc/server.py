@@ -28,6 +28,7 @@ from node.rpc.backend import NetworkBackend, RpcObserver
 from node.rpc.gone import end_gone
 from node.rpc.limits import (
     ACCEPT_BACKLOG_MAX,
+    CLIENT_CONNECTIONS_MAX,
     CONNECTION_REQUESTS_MAX,
     CONNECTIONS_MAX,
     GONE_SECONDS_MAX,
@@ -39,6 +40,7 @@ from node.rpc.limits import (
     WRITE_SECONDS_MAX,
 )
 from node.rpc.websocket import WebSockets
+from node.shares import Shares
 from primitives.errors import StartupRefused
 
 _LOG = logging.getLogger(__name__)
@@ -204,6 +206,7 @@ class _Server:
         self._context = WorkerContext(None)
         self._websockets = WebSockets(app, observe, self._context.terminated.wait)
         self._open: set[_Connection] = set()
+        self._shares = Shares()
         self._all_closed = trio.Event()
 
     async def run(self, listeners: Sequence[tuple[trio.SocketListener, str]], task_status: TaskStatus[list[int]]) -> None:
@@ -227,7 +230,12 @@ class _Server:
 
     async def _accept(self, listener: trio.SocketListener, default_path: str, connections: trio.Nursery) -> None:
         async def handle(stream: trio.SocketStream) -> None:
-            await self._connection(stream, default_path)
+            with self._shares.hold(stream, CLIENT_CONNECTIONS_MAX) as has_room:
+                if has_room:
+                    await self._connection(stream, default_path)
+                else:
+                    self._observe.limit_hit("client_connections_max")
+                    stream.socket.close()
 
         await trio.serve_listeners(handle, [listener], handler_nursery=connections)
 

@@ -6,8 +6,9 @@ import json
 import pytest
 import trio
 
+from node import http_metrics, shares
 from node.explorer.site import Site
-from node.http_metrics import CONNECTIONS_MAX, serve_metrics
+from node.http_metrics import CLIENT_CONNECTIONS_MAX, CONNECTIONS_MAX, IDLE_SECONDS_MAX, serve_metrics
 from node.metrics import NodeMetrics
 from primitives.errors import StartupRefused
 from tests.node.rpc.fake import GENESIS
@@ -157,5 +158,55 @@ async def test_a_connection_too_many_is_closed_and_counted(served):
         while data := await streams[0].receive_some():
             text += data
     assert b'shardnet_limit_hits_total{limit="metrics_connections_max"} 1.0' in text
+    for stream in streams:
+        await stream.aclose()
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /ready HTTP/1.1\r\nHost: x\r\n"])
+async def test_a_first_request_that_does_not_come_frees_its_connection_soon(served, monkeypatch, sent):
+    monkeypatch.setattr(http_metrics, "HEAD_SECONDS_MAX", 0.2)
+    _, port = served
+    streams = [await trio.open_tcp_stream("127.0.0.1", port) for _ in range(CONNECTIONS_MAX)]
+    with trio.fail_after(IDLE_SECONDS_MAX / 3):
+        for stream in streams:
+            if sent:
+                await stream.send_all(sent)
+        for stream in streams:
+            assert await stream.receive_some() == b""
+            await stream.aclose()
+    status, text = await ask(port, "GET", "/metrics")
+    assert status == 200
+    assert f'shardnet_limit_hits_total{{limit="metrics_head_seconds_max"}} {CONNECTIONS_MAX}.0'.encode() in text
+
+
+async def test_a_later_request_may_be_waited_for_but_not_its_rest(served, monkeypatch):
+    monkeypatch.setattr(http_metrics, "HEAD_SECONDS_MAX", 0.2)
+    stream = await trio.open_tcp_stream("127.0.0.1", served[1])
+    with trio.fail_after(IDLE_SECONDS_MAX / 3):
+        for _ in range(2):
+            await stream.send_all(b"GET /ready HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert (await stream.receive_some()).startswith(b"HTTP/1.1 200")
+            with trio.move_on_after(0.5) as pause:
+                await stream.receive_some()
+            assert pause.cancelled_caught  # it is open yet
+        await stream.send_all(b"GET /re")
+        assert await stream.receive_some() == b""
+    await stream.aclose()
+
+
+async def test_one_address_leaves_room_for_others(served, monkeypatch):
+    monkeypatch.setattr(shares, "_host_of", lambda stream: stream.socket.getpeername()[0].replace("127.0.0.2", "192.0.2.2"))
+    _, port = served
+    streams = [await trio.open_tcp_stream("127.0.0.1", port, local_address="127.0.0.2") for _ in range(CLIENT_CONNECTIONS_MAX)]
+    for stream in streams:
+        await stream.send_all(b"GET /ready HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert await stream.receive_some()
+    with trio.fail_after(10):
+        extra = await trio.open_tcp_stream("127.0.0.1", port, local_address="127.0.0.2")
+        assert await extra.receive_some() == b""
+    await extra.aclose()
+    status, text = await ask(port, "GET", "/metrics")
+    assert status == 200
+    assert b'shardnet_limit_hits_total{limit="metrics_client_connections_max"} 1.0' in text
     for stream in streams:
         await stream.aclose()

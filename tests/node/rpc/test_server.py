@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 import trio
 
+from node import shares
 from node.rpc import limits, server
 from primitives.errors import StartupRefused
 from tests.node.rpc.fake import FakeNode, Observer
@@ -61,8 +62,8 @@ class Running:
         self.node, self.observer, self.ports = node, observer, ports
         self.peers: list[Peer] = []
 
-    async def peer(self, index: int = 0) -> Peer:
-        self.peers.append(Peer(await trio.open_tcp_stream("127.0.0.1", self.ports[index])))
+    async def peer(self, index: int = 0, **kwargs) -> Peer:
+        self.peers.append(Peer(await trio.open_tcp_stream("127.0.0.1", self.ports[index], **kwargs)))
         return self.peers[-1]
 
     async def ask(self, data: bytes, index: int = 0, **kwargs) -> tuple[int, bytes]:
@@ -279,6 +280,31 @@ async def test_connections_are_bounded(monkeypatch):
         assert it.observer.limits == ["connections_max"]
         await first.send(request(CALL))
         assert result(await first.answer()) == hex(735_700)
+
+
+async def test_one_address_leaves_room_for_others(monkeypatch):
+    monkeypatch.setattr(server, "CLIENT_CONNECTIONS_MAX", 2)
+    monkeypatch.setattr(shares, "_host_of", lambda stream: stream.socket.getpeername()[0].replace("127.0.0.2", "192.0.2.2"))
+    async with running() as it:
+        held = [await it.peer(index, local_address="127.0.0.2") for index in (0, 1)]
+        for peer in held:
+            await peer.send(request(CALL))
+            await peer.answer()
+        assert await (await it.peer(local_address="127.0.0.2")).closed()
+        assert it.observer.limits == ["client_connections_max"]
+        for _ in range(3):  # programs of this machine share an address
+            peer = await it.peer()
+            await peer.send(request(CALL))
+            assert result(await peer.answer()) == hex(735_700)
+        await held[0].send(request(CALL))
+        assert result(await held[0].answer()) == hex(735_700)
+        is_closed, it.observer.connections = trio.Event(), lambda open_now: is_closed.set()
+        await held[0].stream.aclose()
+        await is_closed.wait()
+        del it.observer.connections
+        again = await it.peer(local_address="127.0.0.2")  # there is room again
+        await again.send(request(CALL))
+        assert result(await again.answer()) == hex(735_700)
 
 
 async def test_an_answer_under_way_is_finished_when_the_server_stops():
