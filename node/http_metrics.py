@@ -17,7 +17,7 @@ from trio_typing import TaskStatus
 from node.explorer.site import REFUSED, Answer, Site
 from node.metrics import NodeMetrics
 from node.rpc.backend import NetworkBackend
-from node.shares import Shares
+from node.shares import Shares, client_of
 from primitives.errors import StartupRefused
 
 CONNECTIONS_MAX = 32
@@ -97,7 +97,7 @@ async def _bounded(
     answer: Callable[[_Question], Answer], metrics: NodeMetrics, limiter: trio.CapacityLimiter, shares: Shares, stream: trio.SocketStream
 ) -> None:
     """A connection, if there is room: those that wait would hold the files that the node itself needs."""
-    with shares.hold(stream, CLIENT_CONNECTIONS_MAX) as has_room:
+    with shares.hold(client_of(stream), CLIENT_CONNECTIONS_MAX) as has_room:
         if not has_room:
             metrics.limit_hit("metrics_client_connections_max")
             await trio.aclose_forcefully(stream)
@@ -116,30 +116,28 @@ async def _bounded(
 
 async def _connection(answer: Callable[[_Question], Answer], metrics: NodeMetrics, stream: trio.SocketStream) -> None:
     http = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_BYTES_MAX)
-    patience = HEAD_SECONDS_MAX
+    is_first = True
     try:
-        while await _exchange(answer, metrics, http, stream, patience):
+        while await _exchange(answer, metrics, http, stream, is_first):
             http.start_next_cycle()
-            patience = IDLE_SECONDS_MAX
+            is_first = False
     except (h11.RemoteProtocolError, h11.LocalProtocolError, trio.BrokenResourceError, trio.ClosedResourceError):
         pass  # not HTTP, or a client that went away: there is nobody to tell
     finally:
         await trio.aclose_forcefully(stream)
 
 
-async def _question(http: h11.Connection, stream: trio.SocketStream, metrics: NodeMetrics, patience: float) -> _Question | None:
-    """The next request, which begins within `patience` seconds; None where there is no more."""
+async def _question(http: h11.Connection, stream: trio.SocketStream, metrics: NodeMetrics, is_first: bool) -> _Question | None:
+    """The next request, which may be waited for if it is not the connection's first; None where there is no more."""
     question: _Question | None = None
-    has_begun = bool(http.trailing_data[0])
-    is_hurried = has_begun or patience == HEAD_SECONDS_MAX
-    with trio.move_on_after(HEAD_SECONDS_MAX if has_begun else patience) as scope:
+    is_hurried = is_first or bool(http.trailing_data[0])
+    with trio.move_on_after(HEAD_SECONDS_MAX if is_hurried else IDLE_SECONDS_MAX) as scope:
         while True:
             event = http.next_event()
             if event is h11.NEED_DATA:
                 http.receive_data(await stream.receive_some(HEAD_BYTES_MAX))
-                if not has_begun:
-                    has_begun = is_hurried = True
-                    scope.deadline = min(scope.deadline, trio.current_time() + HEAD_SECONDS_MAX)
+                if not is_hurried:
+                    is_hurried, scope.deadline = True, trio.current_time() + HEAD_SECONDS_MAX
             elif isinstance(event, h11.Request):
                 path = event.target.decode("ascii", "replace").partition("?")[0]
                 question = _Question(event.method, path, dict(event.headers))
@@ -153,10 +151,10 @@ async def _question(http: h11.Connection, stream: trio.SocketStream, metrics: No
 
 
 async def _exchange(
-    answer: Callable[[_Question], Answer], metrics: NodeMetrics, http: h11.Connection, stream: trio.SocketStream, patience: float
+    answer: Callable[[_Question], Answer], metrics: NodeMetrics, http: h11.Connection, stream: trio.SocketStream, is_first: bool
 ) -> bool:
     """One request and its answer; False when the connection ends."""
-    question = await _question(http, stream, metrics, patience)
+    question = await _question(http, stream, metrics, is_first)
     if question is None:
         return False
     given = answer(question)

@@ -20,9 +20,8 @@ class Shares:
         self._held: Counter[str] = Counter()
 
     @contextmanager
-    def hold(self, stream: trio.SocketStream, most: int) -> Iterator[bool]:
-        """Holds one more connection of its client; whether that had fewer than `most` before. Otherwise it is to be closed."""
-        client = client_of(_host_of(stream))
+    def hold(self, client: str | None, most: int) -> Iterator[bool]:
+        """Holds one more connection of a client; whether that had fewer than `most` before. Otherwise it is to be closed."""
         if client is None:
             yield True
         elif self._held[client] >= most:
@@ -37,12 +36,13 @@ class Shares:
                     del self._held[client]
 
 
-def client_of(host: str) -> str | None:
-    """Whose an IP address is: itself, its /64 where it is IPv6; None for one of this machine, or for what is none."""
+def client_of(stream: trio.SocketStream) -> str | None:
+    """Whose a connection is: its address, the /64 of that where it is IPv6; None for this machine's own."""
+    host = _host_of(stream)
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
-        return None
+        return host  # who is gone already, and may have sent something before, is no friend: all such are one
     address = getattr(address, "ipv4_mapped", None) or address
     if address.is_loopback:
         return None
@@ -53,4 +53,4 @@ def _host_of(stream: trio.SocketStream) -> str:
     try:
         return str(stream.socket.getpeername()[0])
     except OSError:
-        return ""  # it is gone already, and its connection ends at the first read
+        return ""

@@ -40,7 +40,7 @@ from node.rpc.limits import (
     WRITE_SECONDS_MAX,
 )
 from node.rpc.websocket import WebSockets
-from node.shares import Shares
+from node.shares import Shares, client_of
 from primitives.errors import StartupRefused
 
 _LOG = logging.getLogger(__name__)
@@ -230,7 +230,7 @@ class _Server:
 
     async def _accept(self, listener: trio.SocketListener, default_path: str, connections: trio.Nursery) -> None:
         async def handle(stream: trio.SocketStream) -> None:
-            with self._shares.hold(stream, CLIENT_CONNECTIONS_MAX) as has_room:
+            with self._shares.hold(client_of(stream), CLIENT_CONNECTIONS_MAX) as has_room:
                 if has_room:
                     await self._connection(stream, default_path)
                 else:
