@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import click
 
 from node.cli.journey import Journey, Wanted
-from node.cli.options import ADDRESS, COINS, SENDER, SHARD, as_json, data_dir, node_choice, open_client, print_json, rpc
+from node.cli.options import ADDRESS, COINS, SENDER, SHARD, as_json, data_dir, node_choice, open_client, rpc
 from node.cli.outbox import Call
+from node.cli.steps import told
 from node.cluster.client import Client
 
 wait_option = click.option(
@@ -89,10 +89,5 @@ def _call_of(key: str, value: int, data: bytes, gas: int | None, refund_to: str 
 
 def follow(client: Client, wanted: Wanted, seconds_max: float, as_json: bool) -> None:
     """Prints each step of a transaction when it has happened; raises as `Journey.steps` does."""
-    began = time.monotonic()
-    for step in Journey(client, wanted, seconds_max).steps():
-        seconds = time.monotonic() - began
-        if as_json:
-            print_json({"step": step.name, "seconds": round(seconds, 3), **step.details})
-        else:
-            click.echo(f"{seconds:6.2f} s  {step.sentence}")
+    for _ in told(Journey(client, wanted, seconds_max).steps(), client.place, as_json):
+        pass

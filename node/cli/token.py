@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from node.cli.journey import Journey, Step, Wanted
+from node.cli.journey import Journey, Wanted
 from node.cli.options import (
     ADDRESS,
     COINS,
@@ -26,6 +25,7 @@ from node.cli.options import (
 )
 from node.cli.outbox import CALLBACK_QUOTE_PERCENT, Ordinary
 from node.cli.send import timeout_option
+from node.cli.steps import told
 from node.cluster.client import Client
 from primitives.errors import InvalidConfig, UserError
 
@@ -71,7 +71,7 @@ def deploy(
     holder = (Account.from_key(key).address, shard, first_chain)
     data = Interface("nft").creation(name, symbol, *holder) if nft else Interface("token").creation(name, symbol, supply, *holder)
     addresses = []
-    for step in _told(deploy_everywhere(client, key, data, shards, timeout), as_json):
+    for step in told(deploy_everywhere(client, key, data, shards, timeout), client.place, as_json):
         addresses += [str(step.details["address"])] if step.name == "deployed" else []
     Token(client, addresses[0]).require_same_code(list(range(shards)))
     if not as_json:
@@ -103,7 +103,8 @@ def mint(contract: str, key: str, to: str, uri: str, timeout: float, data_dir: P
     if minter != int(Account.from_key(key).address, 16):
         raise UserError(f"only 0x{minter:040x}, who deployed {contract}, creates things there: name its key with --from")
     through = Ordinary(bytes.fromhex(contract[2:]), 0, things.interface.call("mint", to, uri))
-    steps = list(_told(Journey(client, Wanted(key, contract, 0, home, home, b"", "safe", through=through), timeout).steps(), as_json))
+    creation = Wanted(key, contract, 0, home, home, b"", "safe", through=through)
+    steps = list(told(Journey(client, creation, timeout).steps(), client.place, as_json))
     receipt = client.batch([("eth_getTransactionReceipt", (steps[0].details["hash"],))], f"/shard/{home}")[0]
     number = int(receipt["logs"][0]["topics"][3], 16)
     if as_json:
@@ -162,7 +163,7 @@ def send(
     data = pebbles.interface.call("sendTo", to_shard, to, amount if number is None else number)
     through = Ordinary(bytes.fromhex(contract[2:]), price * CALLBACK_QUOTE_PERCENT // 100, data)
     wanted = Wanted(key, contract, 0, shard, to_shard, b"", wait, through=through)
-    for _ in _told(Journey(client, wanted, timeout).steps(), as_json):
+    for _ in told(Journey(client, wanted, timeout).steps(), client.place, as_json):
         pass
 
 
@@ -231,15 +232,3 @@ def _count(client: Client, **named: int) -> int:
         if shard >= count:
             raise InvalidConfig("--" + option.replace("_", "-"), f"there is no shard {shard}: this network has shards 0 to {count - 1}")
     return count
-
-
-def _told(steps: Iterable[Step], as_json: bool) -> Any:
-    """The steps, each printed when it has happened."""
-    began = time.monotonic()
-    for step in steps:
-        seconds = time.monotonic() - began
-        if as_json:
-            print_json({"step": step.name, "seconds": round(seconds, 3), **step.details})
-        else:
-            click.echo(f"{seconds:6.2f} s  {step.sentence}")
-        yield step

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from node.genesis import load_genesis
 from primitives.errors import InvalidProof, ProofReason, UserError
 from primitives.receipts import CrossShardReceipt
 
+STANDARD_INPUT = Path("-")
 PROOF_FILE_BYTES_MAX = 2 * PROOF_BYTES_MAX + 65_536
 """Of a file: the largest proof in hexadecimal digits, and what JSON puts around it."""
 _SAID_CHARACTERS_MAX = 500
@@ -21,26 +24,27 @@ _TEXT_STARTS = b'{"0 \t\r\n'
 
 
 @click.command("verify-receipt", epilog="Example: shardnet verify-receipt proof.json --genesis genesis.json")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
 @click.option("--genesis", required=True, type=click.Path(dir_okay=False, path_type=Path), help="Genesis file of the network.")
 @as_json
 def verify_receipt(file: Path, genesis: Path, as_json: bool) -> int:
     """Check a proof that a cross-shard receipt was sent and is final, offline.
 
     FILE holds what shard_getReceiptProof answered (the result, or the whole answer), or the proof alone: its bytes, or 0x and hexadecimal
-    digits. Exit code 0: it is valid; 1: it is not; 2: the genesis file or an option is wrong.
+    digits; - is the standard input. Exit code 0: it is valid; 1: it is not; 2: the genesis file or an option is wrong.
     """
     network = load_genesis(genesis)
     encoded, told = read_proof(file)
+    name = _name(file)
     try:
         proven = verify_receipt_proof(encoded, network)
     except InvalidProof as error:
         if error.reason is ProofReason.MALFORMED:
-            raise UserError(f"{file} is no proof ({error.message}): save what shard_getReceiptProof answers, as it is") from error
-        raise UserError(f"{file} proves nothing on the network of {genesis}: {error.message or error.reason.code}") from error
-    for name, value in told.items():
-        if value != _claims(proven).get(name, value):
-            raise UserError(f"{file} says {name} {value}, and its proof is of {_claims(proven)[name]}")
+            raise UserError(f"{name} is no proof ({error.message}): save what shard_getReceiptProof answers, as it is") from error
+        raise UserError(f"{name} proves nothing on the network of {genesis}: {error.message or error.reason.code}") from error
+    for field, value in told.items():
+        if value != _claims(proven).get(field, value):
+            raise UserError(f"{name} says {field} {value}, and its proof is of {_claims(proven)[field]}")
     if as_json:
         print_json(_report(proven))
     else:
@@ -54,18 +58,19 @@ def read_proof(file: Path) -> tuple[bytes, dict[str, Any]]:
     Raises:
         UserError: it holds none.
     """
-    with file.open("rb") as source:
+    name = _name(file)
+    with nullcontext(sys.stdin.buffer) if file == STANDARD_INPUT else file.open("rb") as source:
         # a pipe or a device does not tell its size, and may have no end
         content = source.read(PROOF_FILE_BYTES_MAX + 1)
     if len(content) > PROOF_FILE_BYTES_MAX:
-        raise UserError(f"{file} is no proof: a proof has at most {PROOF_FILE_BYTES_MAX} bytes")
+        raise UserError(f"{name} is no proof: a proof has at most {PROOF_FILE_BYTES_MAX} bytes")
     if not content or content[0] not in _TEXT_STARTS:
         return content, {}
     try:
         text = content.decode().strip()
         told = text if text.startswith("0x") else json.loads(text)
         if isinstance(told, dict) and "error" in told:
-            raise UserError(f"{file} holds a refusal, no proof: {_said(told['error'])}")
+            raise UserError(f"{name} holds a refusal, no proof: {_said(told['error'])}")
         if isinstance(told, dict) and "result" in told:
             told = told["result"]
         if isinstance(told, str):
@@ -74,7 +79,11 @@ def read_proof(file: Path) -> tuple[bytes, dict[str, Any]]:
             raise ValueError
         return bytes.fromhex(told["proof"][2:]), {name: value for name, value in told.items() if name != "proof"}
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UserError(f"{file} holds no proof: save what shard_getReceiptProof answers, as it is") from error
+        raise UserError(f"{name} holds no proof: save what shard_getReceiptProof answers, as it is") from error
+
+
+def _name(file: Path) -> str:
+    return "the standard input" if file == STANDARD_INPUT else str(file)
 
 
 def _said(error: object) -> str:

@@ -184,9 +184,12 @@ def running(folder: Path, options: Options) -> Iterator[Cluster]:
         cluster.stop()
 
 
+def command_line(*arguments: str) -> list[str]:
+    return [sys.executable, "-P", "-m", "node.cli.main", *arguments]
+
+
 def run_command(*arguments: str, seconds: float = 90.0) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-P", "-m", "node.cli.main", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=seconds, check=False)
+    return subprocess.run(command_line(*arguments), cwd=ROOT, capture_output=True, text=True, timeout=seconds, check=False)
 
 
 def balance(client: Client, address: str, tag: str = "latest") -> int:

@@ -1,11 +1,14 @@
 """A token on a live network by the command line: deployed everywhere, moved, and added up."""
 
+import json
+import subprocess
+
 from eth_utils.address import to_checksum_address
 
 from node.cluster.accounts import COIN
 from shard.contracts import OUTBOX_CONTRACT
 from tests.e2e.accounts import known_account, new_account
-from tests.e2e.harness import SHARDS, Cluster, lines_of
+from tests.e2e.harness import ROOT, SHARDS, Cluster, command_line, lines_of
 
 SUPPLY = 1000 * COIN
 OUTBOX = OUTBOX_CONTRACT.address
@@ -40,6 +43,23 @@ def test_a_token_is_deployed_moved_and_adds_up(cluster: Cluster) -> None:
     assert f"{sender} has 997.5 of the token on shard 0: send less" in too_much.stderr
     nothing = cluster.command("token", "balance", receiver, sender)
     assert "there is no token at" in nothing.stderr
+
+
+def test_a_deployment_that_was_stopped_goes_on_where_it_was(cluster: Cluster) -> None:
+    arguments = ("token", "deploy", "--from", "5", "--name", "Halt", "--symbol", "HLT", "--supply", "7", "--json")
+    command = command_line(*arguments, "--data-dir", str(cluster.layout.folder))
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as stopped:
+        assert stopped.stdout is not None
+        paid = json.loads(stopped.stdout.readline())
+        stopped.kill()
+    assert (paid["step"], paid["shard"]) == ("paid", 0)
+    done = cluster.command(*arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [(line["step"], line["shard"]) for line in lines_of(done) if line["step"] == "paid"] == [("paid", 1)]
+    (address,) = {line["address"] for line in lines_of(done) if line["step"] == "deployed"}
+    again = cluster.command(*arguments)
+    (another,) = {line["address"] for line in lines_of(again) if line["step"] == "deployed"}
+    assert another != address
 
 
 def test_a_thing_is_created_and_moved_and_exists_once(cluster: Cluster) -> None:

@@ -1,5 +1,6 @@
 """`shardnet verify-receipt`: every form a proof is kept in, and exit codes."""
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,15 @@ def test_every_form_of_a_proof_is_valid(files: Files, capsys: Captured) -> None:
     for content in (files.raw, hexadecimal, f" {hexadecimal}\n", json.dumps(files.answer), json.dumps(whole, indent=2), f'"{hexadecimal}"'):
         assert files.check(content) == 0
         assert capsys.readouterr().out.startswith(f"message {files.id} was sent and is final\n")
+
+
+def test_a_proof_comes_by_the_standard_input(files: Files, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    for content, code in ((json.dumps(files.answer).encode(), 0), (b"nonsense", 1)):
+        monkeypatch.setattr(module.sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+        assert run("verify-receipt", "-", "--genesis", files.genesis) == code
+    told = capsys.readouterr()
+    assert told.out.startswith(f"message {files.id} was sent and is final\n")
+    assert told.err.startswith("error: the standard input is no proof (")
 
 
 def test_what_is_proven_is_told(files: Files, capsys: Captured) -> None:

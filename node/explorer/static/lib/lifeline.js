@@ -9,6 +9,7 @@ const STEP_PIXELS_MIN = 112;
 const MARGINS = 188;
 const CALLBACK_FAILED = { name: "Callback failed", sentence: "What came back is credited all the same." };
 
+/** A step at its block's own time, which the blocks' proposers agreed on in whole seconds, and which no clock here measured. */
 function step(name, chain, event, what, sentence) {
   return { name, chain, what, sentence, done: Boolean(event), bad: false, number: event?.block ? int(event.block.number) : null,
     time: event?.timestamp ? int(event.timestamp) : null, exact: false, hash: event?.transactionHash ?? null };
@@ -106,11 +107,12 @@ function draw(steps, lanes, next, place) {
     const state = steps[i].done ? (steps[i].bad ? "bad" : "done") : "todo";
     parts.push(s("path", { d: place.curve(place.point(i - 1), place.point(i)), class: `life-way ${state}`, vars: { hue: hueOfChain(steps[i].chain) } }));
   }
+  const clock = comparable(steps);
   steps.forEach((one, i) => {
     const [x, y] = place.point(i);
     const label = place.label(i);
     const state = one.done ? (one.bad ? "bad" : "done") : i === next ? "next" : "todo";
-    const below = one.done ? [one.number === null ? null : `#${count(one.number)}`, one.time ? timeOfDay(Math.floor(one.time)) : null].filter(Boolean).join("  ") : i === next ? "waiting" : "";
+    const below = one.done ? [one.number === null ? null : `#${count(one.number)}`, clock(one) ? timeOfDay(Math.floor(one.time)) : null].filter(Boolean).join("  ") : i === next ? "waiting" : "";
     parts.push(s("g", { class: `life-step ${state}`, vars: { hue: hueOfChain(one.chain) } }, s("circle", { cx: x, cy: y, r: 8 }),
       s("text", { x: label.x, y: label.y, "text-anchor": label.anchor, class: "life-name" }, one.name),
       s("text", { x: label.x, y: label.y + 16, "text-anchor": label.anchor, class: "life-when" }, below)));
@@ -118,11 +120,18 @@ function draw(steps, lanes, next, place) {
   return s("svg", { viewBox: `0 0 ${place.width} ${place.height}`, role: "img", "aria-label": told, class: "life-drawing" }, parts);
 }
 
+/** Which steps have times that may stand side by side: those by the node's clock, or the blocks' own where there are no others. */
+function comparable(steps) {
+  const isClocked = steps.some((one) => one.exact);
+  return (one) => one.done && one.time !== null && one.exact === isClocked;
+}
+
 function list(steps, next) {
-  const sent = steps.findIndex((one) => one.time !== null), began = sent < 0 ? null : steps[sent].time;
+  const clock = comparable(steps), first = steps.findIndex(clock), began = first < 0 ? null : steps[first].time;
   return h("ol", { class: "life-list" }, steps.map((one, i) => h("li", { class: one.done ? (one.bad ? "bad" : "done") : i === next ? "next" : "todo", vars: { hue: hueOfChain(one.chain) } },
     h("strong", null, one.name),
     h("span", { class: "life-place" }, `${nameOfChain(one.chain)} `, one.done ? [`${one.what} `, one.number !== null && blockLink(one.chain, one.number)] : i === next ? "— waiting for it" : "— not yet"),
-    one.done && one.time !== null && h("span", { class: "life-time" }, timeAgo(Math.floor(one.time)), i > sent && one.time >= began && h("small", null, ` +${one.exact ? (one.time - began).toFixed(2) : Math.floor(one.time - began)} s`)),
+    one.done && one.time !== null && h("span", { class: "life-time" }, timeAgo(Math.floor(one.time)),
+      h("small", null, !clock(one) ? " by its block" : i === first ? "" : ` +${(one.time - began).toFixed(one.exact ? 2 : 0)} s`)),
     h("span", { class: "life-says" }, one.sentence, one.hash && [" ", transactionLink(one.chain, one.hash)]))));
 }
