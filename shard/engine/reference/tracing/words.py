@@ -16,6 +16,9 @@ _WORDS = {
     "ContractCreationCollision": "contract address collision",
     "OutOfBoundsRead": "return data out of bounds",
     "VMError": "invalid input of a precompiled contract",
+    "InsufficientFunds": "insufficient balance for transfer",
+    "StackDepthLimit": "max call depth exceeded",
+    "IncorrectContractCreationAddress": "contract address does not follow from its creator",
     "ReservedBytesInCode": "invalid code: must not begin with 0xef",
 }
 _ERROR_SELECTOR = bytes.fromhex("08c379a0")
