@@ -10,7 +10,7 @@ HAVE := $(wildcard $(PACKAGES))
 TEST_JOBS ?= 2
 WITH_PROCESSES := tests/e2e tests/docker tests/network
 
-.PHONY: help setup setup-checks up test test-unit test-simulation test-e2e test-network soak-network conformance differential fuzz check lint types imports contracts example bench seeds mutations receipts receipts-broken terminal-pictures screenshots lock clean
+.PHONY: help setup setup-checks up test test-unit test-simulation test-e2e test-network soak-network conformance differential fuzz check lint types imports contracts example bench seeds mutations receipts receipts-broken rpc-page terminal-pictures screenshots lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -84,6 +84,9 @@ receipts: setup ## Random cross-shard programs on the real EVM, with crashes; ST
 
 receipts-broken: setup ## Break rules of receipts on purpose; what those programs find
 	$(PYTHON) -m tests.simulation.receipt_mutations
+
+rpc-page: setup ## Write the table of JSON-RPC methods in docs/json-rpc.md anew
+	$(PYTHON) -m tools.rpc_page
 
 terminal-pictures: setup ## Draw what a terminal shows anew, for docs/images; starts a network on the usual ports
 	$(PYTHON) tools/terminal_pictures.py

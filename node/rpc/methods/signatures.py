@@ -45,7 +45,7 @@ SIGNATURES: dict[str, str] = {
     "shard_getSupply": "-> object",
     "shard_getAccountsPage": "blockNumber after? count? -> object",
     "shard_getCrossShardTransaction": "hash -> object|null",
-    "shard_getPendingReceipts": "source destination nonce? -> array",
+    "shard_getPendingReceipts": "source destination nonce? -> object",
     "shard_buildTransfer": "source destination to amount -> object",
     "shard_buildCall": "source destination to amount data gas refundTo callbackGas? -> object",
     "shard_getReceiptProof": "hash -> object|null",

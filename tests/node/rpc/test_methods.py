@@ -1,16 +1,17 @@
 """What each method answers."""
 
 import re
-from pathlib import Path
 
 import pytest
 
 from node.rpc.methods.controls import ALIASES
 from node.rpc.methods.registry import SHARD
+from node.rpc.methods.signatures import SIGNATURES
 from primitives.hashing import keccak256
 from shard.transactions import decode_transaction
 from shard.views import LogFilter, big
 from tests.node.rpc.fake import ALICE, BASE_FEE, CONTRACT, GENESIS_TIME, POOLED, RECEIPT, RECEIPT_ID, SIGNED, TOPIC, Client
+from tools.rpc_page import PAGE, rendered
 
 WHO = "0x" + ALICE.hex()
 
@@ -213,11 +214,26 @@ async def test_supply_tells_every_term():
 
 
 def test_the_page_tells_of_every_method_and_of_no_other():
-    page = (Path(__file__).parents[3] / "docs" / "json-rpc.md").read_text()
+    page = PAGE.read_text()
     told = set(re.findall(r"^### `([\w.]+)`", page, re.MULTILINE))
     aliases = {name for line in re.findall(r"^Also: (.*)\.$", page, re.MULTILINE) for name in re.findall(r"`(\w+)`", line)}
     assert aliases == set(ALIASES)
     assert told | aliases == set(SHARD)
+
+
+def test_the_table_on_the_page_is_the_one_the_server_answers_by():
+    page = PAGE.read_text()
+    assert page.count("\n| [`") == len(set(SHARD) - set(ALIASES))
+    assert rendered(page) == page, "run make rpc-page"
+
+
+def test_examples_on_the_page_are_of_the_kinds_in_the_table():
+    kinds = {"{": "object", "[": "array", '"': "string", "t": "boolean", "f": "boolean", "n": "null"}
+    kinds |= dict.fromkeys("0123456789", "number")
+    examples = re.findall(r"^### `([\w.]+)`\n(?:(?!^#).*\n)*?.*?Example:\s`.*?`\s→\s`(.)", PAGE.read_text(), re.MULTILINE)
+    assert {name for name, _ in examples} == set(SHARD) - set(ALIASES)
+    wrong = [name for name, first in examples if kinds[first] not in SIGNATURES[name].partition("-> ")[2].split("|")]
+    assert wrong == []
 
 
 async def test_accounts_come_in_pages():
