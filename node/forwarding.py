@@ -17,6 +17,7 @@ from node.core.ranges import is_far
 from node.rpc.app import Application
 from node.rpc.errors import BUSY, SERVER, TIMEOUT, RpcError, batch_too_slow
 from node.rpc.limits import BATCH_SECONDS_MAX
+from node.rpc.methods.registry import SLOW
 from node.rpc.nesting import is_deeper
 from p2p.messages import RPC_BODY_BYTES_MAX, RpcAnswer, RpcCall, decode_response, encode_request
 from p2p.network import PeerId, RequestFailed, RequestFailure
@@ -35,13 +36,6 @@ SERVED_PER_PEER_MAX = 8
 PEERS_TRIED_MAX = 3
 ANSWER_SECONDS_MAX = 10.0
 """For one peer to answer; a simulated call may take it five, and `SERVED_BATCH_SECONDS_MAX` those before it."""
-SLOW = frozenset({
-    "debug_traceBlockByHash", "debug_traceBlockByNumber", "debug_traceCall", "debug_traceTransaction", "eth_call", "eth_createAccessList",
-    "eth_estimateGas", "eth_feeHistory", "eth_getLogs", "eth_getProof",
-    "eth_simulateV1", "ots_getContractCreator", "ots_getInternalOperations", "ots_getTransactionBySenderAndNonce",
-    "ots_getTransactionError", "ots_searchTransactionsAfter", "ots_searchTransactionsBefore", "ots_traceTransaction",
-})  # fmt: skip
-"""Methods that may take a peer long; one that did not answer in time is the last that works on them."""
 MESSAGE_CHARACTERS_MAX = 4096
 """Of an error that is passed on; the rest is cut off."""
 ANSWER_NESTING_MAX = 2048

@@ -11,10 +11,11 @@ from typing import Any, Protocol
 import msgspec
 import trio
 
+from node.rpc.allowances import Guest
 from node.rpc.backend import NetworkBackend, RpcObserver
-from node.rpc.dispatch import Dispatcher, error_answer
+from node.rpc.dispatch import Charge, Dispatcher, error_answer
 from node.rpc.door import Door
-from node.rpc.errors import BUSY, RpcError
+from node.rpc.errors import BUSY, OverRate, RpcError
 from node.rpc.faucet import Faucet
 from node.rpc.hosts import HostGuard
 from node.rpc.limits import (
@@ -62,6 +63,11 @@ class Connection(Protocol):
     @property
     def default_path(self) -> str:
         """What `/` means on the connection's port."""
+        ...
+
+    @property
+    def guest(self) -> Guest | None:
+        """What its client may ask; None for one of this machine, who may ask anything."""
         ...
 
     def request_began(self) -> None:
@@ -154,17 +160,20 @@ class Application:
         connection.request_began()
         body = _Body(dict(scope["headers"]), receive, self._observe)
         try:
-            await self._exchange(scope, connection, body, send)
+            is_last = await self._exchange(scope, connection, body, send)
             if not body.complete:
                 await connection.end_answers()
                 await body.discard()
+                connection.abort()
+            elif is_last:
                 connection.abort()
         except _GoneError:
             connection.abort()
         finally:
             connection.request_ended()
 
-    async def _exchange(self, scope: Scope, connection: Connection, body: _Body, send: Send) -> None:
+    async def _exchange(self, scope: Scope, connection: Connection, body: _Body, send: Send) -> bool:
+        """Answers a request; whether the connection is to end with it."""
         self._in_flight += 1
         try:
             status, headers, answer = await self._respond(scope, connection, body)
@@ -172,30 +181,58 @@ class Application:
                 headers.append((b"content-length", str(len(answer)).encode()))
                 if body.complete:
                     connection.answer_begins()
-                else:
+                # Looked at here alone: once this is answered, the next request may have made a flood of it, and wants its answer.
+                is_last = not body.complete or _has_flooded(connection)
+                if is_last:
                     headers.append((b"connection", b"close"))
                 await send({"type": "http.response.start", "status": status, "headers": headers})
                 await send({"type": "http.response.body", "body": answer, "more_body": not body.complete})
+                return is_last
         finally:
             self._in_flight -= 1
 
     async def _respond(self, scope: Scope, connection: Connection, body: _Body) -> tuple[int, list[Header], bytes]:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         try:
+            charge = self.let_in(connection.guest)
             self._check_host(headers)
             method, path = scope["method"], scope["path"]
             if method == "POST" and path not in _STATUS_PATHS:
                 dispatcher = self._dispatcher(path, connection)
                 _check_type(headers)
-                return 200, [_JSON, *_CORS], await dispatcher.answer(await self._read(body))
+                return 200, [_JSON, *_CORS], await dispatcher.answer(await self._read(body), charge)
             await body.drain()
             return self._without_body(method, path, connection)
         except HttpError as refused:
             await body.drain()
             return refused.status, [_TEXT, *_CORS, *refused.headers], refused.sentence.encode() + b"\n"
+        except OverRate as error:
+            await body.drain()
+            return 429, [_JSON, *_CORS, (b"retry-after", b"%d" % error.seconds)], error_answer(error)
         except RpcError as error:
             await body.drain()
             return 200, [_JSON, *_CORS], error_answer(error)
+
+    def let_in(self, guest: Guest | None) -> Charge | None:
+        """Lets a request in that costs one call; what it costs besides is to be charged.
+
+        Raises:
+            OverRate: not one is left, now or when it is charged.
+        """
+        if guest is None:
+            return None
+
+        def charge(cost: int) -> None:
+            overrun = guest.take(cost, trio.current_time())
+            if overrun is not None:
+                guest.refused(trio.current_time())
+                self._observe.limit_hit(overrun.limit)
+                if guest.flooded is not None:
+                    self._observe.limit_hit(guest.flooded)
+                raise OverRate(overrun)
+
+        charge(1)
+        return charge
 
     def _check_host(self, headers: dict[bytes, bytes]) -> None:
         if not self._hosts.accepts(headers.get(b"host", b"localhost")):
@@ -224,12 +261,15 @@ class Application:
         return True
 
     @asynccontextmanager
-    async def answered(self, dispatcher: Dispatcher, message: bytes) -> AsyncIterator[bytes]:
+    async def answered(self, dispatcher: Dispatcher, message: bytes, guest: Guest | None) -> AsyncIterator[bytes]:
         """The answer to a WebSocket message, to be sent meanwhile; empty when the message holds only notifications."""
         self._in_flight += 1
         try:
+            charge = self.let_in(guest)
             self._check_in_flight()
-            answer = await dispatcher.answer(message)
+            answer = await dispatcher.answer(message, charge)
+        except OverRate as error:
+            answer = await dispatcher.refusal(message, error)
         except RpcError as error:
             answer = error_answer(error)
         finally:
@@ -364,6 +404,10 @@ class _Body:
                 left -= len(await self.chunk())
         if scope.cancelled_caught:
             self._observe.limit_hit("unread_seconds_max")
+
+
+def _has_flooded(connection: Connection) -> bool:
+    return connection.guest is not None and connection.guest.flooded is not None
 
 
 def _check_type(headers: dict[bytes, bytes]) -> None:

@@ -6,7 +6,7 @@ Source: JSON-RPC 2.0; docs/json-rpc.md for the form rules.
 from __future__ import annotations
 
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -35,10 +35,12 @@ from node.rpc.limits import (
     BATCH_CALLS_PER_TURN,
     BATCH_SECONDS_MAX,
     BRACKETS_UNCHECKED_MAX,
+    HEAVY_CALL_COST,
     NESTING_MAX,
     RESPONSE_BYTES_MAX,
 )
 from node.rpc.methods.context import Context, Method
+from node.rpc.methods.registry import HEAVY
 from node.rpc.nesting import is_deeper
 from node.rpc.subscriptions.session import Notifier
 from primitives.errors import (
@@ -63,6 +65,8 @@ CONTROL_LIMITS = frozenset(
 _NOT_FOUND = object()
 """In place of a result that is yet to be found."""
 Result = TypeVar("Result")
+Charge = Callable[[int], None]
+"""Told what a request costs besides the call that it has been let in for; raises OverRate, and nothing of the request is carried out."""
 
 
 class _Call(msgspec.Struct):
@@ -80,6 +84,8 @@ _CALLS = msgspec.json.Decoder(list[msgspec.Raw])
 _ANYTHING = msgspec.json.Decoder(msgspec.Raw)
 _ENCODER = msgspec.json.Encoder()
 _SPACE = b" \t\r\n"
+_ID_STARTS = b'"-0123456789n'
+"""How a string, a number or null begins."""
 
 
 def _failure(identity: bytes, error: RpcError) -> bytes:
@@ -152,23 +158,47 @@ class Dispatcher:
         """The same for one message of a WebSocket connection, whose calls may subscribe."""
         return Dispatcher(replace(self._context, notifier=notifier), self._methods)
 
-    async def answer(self, body: bytes) -> bytes:
-        """The answer to a request's body; empty when it holds only notifications."""
+    async def answer(self, body: bytes, charge: Charge | None = None) -> bytes:
+        """The answer to a request's body; empty when it holds only notifications.
+
+        Raises:
+            OverRate: by `charge`.
+        """
         if await _is_too_deep(body):
             self._observe.limit_hit("nesting_max")
             return self._refused(RpcError(PARSE_ERROR, f"parse error: arrays and objects nest deeper than {NESTING_MAX} levels"))
         if body.lstrip(_SPACE)[:1] == b"[":
-            return await self._batch(body)
+            return await self._batch(body, charge)
         try:
             call = _decode(body)
         except RpcError as error:
             return self._refused(error)
+        if charge is not None and (cost := _cost([call])) > 1:
+            charge(cost - 1)
         answer = await self._call(call)
         if len(answer) > self._response_bytes_max:
             return self._too_large(call)
         return answer
 
-    async def _batch(self, body: bytes) -> bytes:
+    async def refusal(self, body: bytes, error: RpcError) -> bytes:
+        """The answer to a body of which nothing is carried out: the error, for each of the calls that have an id."""
+        if await _is_too_deep(body):
+            return error_answer(error)
+        is_batch = body.lstrip(_SPACE)[:1] == b"["
+        try:
+            items = [bytes(item) for item in _CALLS.decode(body)] if is_batch else [body]
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return error_answer(error)
+        if len(items) > BATCH_CALLS_MAX:
+            return error_answer(error)
+        calls = [call for call in map(_try_decode, items) if isinstance(call, _Call)]
+        identities = [identity for identity in (bytes(call.id) for call in calls) if identity and identity[:1] in _ID_STARTS]
+        if not identities:
+            return error_answer(error)  # for notifications, too: nobody is to think that they were carried out
+        answers = [_failure(identity, error) for identity in identities]
+        return b"[" + b",".join(answers) + b"]" if is_batch else b"".join(answers)
+
+    async def _batch(self, body: bytes, charge: Charge | None) -> bytes:
         try:
             items = _CALLS.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -179,6 +209,8 @@ class Dispatcher:
             self._observe.limit_hit("batch_calls_max")
             return self._refused(RpcError(INVALID_REQUEST, f"batch too large: {len(items)} calls, at most {BATCH_CALLS_MAX}"))
         calls = [_try_decode(bytes(item)) for item in items]
+        if charge is not None and (cost := _cost(calls)) > 1:
+            charge(cost - 1)
         answers: list[bytes] = []
         room = self._response_bytes_max
         found: list[object] = []
@@ -250,7 +282,7 @@ class Dispatcher:
     async def _call(self, call: _Call, found: object = _NOT_FOUND) -> bytes:
         """The answer to one call, whose result or error may have been found already; empty for a notification."""
         identity = bytes(call.id)
-        if identity and identity[:1] not in b'"-0123456789n':
+        if identity and identity[:1] not in _ID_STARTS:
             return self._refused(RpcError(INVALID_REQUEST, "invalid request: an id is a string, a number or null"))
         name = call.method
         known = name if isinstance(name, str) and name in self._methods else "unknown"
@@ -326,6 +358,11 @@ def _fault(name: str, error: Exception) -> RpcError:
     """A fault in answering one reader must not stop a validator: it is logged whole, and told as what it is."""
     _LOG.error("rpc_fault method=%s", name, exc_info=error)
     return RpcError(INTERNAL, "internal error: the node's log tells what happened")
+
+
+def _cost(calls: Sequence[_Call | RpcError]) -> int:
+    names = (call.method if isinstance(call, _Call) else None for call in calls)
+    return sum(HEAVY_CALL_COST if isinstance(name, str) and name in HEAVY else 1 for name in names)
 
 
 def _try_decode(item: bytes) -> _Call | RpcError:

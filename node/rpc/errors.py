@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 from eth_abi import decode as abi_decode
 from eth_abi.exceptions import DecodingError
 
+from node.rpc.allowances import Overrun
 from primitives.errors import Interrupted, InvalidControl, InvalidQuery, InvalidTransaction, QueryReason, TransactionReason, Unavailable
 from shard.views import CallOutcome
 
@@ -59,6 +62,20 @@ class RpcError(Exception):
         if self.data is not None:
             body["data"] = self.data
         return body
+
+
+class OverRate(RpcError):
+    """A request that is not let in, as its client asks too much (EIP-1474's "limit exceeded"); `seconds` later it may be sent again."""
+
+    def __init__(self, overrun: Overrun) -> None:
+        self.limit = overrun.limit
+        self.seconds = max(1, math.ceil(overrun.seconds))
+        rate = overrun.rate
+        super().__init__(
+            BUSY,
+            f"limit exceeded: one {overrun.whose} may make {rate.per_second:g} calls a second, {rate.burst:g} after a pause; "
+            f"nothing of this request was done, send it again in {self.seconds} s",
+        )
 
 
 def invalid_params(message: str) -> RpcError:

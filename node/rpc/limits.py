@@ -2,10 +2,32 @@
 
 from __future__ import annotations
 
+from p2p.limits import Rate
+
 CONNECTIONS_MAX = 512
 """Open connections of all ports together; one above is closed at once. Below the usual 1,024 file descriptors of a process."""
 CLIENT_CONNECTIONS_MAX = 128
 """Of those, that one address holds, or one /64 of IPv6; one above is closed at once. Not for this machine's own (`node/shares.py`)."""
+CONNECTION_CALLS_RATE = Rate(200, 2_000)
+"""Calls of one connection, and how many of them at once after a pause; beyond it HTTP 429, or -32005 on a WebSocket connection. A wallet
+makes a few a second, an explorer's page some hundred at once. Not for this machine's own, as all rates here."""
+CLIENT_CALLS_RATE = Rate(800, 8_000)
+"""The same of all connections of one address, or of one /64 of IPv6: more than the transactions that a network executes (533/s), so that
+one machine can load it. A connection costs a call, too."""
+CONNECTION_REFUSALS_RATE = Rate(20, 200)
+"""Requests of one connection that are refused for a rate; one more closes it, of a WebSocket connection with code 1008."""
+CLIENT_REFUSALS_RATE = Rate(80, 800)
+"""The same of all connections of one address; while none is left, new ones are closed at once."""
+HEAVY_CALL_COST = 5
+"""Calls as which one counts that executes, searches or traces (`registry.HEAVY`); a request counts as a burst at most."""
+BYTES_PER_CALL = 64 * 1024
+"""Received after the first part of a request, that cost as much as a call, be they read or dropped."""
+PART_COST = 0.1
+"""Calls as which each read of a request after the first counts, and a frame of a WebSocket connection that ends no message."""
+OVERDRAFT_BURSTS_MAX = 2
+"""Bursts by which a rate of calls may be overdrawn; beyond it the connection is closed, new ones of the address at once."""
+CLIENTS_REMEMBERED_MAX = 4096
+"""Addresses without a connection whose calls are not made good yet; of one more, the one that is nearest to it is forgotten."""
 CONNECTION_REQUESTS_MAX = 100_000
 """Requests of one connection, after which it is closed; they are answered one at a time."""
 REQUESTS_IN_FLIGHT_MAX = 256

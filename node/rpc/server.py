@@ -23,11 +23,13 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
 from trio_typing import TaskStatus
 
+from node.rpc.allowances import Clients, Guest
 from node.rpc.app import Application
 from node.rpc.backend import NetworkBackend, RpcObserver
 from node.rpc.gone import end_gone
 from node.rpc.limits import (
     ACCEPT_BACKLOG_MAX,
+    BYTES_PER_CALL,
     CLIENT_CONNECTIONS_MAX,
     CONNECTION_REQUESTS_MAX,
     CONNECTIONS_MAX,
@@ -35,6 +37,7 @@ from node.rpc.limits import (
     HEAD_BYTES_MAX,
     HEAD_SECONDS_MAX,
     IDLE_SECONDS_MAX,
+    PART_COST,
     SHUTDOWN_SECONDS_MAX,
     WRITE_CHUNK_BYTES,
     WRITE_SECONDS_MAX,
@@ -58,8 +61,9 @@ class _Connection:
     It stands where hypercorn expects a `trio.SocketStream`, and in the ASGI scope's state for the application.
     """
 
-    def __init__(self, stream: trio.SocketStream, default_path: str, observe: RpcObserver) -> None:
+    def __init__(self, stream: trio.SocketStream, default_path: str, observe: RpcObserver, guest: Guest | None) -> None:
         self._stream = stream
+        self.guest = guest
         self._observe = observe
         self._in_request = self._is_ended = self.is_stopping = False
         self._answered: trio.Event | None = None
@@ -91,6 +95,7 @@ class _Connection:
             received = bytes(await self._stream.receive_some(max_bytes))
             if self._answered is not None:
                 await self._answered.wait()  # what comes now belongs to the next request
+            await self._charge(received)
             if not self._in_request and self._head_deadline == math.inf:
                 self._head_deadline = self._read_scope.deadline = trio.current_time() + HEAD_SECONDS_MAX
                 if received.startswith(b"GET "):
@@ -136,7 +141,18 @@ class _Connection:
             if not more:
                 break
             received += more
+            await self._charge(more)
         return received
+
+    async def _charge(self, received: bytes) -> None:
+        """What comes of a request after the first part costs something, and a connection that is far overdrawn ends here."""
+        if self.guest is None or self.handshake:
+            return  # a WebSocket connection counts its frames itself
+        is_first = not self._in_request and self._head_deadline == math.inf
+        if not is_first and not self.guest.spend(PART_COST + len(received) / BYTES_PER_CALL, trio.current_time()):
+            self._observe.limit_hit("overdraft_bursts_max")
+            self.abort()
+            await trio.lowlevel.checkpoint()
 
     async def send_all(self, data: bytes) -> None:
         """Sends, as long as the client keeps taking.
@@ -206,7 +222,7 @@ class _Server:
         self._context = WorkerContext(None)
         self._websockets = WebSockets(app, observe, self._context.terminated.wait)
         self._open: set[_Connection] = set()
-        self._shares = Shares()
+        self._shares, self._clients = Shares(), Clients()
         self._all_closed = trio.Event()
 
     async def run(self, listeners: Sequence[tuple[trio.SocketListener, str]], task_status: TaskStatus[list[int]]) -> None:
@@ -230,21 +246,36 @@ class _Server:
 
     async def _accept(self, listener: trio.SocketListener, default_path: str, connections: trio.Nursery) -> None:
         async def handle(stream: trio.SocketStream) -> None:
-            with self._shares.hold(client_of(stream), CLIENT_CONNECTIONS_MAX) as has_room:
-                if has_room:
-                    await self._connection(stream, default_path)
-                else:
+            client = client_of(stream)
+            with self._shares.hold(client, CLIENT_CONNECTIONS_MAX) as has_room:
+                if not has_room:
                     self._observe.limit_hit("client_connections_max")
                     stream.socket.close()
+                elif client is None:
+                    await self._connection(stream, default_path, None)
+                else:
+                    await self._guest_connection(stream, default_path, client)
 
         await trio.serve_listeners(handle, [listener], handler_nursery=connections)
 
-    async def _connection(self, stream: trio.SocketStream, default_path: str) -> None:
+    async def _guest_connection(self, stream: trio.SocketStream, default_path: str, client: str) -> None:
+        guest = self._clients.enter(client, trio.current_time())
+        try:
+            if guest is None:
+                self._observe.limit_hit("client_refusals_rate")
+                stream.socket.close()
+            else:
+                await self._connection(stream, default_path, guest)
+        finally:
+            if not self._clients.leave(client, trio.current_time()):
+                self._observe.limit_hit("clients_remembered_max")
+
+    async def _connection(self, stream: trio.SocketStream, default_path: str, guest: Guest | None) -> None:
         if len(self._open) >= CONNECTIONS_MAX:
             self._observe.limit_hit("connections_max")
             stream.socket.close()
             return
-        connection = _Connection(stream, default_path, self._observe)
+        connection = _Connection(stream, default_path, self._observe, guest)
         self._open.add(connection)
         self._observe.connections(len(self._open))
         try:

@@ -19,13 +19,17 @@ from wsproto.connection import ConnectionState, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 from wsproto.utilities import generate_accept_token
 
+from node.rpc.allowances import Guest
 from node.rpc.app import Application, Connection, HttpError
 from node.rpc.backend import RpcObserver
 from node.rpc.dispatch import Dispatcher
+from node.rpc.errors import OverRate
 from node.rpc.limits import (
     BODY_BYTES_MAX,
     BODY_SECONDS_MAX,
+    BYTES_PER_CALL,
     HEAD_BYTES_MAX,
+    PART_COST,
     WEBSOCKET_CALLS_MAX,
     WEBSOCKET_CLOSE_SECONDS_MAX,
     WEBSOCKET_FRAMES_PER_TURN,
@@ -37,7 +41,7 @@ from node.rpc.limits import (
 from node.rpc.subscriptions.frames import close_frame, ping_frame, pong_frame
 from node.rpc.subscriptions.session import CLOSE_TOO_SLOW, Notifier, Session, Totals, frame_of
 
-CLOSE_NORMAL, CLOSE_STOPPING, CLOSE_NO_CODE, CLOSE_TOO_LARGE, CLOSE_BUSY = 1000, 1001, 1005, 1009, 1013
+CLOSE_NORMAL, CLOSE_STOPPING, CLOSE_NO_CODE, CLOSE_FLOOD, CLOSE_TOO_LARGE, CLOSE_BUSY = 1000, 1001, 1005, 1008, 1009, 1013
 _VERSION = b"13"
 
 
@@ -80,6 +84,10 @@ class WebSockets:
             self._open -= 1
 
     def _handshake(self, stream: Stream, head: bytes) -> tuple[Dispatcher, bytes]:
+        try:
+            self._app.let_in(stream.guest)
+        except OverRate as error:
+            raise HttpError(429, error.message, (b"retry-after", b"%d" % error.seconds)) from error
         request = _parse(head)
         headers: dict[bytes, bytes] = dict(request.headers)
         dispatcher = self._app.websocket(headers, request.target.partition(b"?")[0].decode("latin-1"), stream)
@@ -133,6 +141,7 @@ class _Socket:
         self._stream, self._app, self._dispatcher, self._observe = stream, app, dispatcher, observe
         self._frames = Frames(ConnectionType.SERVER)
         self._session = Session(observe, totals)
+        self._guest: Guest | None = stream.guest
         self._slots = trio.Semaphore(WEBSOCKET_CALLS_MAX)
         self._heard = trio.current_time()
         self._message = bytearray()
@@ -204,6 +213,8 @@ class _Socket:
         for i, event in enumerate(self._frames.events()):
             if i % WEBSOCKET_FRAMES_PER_TURN == WEBSOCKET_FRAMES_PER_TURN - 1:
                 await trio.lowlevel.checkpoint()
+            if not getattr(event, "message_finished", False):
+                self._spend(PART_COST + len(getattr(event, "data", b"")) / BYTES_PER_CALL)
             match event:
                 case TextMessage(data=text):
                     await self._part(text.encode(), event.message_finished, nursery)
@@ -216,6 +227,14 @@ class _Socket:
                     self._peer_closed.set()
                     self._session.close(int(code), "" if by_peer or reason is None else reason)
                     return
+
+    def _spend(self, cost: float) -> None:
+        if self._guest is not None and self._session.closing is None and not self._guest.spend(cost, trio.current_time()):
+            self._observe.limit_hit("overdraft_bursts_max")
+            self._close_flood()
+
+    def _close_flood(self) -> None:
+        self._session.close(CLOSE_FLOOD, "far more was sent than the limits of calls allow")
 
     async def _part(self, part: bytes, is_last: bool, nursery: trio.Nursery) -> None:
         """A part of a message."""
@@ -248,7 +267,9 @@ class _Socket:
     async def _call(self, message: bytes) -> None:
         try:
             notifier = Notifier(self._session)
-            async with self._app.answered(self._dispatcher.with_notifier(notifier), message) as answer:
+            async with self._app.answered(self._dispatcher.with_notifier(notifier), message, self._guest) as answer:
                 await self._session.answer(answer, notifier)
+            if self._guest is not None and self._guest.flooded is not None:
+                self._close_flood()
         finally:
             self._slots.release()

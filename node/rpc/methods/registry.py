@@ -64,3 +64,12 @@ SHARD: dict[str, Method] = (
 """At the address of a shard."""
 DEVELOPMENT = frozenset({*dev.METHODS, *controls.METHODS})
 """Of those, what there is on a network for development only."""
+SLOW = frozenset({
+    "debug_traceBlockByHash", "debug_traceBlockByNumber", "debug_traceCall", "debug_traceTransaction", "eth_call", "eth_createAccessList",
+    "eth_estimateGas", "eth_feeHistory", "eth_getLogs", "eth_getProof",
+    "eth_simulateV1", "ots_getContractCreator", "ots_getInternalOperations", "ots_getTransactionBySenderAndNonce",
+    "ots_getTransactionError", "ots_searchTransactionsAfter", "ots_searchTransactionsBefore", "ots_traceTransaction",
+})  # fmt: skip
+"""Methods that may take a peer long; one that did not answer in time is the last that works on them."""
+HEAVY = SLOW | {"beacon_getCrosslinks", "beacon_getEvidence", "eth_getFilterLogs", "txpool_content", "txpool_inspect"}
+"""Methods that cost a node far more than others do (`limits.HEAVY_CALL_COST`)."""

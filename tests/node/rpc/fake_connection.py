@@ -4,6 +4,7 @@
 class FakeConnection:
     def __init__(self, default_path: str) -> None:
         self.default_path = default_path
+        self.guest = None
         self.aborted = False
 
     def request_began(self) -> None:

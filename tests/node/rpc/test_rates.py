@@ -1,0 +1,262 @@
+"""Rates of calls on real sockets: clients of other machines, as which connections from 127.0.0.2 and 127.0.0.3 are taken here."""
+
+import json
+from contextlib import suppress
+
+import pytest
+import trio
+
+from node import shares
+from node.rpc import allowances
+from p2p.limits import Rate
+from tests.node.rpc.subscriptions.support import Running, Socket, accepted, handshake, masked, running
+from tests.node.rpc.test_server import CALL, Peer, request, result
+
+pytestmark = pytest.mark.network
+NEVER = 1e-3
+"""Calls a second: none comes back while a test runs."""
+ONE, OTHER = "127.0.0.2", "127.0.0.3"
+TEXT, PING = 0x1, 0x9
+
+
+@pytest.fixture(autouse=True)
+def _strangers(monkeypatch):
+    strangers = {ONE: "192.0.2.2", OTHER: "2001:db8::3"}
+    monkeypatch.setattr(shares, "_host_of", lambda stream: strangers.get(host := stream.socket.getpeername()[0], host))
+    rates(monkeypatch, connection_calls=(NEVER, 10), client_calls=(NEVER, 50), connection_refusals=(NEVER, 5), client_refusals=(NEVER, 20))
+
+
+def rates(monkeypatch, **changed):
+    for name, rate in changed.items():
+        monkeypatch.setattr(allowances, f"{name.upper()}_RATE", Rate(*rate))
+
+
+async def peer(it: Running, address: str = ONE) -> Peer:
+    it.streams.append(await trio.open_tcp_stream("127.0.0.1", it.ports[0], local_address=address))
+    return Peer(it.streams[-1])
+
+
+async def socket(it: Running, address: str = ONE) -> Socket:
+    stream = (await peer(it, address)).stream
+    await stream.send_all(handshake())
+    return Socket(await accepted(stream))
+
+
+async def ask(peer: Peer, body: bytes = CALL) -> tuple[int, bytes]:
+    await peer.send(request(body))
+    return await peer.answer()
+
+
+def batch(count: int, method: str = "eth_chainId") -> bytes:
+    return json.dumps([{"jsonrpc": "2.0", "id": i, "method": method, "params": []} for i in range(count)]).encode()
+
+
+def refusal(answer: tuple[int, bytes]) -> str:
+    """The sentence of one."""
+    status, body = answer
+    assert status == 429
+    told = json.loads(body)
+    assert told.keys() == {"jsonrpc", "id", "error"}
+    assert told["id"] is None
+    assert told["error"]["code"] == -32005
+    return told["error"]["message"]
+
+
+async def test_over_http_calls_over_the_rate_are_refused_and_say_when_to_come_again(monkeypatch):
+    rates(monkeypatch, connection_calls=(0.25, 3))
+    async with running() as it:
+        one = await peer(it)
+        for _ in range(3):
+            assert result(await ask(one)) == hex(735_700)
+        await one.send(request(CALL))
+        while b"\r\n\r\n" not in one.buffer:
+            await one._more()
+        head = one.buffer.partition(b"\r\n\r\n")[0].lower()
+        assert b"\r\nretry-after: 4" in head
+        assert b"\r\naccess-control-allow-origin: *" in head
+        assert b"\r\nconnection: close" not in head
+        sentence = refusal(await one.answer())
+        assert sentence == (
+            "limit exceeded: one connection may make 0.25 calls a second, 3 after a pause; "
+            "nothing of this request was done, send it again in 4 s"
+        )
+        assert it.observer.limits == ["connection_calls_rate"]
+        assert result(await ask(await peer(it))) == hex(735_700)  # another connection
+
+
+async def test_what_was_refused_is_done_once_the_time_that_was_told_has_passed(monkeypatch):
+    rates(monkeypatch, connection_calls=(2, 1))
+    async with running() as it:
+        one = await peer(it)
+        assert result(await ask(one)) == hex(735_700)
+        assert "send it again in 1 s" in refusal(await ask(one))
+        await trio.sleep(1)
+        assert result(await ask(one)) == hex(735_700)
+
+
+async def test_an_address_has_a_rate_for_all_its_connections_and_others_do_not_feel_it():
+    async with running() as it:
+        for _ in range(5):
+            await ask(await peer(it), batch(9))
+        last = await peer(it)
+        assert "one address may make" in refusal(await ask(last))
+        assert it.observer.limits == ["client_calls_rate"]
+        assert len(json.loads((await ask(await peer(it, OTHER), batch(9)))[1])) == 9
+        assert result(await ask(await peer(it, "127.0.0.1"))) == hex(735_700)
+
+
+async def test_a_batch_costs_its_calls_and_is_done_or_refused_as_a_whole():
+    async with running() as it:
+        one = await peer(it)
+        assert len(json.loads((await ask(one, batch(9)))[1])) == 9
+        asked = len(it.observer.requests)
+        assert result(await ask(one)) == hex(735_700)
+        refusal(await ask(one, batch(2)))
+        assert len(it.observer.requests) == asked + 1
+        big = await peer(it)
+        assert len(json.loads((await ask(big, batch(1000)))[1])) == 1000  # nothing is too large by itself
+        refusal(await ask(big))
+
+
+async def test_a_batch_that_takes_the_last_call_and_wants_more_is_refused_when_it_has_been_read():
+    async with running() as it:
+        one = await peer(it)
+        assert len(json.loads((await ask(one, batch(9)))[1])) == 9
+        refusal(await ask(one, batch(1000)))
+        assert "eth_chainId" not in [method for method, _ in it.observer.requests[9:]]
+
+
+@pytest.mark.parametrize("method", ["eth_call", "eth_getLogs", "debug_traceTransaction", "ots_traceTransaction", "txpool_content"])
+async def test_what_is_heavy_counts_as_more(method):
+    async with running() as it:
+        one = await peer(it)
+        for _ in range(2):
+            assert (await ask(one, json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": []}).encode()))[0] == 200
+        refusal(await ask(one))
+
+
+@pytest.mark.parametrize("bad", [
+    request(b"{"), request(b"[]"), request(b"", method="GET"), request(b"", method="OPTIONS"), request(b"", method="GET", path="/health"),
+    request(CALL, path="/nowhere"), request(CALL).replace(b"application/json", b"text/plain"),
+    request(CALL).replace(b"127.0.0.1", b"a.example"),
+])  # fmt: skip
+async def test_what_is_no_call_counts_too(bad):
+    async with running() as it:
+        one = await peer(it)
+        for _ in range(10):
+            await one.send(bad)
+            assert (await one.answer())[0] != 429
+        await one.send(bad)
+        assert (await one.answer())[0] == 429
+        refusal(await ask(one))
+
+
+async def test_large_bodies_cost_more_whatever_is_in_them():
+    async with running() as it:
+        one = await peer(it)
+        assert (await ask(one, b" " * (64 * 1024 * 9)))[0] == 200
+        refusal(await ask(one))
+
+
+async def test_who_goes_on_is_disconnected_and_then_not_let_in_for_a_while():
+    async with running() as it:
+        for _ in range(3):
+            one = await peer(it)
+            await one.send(request(batch(10)) + request(CALL) * 100)
+            assert (await one.answer())[0] == 200
+            for _ in range(6):
+                refusal(await one.answer())
+            assert await one.closed()
+        assert it.observer.limits.count("connection_refusals_rate") == 3
+        one = await peer(it)
+        await one.send(request(batch(10)) + request(CALL) * 100)
+        assert await one.closed()
+        assert it.observer.limits.count("client_refusals_rate") == 1
+        assert await (await peer(it)).closed()
+        assert it.observer.limits.count("client_refusals_rate") == 2
+        assert result(await ask(await peer(it, OTHER))) == hex(735_700)
+        assert it.observer.open_now == 1
+
+
+async def test_bodies_without_end_are_cut_off(monkeypatch):
+    rates(monkeypatch, connection_calls=(NEVER, 1))
+    async with running() as it:
+        one = await peer(it)
+        await one.send(b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
+        with suppress(trio.BrokenResourceError):
+            while True:
+                await one.send(b"10000\r\n" + b" " * 65536 + b"\r\n")
+        assert "overdraft_bursts_max" in it.observer.limits
+
+
+async def test_a_websocket_connection_is_answered_by_id_on_the_same_socket():
+    async with running() as it:
+        one = await socket(it)  # which has cost a call
+        await one.raw(masked(TEXT, batch(8)))
+        assert len(await one.message()) == 8
+        assert (await one.call("eth_chainId"))["result"] == hex(735_700)
+        answer = await one.call("eth_chainId")
+        assert (answer["id"], answer["error"]["code"]) == (1, -32005)
+        assert "nothing of this request was done, send it again in" in answer["error"]["message"]
+        await one.raw(masked(TEXT, batch(3)))
+        assert [(each["id"], each["error"]["code"]) for each in await one.message()] == [(i, -32005) for i in range(3)]
+        for sent in (b'{"jsonrpc":"2.0","method":"eth_chainId"}', b"{", b"[" * 10_000):
+            await one.raw(masked(TEXT, sent))
+            answer = await one.message()
+            assert (answer["id"], answer["error"]["code"]) == (None, -32005)
+        assert it.observer.limits == ["connection_calls_rate"] * 5
+        assert (await (await socket(it, OTHER)).call("eth_chainId"))["result"] == hex(735_700)
+
+
+async def test_a_websocket_connection_that_goes_on_is_closed_and_its_subscriptions_end():
+    async with running() as it:
+        one = await socket(it)
+        await one.subscribe("eth_subscribe", "newHeads")
+        await one.raw(masked(TEXT, CALL) * 100)
+        assert await one.closed() == 1008
+        assert one.reason == "far more was sent than the limits of calls allow"
+        answers = [json.loads(message) for message in one.messages]
+        assert ["result" in answer for answer in answers] == [True] * 8 + [False] * (len(answers) - 8)
+        assert len(answers) >= 8 + 5
+        assert "connection_refusals_rate" in it.observer.limits
+
+
+@pytest.mark.parametrize("frame", [masked(PING, b""), masked(0x0, b"", fin=False), masked(0xA, b"")])
+async def test_frames_that_are_no_calls_count_too(frame):
+    async with running() as it:
+        one = await socket(it)
+        if frame == masked(0x0, b"", fin=False):
+            await one.raw(masked(TEXT, b"", fin=False))
+        await one.raw(frame * 400)
+        assert await one.closed() == 1008
+        assert it.observer.limits == ["overdraft_bursts_max"]
+
+
+async def test_a_handshake_is_refused_too():
+    async with running() as it:
+        for _ in range(3):
+            await ask(await peer(it), batch(1000))
+        for _ in range(2):
+            await ask(await peer(it), batch(10))
+        stream = (await peer(it)).stream
+        await stream.send_all(handshake())
+        got = b""
+        while part := await stream.receive_some():
+            got += part
+        assert got.startswith(b"HTTP/1.1 429 Too Many Requests\r\n")
+        assert b"\r\nretry-after: " in got
+
+
+async def test_the_nodes_own_machine_is_never_refused():
+    async with running() as it:
+        for address in ("127.0.0.1", "127.0.0.9"):
+            one = await peer(it, address)
+            await one.send(request(CALL) * 300)
+            for _ in range(300):
+                assert result(await one.answer()) == hex(735_700)
+            assert len(json.loads((await ask(one, batch(1000)))[1])) == 1000
+            ws = await socket(it, address)
+            await ws.raw(masked(PING, b"") * 1000 + masked(TEXT, CALL) * 300)
+            for _ in range(300):
+                assert (await ws.message())["result"] == hex(735_700)
+        assert set(it.observer.limits) <= {"websocket_calls_max"}
