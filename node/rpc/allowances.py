@@ -66,15 +66,27 @@ class Overrun:
     """Until a call is left."""
 
 
+@dataclass(slots=True)
+class Held:
+    """What somebody's requests hold at the moment."""
+
+    requests: int = 0
+    body_bytes: int = 0
+    """Received, of bodies that are not whole yet."""
+    answer_bytes: int = 0
+    """Of answers that are being sent."""
+
+
 class Client:
     """What all connections of one client share."""
 
-    __slots__ = ("calls", "connections", "refusals")
+    __slots__ = ("calls", "connections", "held", "refusals")
 
     def __init__(self, now_seconds: float) -> None:
         self.calls = Allowance(CLIENT_CALLS_RATE, now_seconds)
         self.refusals = Allowance(CLIENT_REFUSALS_RATE, now_seconds)
         self.connections = 0
+        self.held = Held()
 
     def full_at_seconds(self, now_seconds: float) -> float:
         """When it is as if nothing had ever been asked."""
@@ -85,6 +97,8 @@ class Guest:
     """One connection of a client."""
 
     def __init__(self, client: Client, now_seconds: float) -> None:
+        self.held = client.held
+        """By all connections of the client."""
         own = Allowance(CONNECTION_CALLS_RATE, now_seconds)
         self._calls = (("connection_calls_rate", "connection", own), ("client_calls_rate", "address", client.calls))
         refusals = Allowance(CONNECTION_REFUSALS_RATE, now_seconds)

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import msgspec
 import trio
 
-from node.rpc.allowances import Guest
+from node.rpc.allowances import Guest, Held
 from node.rpc.backend import NetworkBackend, RpcObserver
 from node.rpc.dispatch import Charge, Dispatcher, error_answer
 from node.rpc.door import Door
@@ -24,6 +24,9 @@ from node.rpc.limits import (
     BODY_BYTES_MAX,
     BODY_DRAINED_BYTES_MAX,
     BODY_SECONDS_MAX,
+    CLIENT_ANSWERS_BYTES_MAX,
+    CLIENT_BODIES_BYTES_MAX,
+    CLIENT_REQUESTS_IN_FLIGHT_MAX,
     REQUESTS_IN_FLIGHT_MAX,
     SERVED_BATCH_SECONDS_MAX,
     UNREAD_SECONDS_MAX,
@@ -122,8 +125,7 @@ class Application:
         self._backend = backend
         self._observe = observe
         self._hosts = HostGuard(allowed_hosts)
-        self._in_flight = 0
-        self._body_bytes = self._answer_bytes = 0
+        self._held = Held()
         parameters = backend.genesis.parameters
         self._shard_count = parameters.shard_count
         self._addresses: dict[str, Dispatcher] = {}
@@ -174,10 +176,9 @@ class Application:
 
     async def _exchange(self, scope: Scope, connection: Connection, body: _Body, send: Send) -> bool:
         """Answers a request; whether the connection is to end with it."""
-        self._in_flight += 1
-        try:
-            status, headers, answer = await self._respond(scope, connection, body)
-            with self._sending(answer) as answer:
+        with self._under_way(connection.guest) as has_room:
+            status, headers, answer = await self._respond(scope, connection, body, has_room)
+            with self._sending(answer, connection.guest) as answer:
                 headers.append((b"content-length", str(len(answer)).encode()))
                 if body.complete:
                     connection.answer_begins()
@@ -188,10 +189,25 @@ class Application:
                 await send({"type": "http.response.start", "status": status, "headers": headers})
                 await send({"type": "http.response.body", "body": answer, "more_body": not body.complete})
                 return is_last
-        finally:
-            self._in_flight -= 1
 
-    async def _respond(self, scope: Scope, connection: Connection, body: _Body) -> tuple[int, list[Header], bytes]:
+    @contextmanager
+    def _under_way(self, guest: Guest | None) -> Iterator[bool]:
+        """A request, counted if its client has room for it: one that is to be refused takes nobody else's meanwhile."""
+        if guest is not None and guest.held.requests >= CLIENT_REQUESTS_IN_FLIGHT_MAX:
+            yield False
+            return
+        for held in self._held_with(guest):
+            held.requests += 1
+        try:
+            yield True
+        finally:
+            for held in self._held_with(guest):
+                held.requests -= 1
+
+    def _held_with(self, guest: Guest | None) -> tuple[Held, ...]:
+        return (self._held,) if guest is None else (self._held, guest.held)
+
+    async def _respond(self, scope: Scope, connection: Connection, body: _Body, has_room: bool) -> tuple[int, list[Header], bytes]:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         try:
             charge = self.let_in(connection.guest)
@@ -200,7 +216,8 @@ class Application:
             if method == "POST" and path not in _STATUS_PATHS:
                 dispatcher = self._dispatcher(path, connection)
                 _check_type(headers)
-                return 200, [_JSON, *_CORS], await dispatcher.answer(await self._read(body), charge)
+                self._check_in_flight(has_room)
+                return 200, [_JSON, *_CORS], await dispatcher.answer(await self._read(body, connection.guest), charge)
             await body.drain()
             return self._without_body(method, path, connection)
         except HttpError as refused:
@@ -252,45 +269,52 @@ class Application:
         dispatcher = self._served.get(chain)
         return None if dispatcher is None else await dispatcher.answer(body)
 
-    def take_bytes(self, count: int) -> bool:
-        """Whether there is room for a part of a WebSocket message; given back by a negative count."""
-        if count > 0 and self._body_bytes + count > BODIES_BYTES_MAX:
-            self._observe.limit_hit("bodies_bytes_max")
-            return False
-        self._body_bytes += count
+    def take_bytes(self, count: int, guest: Guest | None) -> bool:
+        """Whether there is room for a part of a body or WebSocket message; given back by a negative count."""
+        if count > 0:
+            if guest is not None and guest.held.body_bytes + count > CLIENT_BODIES_BYTES_MAX:
+                self._observe.limit_hit("client_bodies_bytes_max")
+                return False
+            if self._held.body_bytes + count > BODIES_BYTES_MAX:
+                self._observe.limit_hit("bodies_bytes_max")
+                return False
+        for held in self._held_with(guest):
+            held.body_bytes += count
         return True
 
     @asynccontextmanager
     async def answered(self, dispatcher: Dispatcher, message: bytes, guest: Guest | None) -> AsyncIterator[bytes]:
         """The answer to a WebSocket message, to be sent meanwhile; empty when the message holds only notifications."""
-        self._in_flight += 1
-        try:
-            charge = self.let_in(guest)
-            self._check_in_flight()
-            answer = await dispatcher.answer(message, charge)
-        except OverRate as error:
-            answer = await dispatcher.refusal(message, error)
-        except RpcError as error:
-            answer = error_answer(error)
-        finally:
-            self._in_flight -= 1
-        with self._sending(answer) as answer:
+        with self._under_way(guest) as has_room:
+            try:
+                charge = self.let_in(guest)
+                self._check_in_flight(has_room)
+                answer = await dispatcher.answer(message, charge)
+            except RpcError as error:
+                answer = await dispatcher.refusal(message, error)
+        with self._sending(answer, guest) as answer:
             yield answer
 
     @contextmanager
-    def _sending(self, answer: bytes) -> Iterator[bytes]:
+    def _sending(self, answer: bytes, guest: Guest | None) -> Iterator[bytes]:
         """An answer that is being sent, or in its place that there is no room for it."""
-        if self._answer_bytes + len(answer) > ANSWERS_BYTES_MAX:
-            self._observe.limit_hit("answers_bytes_max")
+        is_share = guest is not None and guest.held.answer_bytes + len(answer) > CLIENT_ANSWERS_BYTES_MAX
+        if is_share or self._held.answer_bytes + len(answer) > ANSWERS_BYTES_MAX:
+            self._observe.limit_hit("client_answers_bytes_max" if is_share else "answers_bytes_max")
             answer = error_answer(RpcError(BUSY, "busy: too many large answers are being sent, try again"))
-        self._answer_bytes += len(answer)
+        for held in self._held_with(guest):
+            held.answer_bytes += len(answer)
         try:
             yield answer
         finally:
-            self._answer_bytes -= len(answer)
+            for held in self._held_with(guest):
+                held.answer_bytes -= len(answer)
 
-    def _check_in_flight(self) -> None:
-        if self._in_flight > REQUESTS_IN_FLIGHT_MAX:
+    def _check_in_flight(self, has_room: bool) -> None:
+        if not has_room:
+            self._observe.limit_hit("client_requests_in_flight_max")
+            raise RpcError(BUSY, f"busy: {CLIENT_REQUESTS_IN_FLIGHT_MAX} requests of one address are being answered, try again")
+        if self._held.requests > REQUESTS_IN_FLIGHT_MAX:
             self._observe.limit_hit("requests_in_flight_max")
             raise RpcError(BUSY, f"busy: {REQUESTS_IN_FLIGHT_MAX} requests are being answered, try again")
 
@@ -320,7 +344,7 @@ class Application:
         status = {"status": "unhealthy" if problems else "ok", "problems": problems, "peers": self._backend.peers()}
         return (503 if problems else 200), [_JSON, *_CORS], msgspec.json.encode(status)
 
-    async def _read(self, body: _Body) -> bytes:
+    async def _read(self, body: _Body, guest: Guest | None) -> bytes:
         """The request's body.
 
         Raises:
@@ -328,7 +352,6 @@ class Application:
             _GoneError: it takes too long, or ends early.
             RpcError: there is no room for it now.
         """
-        self._check_in_flight()
         if body.declared > BODY_BYTES_MAX:
             raise self._too_large()
         chunks: list[bytes] = []
@@ -336,16 +359,14 @@ class Application:
         try:
             while not body.complete:
                 chunk = await body.chunk()
-                size += len(chunk)
-                self._body_bytes += len(chunk)
-                if size > BODY_BYTES_MAX:
+                if size + len(chunk) > BODY_BYTES_MAX:
                     raise self._too_large()
-                if self._body_bytes > BODIES_BYTES_MAX:
-                    self._observe.limit_hit("bodies_bytes_max")
+                if not self.take_bytes(len(chunk), guest):
                     raise RpcError(BUSY, "busy: too many large requests are being received, try again")
+                size += len(chunk)
                 chunks.append(chunk)
         finally:
-            self._body_bytes -= size
+            self.take_bytes(-size, guest)
         return b"".join(chunks)
 
     def _too_large(self) -> HttpError:

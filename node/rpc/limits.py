@@ -32,6 +32,8 @@ CONNECTION_REQUESTS_MAX = 100_000
 """Requests of one connection, after which it is closed; they are answered one at a time."""
 REQUESTS_IN_FLIGHT_MAX = 256
 """HTTP requests being answered at once; one above is answered -32005."""
+CLIENT_REQUESTS_IN_FLIGHT_MAX = 64
+"""Of those, that come from one address, or one /64 of IPv6, as all shares here not for this machine's own; one above is answered -32005."""
 EXECUTIONS_QUEUED_MAX = 64
 """eth_call and eth_estimateGas of one shard that run or wait; one above is answered -32005."""
 
@@ -43,8 +45,12 @@ UNREAD_SECONDS_MAX = 5.0
 """From the answer to a request with more than `BODY_DRAINED_BYTES_MAX` to the end of its connection; as many are dropped meanwhile."""
 BODIES_BYTES_MAX = 64 * 1024 * 1024
 """Bodies being received at once; above it -32005."""
+CLIENT_BODIES_BYTES_MAX = 16 * 1024 * 1024
+"""Of those, that come from one address; above it -32005."""
 ANSWERS_BYTES_MAX = 256 * 1024 * 1024
 """Answers being sent at once; one that would exceed it becomes -32005."""
+CLIENT_ANSWERS_BYTES_MAX = 64 * 1024 * 1024
+"""Of those, that go to one address; one that would exceed it becomes -32005."""
 BODY_SECONDS_MAX = 20.0
 """From a request's head to the end of its body."""
 HEAD_BYTES_MAX = 16 * 1024

@@ -162,7 +162,7 @@ class _Socket:
             pass  # the client is gone
         finally:
             self._session.close(CLOSE_NORMAL, "")
-            self._app.take_bytes(-len(self._message))
+            self._app.take_bytes(-len(self._message), self._guest)
 
     async def _write(self) -> None:
         session = self._session
@@ -246,7 +246,7 @@ class _Socket:
             self._observe.limit_hit("body_bytes_max")
             self._session.close(CLOSE_TOO_LARGE, f"a message has at most {BODY_BYTES_MAX} bytes")
             return
-        if not self._app.take_bytes(len(part)):
+        if not self._app.take_bytes(len(part), self._guest):
             self._session.close(CLOSE_BUSY, "too many large messages are being received, try again")
             return
         self._message += part
@@ -254,7 +254,7 @@ class _Socket:
             return
         message = bytes(self._message)
         self._message.clear()
-        self._app.take_bytes(-len(message))
+        self._app.take_bytes(-len(message), self._guest)
         self._message_deadline = math.inf
         if self._slots.value == 0:
             self._observe.limit_hit("websocket_calls_max")

@@ -7,7 +7,7 @@ import pytest
 import trio
 
 from node import shares
-from node.rpc import allowances
+from node.rpc import allowances, app
 from p2p.limits import Rate
 from tests.node.rpc.subscriptions.support import Running, Socket, accepted, handshake, masked, running
 from tests.node.rpc.test_server import CALL, Peer, request, result
@@ -245,6 +245,45 @@ async def test_a_handshake_is_refused_too():
             got += part
         assert got.startswith(b"HTTP/1.1 429 Too Many Requests\r\n")
         assert b"\r\nretry-after: " in got
+
+
+async def test_one_address_leaves_room_for_the_requests_of_others(monkeypatch):
+    monkeypatch.setattr(app, "CLIENT_REQUESTS_IN_FLIGHT_MAX", 2)
+    monkeypatch.setattr(app, "REQUESTS_IN_FLIGHT_MAX", 4)
+    rates(monkeypatch, client_calls=(NEVER, 1000))
+    async with running() as it:
+        slow = [await peer(it) for _ in range(6)]
+        for one in slow:
+            await one.send(request(CALL)[:-1])
+        while True:
+            error = json.loads((await ask(await peer(it)))[1]).get("error")
+            if error is not None:
+                break
+        assert (error["code"], error["message"]) == (-32005, "busy: 2 requests of one address are being answered, try again")
+        one = await socket(it)
+        answer = await one.call("eth_chainId")
+        assert (answer["id"], answer["error"]["code"]) == (1, -32005)
+        for address in (OTHER, "127.0.0.1"):
+            assert result(await ask(await peer(it, address))) == hex(735_700)
+        for one in slow:
+            await one.send(b"}")
+            await one.answer()
+        assert result(await ask(slow[0])) == hex(735_700)
+        assert set(it.observer.limits) == {"client_requests_in_flight_max"}
+
+
+@pytest.mark.parametrize(("limit", "most"), [("client_bodies_bytes_max", len(CALL) - 1), ("client_answers_bytes_max", 30)])
+async def test_one_address_leaves_room_for_the_bytes_of_others(monkeypatch, limit, most):
+    monkeypatch.setattr(app, limit.upper(), most)
+    async with running() as it:
+        for _ in range(2):
+            status, body = await ask(await peer(it))
+            assert status == 200
+            assert json.loads(body)["error"]["code"] == -32005
+        assert it.observer.limits == [limit] * 2
+        assert result(await ask(await peer(it, "127.0.0.1"))) == hex(735_700)
+        monkeypatch.setattr(app, limit.upper(), 1000)
+        assert result(await ask(await peer(it))) == hex(735_700)  # nothing is left behind
 
 
 async def test_the_nodes_own_machine_is_never_refused():
