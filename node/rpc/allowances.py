@@ -68,13 +68,14 @@ class Overrun:
 
 @dataclass(slots=True)
 class Held:
-    """What somebody's requests hold at the moment."""
+    """What somebody holds at the moment."""
 
     requests: int = 0
     body_bytes: int = 0
     """Received, of bodies that are not whole yet."""
     answer_bytes: int = 0
     """Of answers that are being sent."""
+    subscriptions: int = 0
 
 
 class Client:

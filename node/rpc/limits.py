@@ -157,6 +157,8 @@ NOTIFICATIONS_ALL_BYTES_MAX = 128 * 1024 * 1024
 """Of all connections; above it the one that holds most is closed with code 1008."""
 SUBSCRIPTIONS_ALL_MAX = 8192
 """Subscriptions of all connections; one above is answered -32005."""
+CLIENT_SUBSCRIPTIONS_MAX = 2048
+"""Of those, that one address has; one above is answered -32005."""
 LOG_CHOICES_MAX = 1024
 """Addresses and topics in the log subscriptions of one connection; above it -32005."""
 SUBSCRIBERS_PER_TURN = 256

@@ -140,8 +140,8 @@ class _Socket:
     def __init__(self, stream: Stream, app: Application, dispatcher: Dispatcher, observe: RpcObserver, totals: Totals) -> None:
         self._stream, self._app, self._dispatcher, self._observe = stream, app, dispatcher, observe
         self._frames = Frames(ConnectionType.SERVER)
-        self._session = Session(observe, totals)
         self._guest: Guest | None = stream.guest
+        self._session = Session(observe, totals, None if stream.guest is None else stream.guest.held)
         self._slots = trio.Semaphore(WEBSOCKET_CALLS_MAX)
         self._heard = trio.current_time()
         self._message = bytearray()

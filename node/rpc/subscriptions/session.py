@@ -10,9 +10,11 @@ from typing import Any, Generic, TypeVar
 
 import trio
 
+from node.rpc.allowances import Held
 from node.rpc.backend import RpcObserver
 from node.rpc.errors import BUSY, RpcError
 from node.rpc.limits import (
+    CLIENT_SUBSCRIPTIONS_MAX,
     LOG_CHOICES_MAX,
     NOTIFICATIONS_ALL_BYTES_MAX,
     NOTIFICATIONS_QUEUED_BYTES_MAX,
@@ -149,8 +151,9 @@ class Totals:
 class Session:
     """What the tasks of one connection share: calls and feeds put in, the writer takes out."""
 
-    def __init__(self, observe: RpcObserver, totals: Totals) -> None:
-        self._observe, self._totals = observe, totals
+    def __init__(self, observe: RpcObserver, totals: Totals, held: Held | None = None) -> None:
+        """`held` is what the client holds by all its connections; None for one of this machine."""
+        self._observe, self._totals, self._held = observe, totals, held
         self._outbox: deque[Outgoing] = deque()
         self._notifications = self._notification_bytes = 0
         self._control: dict[int, bytes] = {}
@@ -172,14 +175,22 @@ class Session:
             raise self._refused("subscriptions_max", f"a connection has at most {SUBSCRIPTIONS_MAX} subscriptions, end one of them first")
         if choices + sum(s.choices for s in self._subscriptions.values()) > LOG_CHOICES_MAX:
             raise self._refused("log_choices_max", f"log subscriptions of a connection have at most {LOG_CHOICES_MAX} addresses and topics")
+        if self._held is not None and self._held.subscriptions >= CLIENT_SUBSCRIPTIONS_MAX:
+            sentence = f"one address has at most {CLIENT_SUBSCRIPTIONS_MAX} subscriptions, end one of them first"
+            raise self._refused("client_subscriptions_max", sentence)
         if self._totals.subscriptions >= SUBSCRIPTIONS_ALL_MAX:
             raise self._refused("subscriptions_all_max", "this node has too many subscribers, try again")
         if self.closing is not None:
             raise RpcError(BUSY, "busy: the connection is being closed")
         subscription = Subscription(self, topic, method, wanted, choices)
         self._subscriptions[subscription.id] = subscription
-        self._totals.subscriptions += 1
+        self._count_subscriptions(1)
         return subscription
+
+    def _count_subscriptions(self, change: int) -> None:
+        self._totals.subscriptions += change
+        if self._held is not None:
+            self._held.subscriptions += change
 
     def _refused(self, limit: str, sentence: str) -> RpcError:
         self._observe.limit_hit(limit)
@@ -190,7 +201,7 @@ class Session:
         subscription = self._subscriptions.pop(id, None)
         if subscription is not None:
             subscription.end()
-            self._totals.subscriptions -= 1
+            self._count_subscriptions(-1)
         return subscription is not None
 
     def takes(self, notification: Notification) -> bool:

@@ -8,6 +8,7 @@ import trio
 
 from node import shares
 from node.rpc import allowances, app
+from node.rpc.subscriptions import session
 from p2p.limits import Rate
 from tests.node.rpc.subscriptions.support import Running, Socket, accepted, handshake, masked, running
 from tests.node.rpc.test_server import CALL, Peer, request, result
@@ -270,6 +271,24 @@ async def test_one_address_leaves_room_for_the_requests_of_others(monkeypatch):
             await one.answer()
         assert result(await ask(slow[0])) == hex(735_700)
         assert set(it.observer.limits) == {"client_requests_in_flight_max"}
+
+
+async def test_one_address_leaves_room_for_the_subscriptions_of_others(monkeypatch):
+    monkeypatch.setattr(session, "CLIENT_SUBSCRIPTIONS_MAX", 3)
+    async with running() as it:
+        first, second, other, own = [await socket(it, address) for address in (ONE, ONE, OTHER, "127.0.0.1")]
+        ids = [await one.subscribe("eth_subscribe", "newHeads") for one in (first, first, second)]
+        error = (await second.call("eth_subscribe", "newHeads"))["error"]
+        assert (error["code"], error["message"]) == (-32005, "busy: one address has at most 3 subscriptions, end one of them first")
+        assert it.observer.limits == ["client_subscriptions_max"]
+        for one in (other, own, own, own, own):
+            await one.subscribe("eth_subscribe", "newHeads")
+        assert (await first.call("eth_unsubscribe", ids[0]))["result"]
+        await second.subscribe("eth_subscribe", "newHeads")
+        assert "error" in await second.call("eth_subscribe", "newHeads")
+        await first.raw(masked(0x8, b"\x03\xe8"))
+        assert await first.closed() == 1000
+        await second.subscribe("eth_subscribe", "newHeads")
 
 
 @pytest.mark.parametrize(("limit", "most"), [("client_bodies_bytes_max", len(CALL) - 1), ("client_answers_bytes_max", 30)])
