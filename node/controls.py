@@ -182,11 +182,12 @@ class Controls:
 
     async def _included(self, shard: int, backend: ShardBackend, transaction: bytes) -> int:
         """Mines until a transaction is in a block; its status."""
-        for _ in range(OPERATION_BLOCKS_MAX):
+        for blocks in range(OPERATION_BLOCKS_MAX + 1):
             receipt = await backend.receipt(transaction)
             if receipt is not None:
                 return receipt.status
-            await self._mine(shard, self._begun(shard) + 1)
+            if blocks < OPERATION_BLOCKS_MAX:
+                await self._mine(shard, self._begun(shard) + 1)
         raise Interrupted("operation_blocks_max", f"the order is in none of {OPERATION_BLOCKS_MAX} blocks mined for it: others pay more")
 
     async def send(self, shard: int, wanted: Unsigned) -> bytes:

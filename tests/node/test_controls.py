@@ -1,13 +1,14 @@
 """Orders of a developer who has a network alone, and where there are none."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import trio
 
 from node.clock import Clock
 from node.config import NodeConfig
-from node.controls import MINED_BLOCKS_MAX, ORDER_SECONDS_MAX, TIMESTAMP_MAX, Controls, check_granted
+from node.controls import MINED_BLOCKS_MAX, OPERATION_BLOCKS_MAX, ORDER_SECONDS_MAX, TIMESTAMP_MAX, Controls, check_granted
 from node.core.effects import Mine, SetAutomine, SetTimestamp
 from node.core.records import CLOCK_KEY
 from node.feed import Feed
@@ -139,6 +140,31 @@ async def test_an_order_is_bounded(autojump_clock):
     assert interrupted.value.limit == "order_seconds_max"
     assert trio.current_time() - started == ORDER_SECONDS_MAX
     assert loop.told == [Mine(0, 3, 1)]
+
+
+@pytest.mark.parametrize("blocks", [0, 5, OPERATION_BLOCKS_MAX, None])
+async def test_blocks_are_mined_until_an_operation_is_in_one_and_not_for_ever(blocks, monkeypatch):
+    controls, _, _, _ = make_controls()
+    mined = []
+
+    async def mine(chain, until):
+        await trio.lowlevel.checkpoint()
+        mined.append((chain, until))
+
+    class Shard:
+        async def receipt(self, transaction):
+            await trio.lowlevel.checkpoint()
+            return SimpleNamespace(status=1) if blocks is not None and len(mined) >= blocks else None
+
+    monkeypatch.setattr(controls, "_mine", mine)
+    if blocks is not None:
+        assert await controls._included(0, Shard(), b"hash") == 1
+        assert mined == [(0, 1)] * blocks
+        return
+    with pytest.raises(Interrupted) as interrupted:
+        await controls._included(0, Shard(), b"hash")
+    assert interrupted.value.limit == "operation_blocks_max"
+    assert len(mined) == OPERATION_BLOCKS_MAX
 
 
 def test_with_automine_work_is_wanted_now_and_stays_so_when_the_core_begins_anew():
