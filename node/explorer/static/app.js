@@ -93,7 +93,9 @@ async function beat() {
     if (current?.waiting) showWaiting();
     return;
   }
-  if (!current || current.waiting || current.retry) return show();
+  // a view that is being made is not begun again: where the node is slower than the beat, it would never be there
+  if (!current) return;
+  if (current.waiting || current.retry) return show();
   const [shown, mine] = [current, turn];
   try {
     await shown.update?.();

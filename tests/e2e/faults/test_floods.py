@@ -49,6 +49,8 @@ PAYLOADS = {
     TopicKind.RECEIPTS: Bundle(1, 0, 10**6, b"\0" * 32, (RECEIPT,)).encode(),
 }
 
+LARGEST = TransactionBatch((b"\x02" * 100_000, b"\x02" * 100_000)).encode()
+
 
 def payload_of(kind: type, target: Target) -> bytes:
     """An honest question, asked too often."""
@@ -135,7 +137,10 @@ def require_banned(cluster: Cluster, target: Target, flood: Flood, *limits: str,
 
 @pytest.mark.parametrize("kind", TopicKind)
 def test_a_million_gossip_messages(cluster: Cluster, target: Target, kind: TopicKind) -> None:
-    sent = require_banned(cluster, target, gossip(kind, PAYLOADS[kind], MESSAGES_MAX), f"{GOSSIP_LIMITS[kind].name}_rate")
+    limit = f"{GOSSIP_LIMITS[kind].name}_rate"
+    # a machine that hears less than a thousand a second hears more bytes a second than are allowed
+    largest = gossip(kind, LARGEST, 500, distinct=60) if kind is TopicKind.TRANSACTIONS else None
+    sent = require_banned(cluster, target, gossip(kind, PAYLOADS[kind], MESSAGES_MAX), limit, then=largest)
     assert sent < MESSAGES_MAX
 
 
@@ -163,8 +168,7 @@ def test_a_flood_of_requests_that_are_none(cluster: Cluster, target: Target) -> 
 
 
 def test_messages_of_the_largest_size(cluster: Cluster, target: Target) -> None:
-    payload = TransactionBatch((b"\x02" * 100_000, b"\x02" * 100_000)).encode()
-    require_banned(cluster, target, gossip(TopicKind.TRANSACTIONS, payload, 500, distinct=60))
+    require_banned(cluster, target, gossip(TopicKind.TRANSACTIONS, LARGEST, 500, distinct=60))
 
 
 @pytest.mark.parametrize("content", [b"\xff" * 64, frame_of(b"\xde\xad\xbe\xef" * 16), frame_of(b"x" * 4 * 1024 * 1024)[:100_000]],

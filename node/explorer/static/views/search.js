@@ -15,8 +15,10 @@ export async function searchView(app, encoded) {
   } catch {
     // Shown as it stands.
   }
+  const asked = location.hash;
   const found = await find(app, text);
-  if (found?.length === 1) location.replace(`#${found[0].route}`);
+  // whoever has gone elsewhere meanwhile is not led away from there
+  if (found?.length === 1 && location.hash === asked) location.replace(`#${found[0].route}`);
   const unknown = /^0x[0-9a-f]{40}$/i.test(text) ? addressFault(text) : `That is none of the things this page can look for. ${FORMS}`;
   const body = found?.length
     ? h("ul", { class: "lines" }, found.map((one) => h("li", null, link(one.route, null, one.name))))
