@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import functools
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -16,8 +17,10 @@ from trio_typing import TaskStatus
 
 from node.explorer.site import REFUSED, Answer, Site
 from node.metrics import NodeMetrics
+from node.rpc.allowances import Clients, Guest, Rates
 from node.rpc.backend import NetworkBackend
 from node.shares import Shares, client_of
+from p2p.limits import Rate
 from primitives.errors import StartupRefused
 
 CONNECTIONS_MAX = 32
@@ -30,6 +33,13 @@ BACKLOG_MAX = 32
 HEAD_BYTES_MAX = 8 * 1024
 HEAD_SECONDS_MAX = 5.0
 """To the end of a request: from the connection for its first one, from their first byte for others (`metrics_head_seconds_max`)."""
+CALLS_RATE = Rate(20, 300)
+"""Requests of one address, or one /64 of IPv6, and how many of them at once after a pause: a page of the explorer is about forty. Beyond it
+HTTP 429 (`metrics_calls_rate`), and in the end that of the connection. Not for this machine's own."""
+REFUSALS_RATE = Rate(5, 50)
+"""Of those, refused ones; one more ends the connection, and new ones at once (`metrics_refusals_rate`)."""
+OWN_CONNECTIONS = 8
+"""Of `CONNECTIONS_MAX`, that only programs of this machine may open."""
 IDLE_SECONDS_MAX = 60.0
 """Between two requests of a connection."""
 WRITE_SECONDS_MAX = 10.0
@@ -65,7 +75,8 @@ async def serve_metrics(
         why = "is in use by another program" if in_use else f"cannot be opened ({error.strerror})"
         raise StartupRefused(f"metrics port {port} on {host} {why}: choose another with metrics_port") from error
     answer = functools.partial(_answer, backend, metrics, site, more)
-    handler = functools.partial(_bounded, answer, metrics, trio.CapacityLimiter(CONNECTIONS_MAX), Shares())
+    clients = Clients(Rates(CALLS_RATE, CALLS_RATE, REFUSALS_RATE, REFUSALS_RATE))
+    handler = functools.partial(_bounded, answer, metrics, trio.CapacityLimiter(CONNECTIONS_MAX), Shares(), clients)
     async with trio.open_nursery() as nursery:
         await nursery.start(trio.serve_listeners, handler, listeners)
         task_status.started()
@@ -94,31 +105,54 @@ def _answer(
 
 
 async def _bounded(
-    answer: Callable[[_Question], Answer], metrics: NodeMetrics, limiter: trio.CapacityLimiter, shares: Shares, stream: trio.SocketStream
-) -> None:
+    answer: Callable[[_Question], Answer], metrics: NodeMetrics, limiter: trio.CapacityLimiter, shares: Shares, clients: Clients,
+    stream: trio.SocketStream,
+) -> None:  # fmt: skip
     """A connection, if there is room: those that wait would hold the files that the node itself needs."""
-    with shares.hold(client_of(stream), CLIENT_CONNECTIONS_MAX) as has_room:
+    client = client_of(stream)
+    with shares.hold(client, CLIENT_CONNECTIONS_MAX) as has_room:
         if not has_room:
             metrics.limit_hit("metrics_client_connections_max")
             await trio.aclose_forcefully(stream)
             return
         try:
+            if client is not None and limiter.available_tokens <= OWN_CONNECTIONS:
+                raise trio.WouldBlock
             limiter.acquire_nowait()
         except trio.WouldBlock:
             metrics.limit_hit("metrics_connections_max")
             await trio.aclose_forcefully(stream)
             return
         try:
-            await _connection(answer, metrics, stream)
+            if client is None:
+                await _connection(answer, metrics, stream, None)
+            else:
+                await _guest_connection(answer, metrics, stream, clients, client)
         finally:
             limiter.release()
 
 
-async def _connection(answer: Callable[[_Question], Answer], metrics: NodeMetrics, stream: trio.SocketStream) -> None:
+async def _guest_connection(
+    answer: Callable[[_Question], Answer], metrics: NodeMetrics, stream: trio.SocketStream, clients: Clients, client: str
+) -> None:
+    guest = clients.enter(client, trio.current_time())
+    try:
+        if guest is None:
+            metrics.limit_hit("metrics_refusals_rate")
+            await trio.aclose_forcefully(stream)
+        else:
+            await _connection(answer, metrics, stream, guest)
+    finally:
+        clients.leave(client, trio.current_time())
+
+
+async def _connection(
+    answer: Callable[[_Question], Answer], metrics: NodeMetrics, stream: trio.SocketStream, guest: Guest | None
+) -> None:
     http = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_BYTES_MAX)
     is_first = True
     try:
-        while await _exchange(answer, metrics, http, stream, is_first):
+        while await _exchange(answer, metrics, http, stream, guest, is_first):
             http.start_next_cycle()
             is_first = False
     except (h11.RemoteProtocolError, h11.LocalProtocolError, trio.BrokenResourceError, trio.ClosedResourceError):
@@ -151,13 +185,14 @@ async def _question(http: h11.Connection, stream: trio.SocketStream, metrics: No
 
 
 async def _exchange(
-    answer: Callable[[_Question], Answer], metrics: NodeMetrics, http: h11.Connection, stream: trio.SocketStream, is_first: bool
-) -> bool:
+    answer: Callable[[_Question], Answer], metrics: NodeMetrics, http: h11.Connection, stream: trio.SocketStream, guest: Guest | None,
+    is_first: bool,
+) -> bool:  # fmt: skip
     """One request and its answer; False when the connection ends."""
     question = await _question(http, stream, metrics, is_first)
     if question is None:
         return False
-    given = answer(question)
+    given = _over_rate(guest, metrics) or answer(question)
     headers = [("content-type", given.content_type), ("content-length", str(len(given.body))), *given.headers]
     data = http.send(h11.Response(status_code=given.status, headers=headers)) or b""
     if question.method != b"HEAD" and given.status != HTTPStatus.NOT_MODIFIED:
@@ -165,4 +200,17 @@ async def _exchange(
     data += http.send(h11.EndOfMessage()) or b""
     with trio.move_on_after(WRITE_SECONDS_MAX) as scope:
         await stream.send_all(data)
-    return not scope.cancelled_caught and http.our_state is h11.DONE
+    is_flood = guest is not None and guest.flooded is not None
+    return not is_flood and not scope.cancelled_caught and http.our_state is h11.DONE
+
+
+def _over_rate(guest: Guest | None, metrics: NodeMetrics) -> Answer | None:
+    """What a client is told that asks too often; None where it does not."""
+    if guest is None or (overrun := guest.take(1, trio.current_time())) is None:
+        return None
+    guest.refused(trio.current_time())
+    metrics.limit_hit("metrics_calls_rate")
+    if guest.flooded is not None:
+        metrics.limit_hit("metrics_refusals_rate")
+    seconds = math.ceil(overrun.seconds)
+    return Answer(429, _PLAIN, f"too many requests: come again in {seconds} s\n".encode(), (("retry-after", str(seconds)),))

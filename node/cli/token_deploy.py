@@ -48,6 +48,7 @@ def deploy_everywhere(client: Client, payer: str, data: bytes, shards: int, seco
             told = f"the deployer {deployer.address} is paid on shard {shard}"
             yield Step("paid", told, {"shard": shard, "deployer": deployer.address})
             gas, max_fee = _price(client, shard, creation)
+            deadline = time.monotonic() + seconds_max
         chain_id = int(client.batch([("eth_chainId", ())], f"/shard/{shard}")[0], 16)
         signed = deployer.sign_transaction({
             "chainId": chain_id, "nonce": 0, "value": 0, "gas": gas, "data": data, "maxFeePerGas": max_fee, "maxPriorityFeePerGas": TIP_WEI,

@@ -82,6 +82,9 @@ class Client:
         answer = self._exchange(path or self._path, json.dumps(body).encode())
         try:
             given = json.loads(answer)
+            if isinstance(given, dict) and given.get("id") is None and "error" in given:
+                error = given["error"]  # of the request as a whole
+                raise CallRefused(calls[0][0], int(error["code"]), str(error["message"]))
             by_id = {entry["id"]: entry for entry in (given if isinstance(given, list) else [given])}
             entries = [_outcome(by_id[i]) for i in range(len(calls))]
         except (ValueError, TypeError, KeyError, RecursionError) as error:

@@ -76,16 +76,34 @@ class Held:
     answer_bytes: int = 0
     """Of answers that are being sent."""
     subscriptions: int = 0
+    executions: int = 0
+    """What executes, searches or traces."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """What a port gives to those who are not of this machine."""
+
+    connection_calls: Rate
+    client_calls: Rate
+    connection_refusals: Rate
+    client_refusals: Rate
+
+
+def rpc_rates() -> Rates:
+    """Those of JSON-RPC."""
+    return Rates(CONNECTION_CALLS_RATE, CLIENT_CALLS_RATE, CONNECTION_REFUSALS_RATE, CLIENT_REFUSALS_RATE)
 
 
 class Client:
     """What all connections of one client share."""
 
-    __slots__ = ("calls", "connections", "held", "refusals")
+    __slots__ = ("calls", "connections", "held", "rates", "refusals")
 
-    def __init__(self, now_seconds: float) -> None:
-        self.calls = Allowance(CLIENT_CALLS_RATE, now_seconds)
-        self.refusals = Allowance(CLIENT_REFUSALS_RATE, now_seconds)
+    def __init__(self, rates: Rates, now_seconds: float) -> None:
+        self.rates = rates
+        self.calls = Allowance(rates.client_calls, now_seconds)
+        self.refusals = Allowance(rates.client_refusals, now_seconds)
         self.connections = 0
         self.held = Held()
 
@@ -100,9 +118,9 @@ class Guest:
     def __init__(self, client: Client, now_seconds: float) -> None:
         self.held = client.held
         """By all connections of the client."""
-        own = Allowance(CONNECTION_CALLS_RATE, now_seconds)
+        own = Allowance(client.rates.connection_calls, now_seconds)
         self._calls = (("connection_calls_rate", "connection", own), ("client_calls_rate", "address", client.calls))
-        refusals = Allowance(CONNECTION_REFUSALS_RATE, now_seconds)
+        refusals = Allowance(client.rates.connection_refusals, now_seconds)
         self._refusals = (("connection_refusals_rate", refusals), ("client_refusals_rate", client.refusals))
         self.flooded: str | None = None
         """Once the connection is to be closed for going on: the name of the limit that says so."""
@@ -127,18 +145,20 @@ class Guest:
             self.flooded = "overdraft_bursts_max"
         return not is_far
 
-    def refused(self, now_seconds: float) -> None:
-        """A request was refused; of too many, `flooded` tells."""
+    def refused(self, now_seconds: float, count: float = 1) -> None:
+        """A request was refused, with an answer that costs as much as `count` of them; of too many, `flooded` tells."""
         for limit, allowance in self._refusals:
             if allowance.left(now_seconds) < 1:
                 self.flooded = limit
-            allowance.spend(1, now_seconds)
+            allowance.spend(count, now_seconds)
 
 
 class Clients:
     """The clients that are connected, and those that are gone and have not got back all of their allowance."""
 
-    def __init__(self) -> None:
+    def __init__(self, rates: Rates | None = None) -> None:
+        """`rates` are those of JSON-RPC unless given."""
+        self._rates = rates or rpc_rates()
         self._here: dict[str, Client] = {}
         self._gone: dict[str, tuple[float, Client]] = {}
         self._by_fullness: list[tuple[float, str]] = []
@@ -149,7 +169,7 @@ class Clients:
 
     def enter(self, name: str, now_seconds: float) -> Guest | None:
         """A connection of the client, which costs it a call; None if it has gone on so long that this one is to be closed at once."""
-        client = self._here.get(name) or self._returned(name) or Client(now_seconds)
+        client = self._here.get(name) or self._returned(name) or Client(self._rates, now_seconds)
         self._here[name] = client
         client.connections += 1
         client.calls.spend(1, now_seconds)

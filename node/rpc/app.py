@@ -27,11 +27,14 @@ from node.rpc.limits import (
     CLIENT_ANSWERS_BYTES_MAX,
     CLIENT_BODIES_BYTES_MAX,
     CLIENT_REQUESTS_IN_FLIGHT_MAX,
+    OWN_REQUESTS_IN_FLIGHT,
+    REFUSAL_BYTES,
     REQUESTS_IN_FLIGHT_MAX,
     SERVED_BATCH_SECONDS_MAX,
+    SHORT_PART_BYTES,
     UNREAD_SECONDS_MAX,
 )
-from node.rpc.methods.context import Context, Elsewhere, ShardMemory
+from node.rpc.methods.context import ASKER, Context, Elsewhere, ShardMemory
 from node.rpc.methods.registry import EVERYWHERE, SHARD, existing
 from node.rpc.passing import SERVED, passed_on
 from node.rpc.subscriptions.live import Live
@@ -43,7 +46,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
-_CORS: list[Header] = [(b"access-control-allow-origin", b"*"), (b"vary", b"Origin")]
+_CORS: list[Header] = [(b"access-control-allow-origin", b"*"), (b"vary", b"Origin"), (b"access-control-expose-headers", b"Retry-After")]
 _PREFLIGHT: list[Header] = [
     *_CORS,
     (b"access-control-allow-methods", b"POST, GET, HEAD, OPTIONS"),
@@ -160,7 +163,7 @@ class Application:
             connection.abort()
             return
         connection.request_began()
-        body = _Body(dict(scope["headers"]), receive, self._observe)
+        body = _Body(dict(scope["headers"]), receive, self._observe, connection.guest)
         try:
             is_last = await self._exchange(scope, connection, body, send)
             if not body.complete:
@@ -209,14 +212,20 @@ class Application:
 
     async def _respond(self, scope: Scope, connection: Connection, body: _Body, has_room: bool) -> tuple[int, list[Header], bytes]:
         headers: dict[bytes, bytes] = dict(scope["headers"])
+        ASKER.set(None if connection.guest is None else connection.guest.held)
         try:
-            charge = self.let_in(connection.guest)
-            self._check_host(headers)
             method, path = scope["method"], scope["path"]
+            # A browser takes a refused preflight for a network that is down, and who watches a node for one that is.
+            charge: Charge | None = None
+            if method == "OPTIONS" or path in _STATUS_PATHS:
+                self._note(connection.guest)
+            else:
+                charge = self.let_in(connection.guest)
+            self._check_host(headers)
             if method == "POST" and path not in _STATUS_PATHS:
                 dispatcher = self._dispatcher(path, connection)
                 _check_type(headers)
-                self._check_in_flight(has_room)
+                self._check_in_flight(has_room, connection.guest is None)
                 return 200, [_JSON, *_CORS], await dispatcher.answer(await self._read(body, connection.guest), charge)
             await body.drain()
             return self._without_body(method, path, connection)
@@ -229,6 +238,12 @@ class Application:
         except RpcError as error:
             await body.drain()
             return 200, [_JSON, *_CORS], error_answer(error)
+
+    def _note(self, guest: Guest | None) -> None:
+        """A request that costs a call, be there one or not; raises _GoneError where far too many have come."""
+        if guest is not None and not guest.spend(1, trio.current_time()):
+            self._observe.limit_hit("overdraft_bursts_max")
+            raise _GoneError
 
     def let_in(self, guest: Guest | None) -> Charge | None:
         """Lets a request in that costs one call; what it costs besides is to be charged.
@@ -266,6 +281,7 @@ class Application:
 
     async def answer_peer(self, chain: int, body: bytes) -> bytes | None:
         """The answer to a request that a peer passes on; None for a shard that is not hosted here."""
+        ASKER.set(None)
         dispatcher = self._served.get(chain)
         return None if dispatcher is None else await dispatcher.answer(body)
 
@@ -285,13 +301,16 @@ class Application:
     @asynccontextmanager
     async def answered(self, dispatcher: Dispatcher, message: bytes, guest: Guest | None) -> AsyncIterator[bytes]:
         """The answer to a WebSocket message, to be sent meanwhile; empty when the message holds only notifications."""
+        ASKER.set(None if guest is None else guest.held)
         with self._under_way(guest) as has_room:
             try:
                 charge = self.let_in(guest)
-                self._check_in_flight(has_room)
+                self._check_in_flight(has_room, guest is None)
                 answer = await dispatcher.answer(message, charge)
             except RpcError as error:
                 answer = await dispatcher.refusal(message, error)
+                if guest is not None and (more := len(answer) // REFUSAL_BYTES):
+                    guest.refused(trio.current_time(), more)
         with self._sending(answer, guest) as answer:
             yield answer
 
@@ -310,13 +329,14 @@ class Application:
             for held in self._held_with(guest):
                 held.answer_bytes -= len(answer)
 
-    def _check_in_flight(self, has_room: bool) -> None:
+    def _check_in_flight(self, has_room: bool, is_own: bool) -> None:
         if not has_room:
             self._observe.limit_hit("client_requests_in_flight_max")
             raise RpcError(BUSY, f"busy: {CLIENT_REQUESTS_IN_FLIGHT_MAX} requests of one address are being answered, try again")
-        if self._held.requests > REQUESTS_IN_FLIGHT_MAX:
+        most = REQUESTS_IN_FLIGHT_MAX if is_own else REQUESTS_IN_FLIGHT_MAX - OWN_REQUESTS_IN_FLIGHT
+        if self._held.requests > most:
             self._observe.limit_hit("requests_in_flight_max")
-            raise RpcError(BUSY, f"busy: {REQUESTS_IN_FLIGHT_MAX} requests are being answered, try again")
+            raise RpcError(BUSY, f"busy: {most} requests are being answered, try again")
 
     def _without_body(self, method: str, path: str, connection: Connection) -> tuple[int, list[Header], bytes]:
         if method == "OPTIONS":
@@ -377,8 +397,9 @@ class Application:
 class _Body:
     """A request's body as it comes in, within one deadline."""
 
-    def __init__(self, headers: dict[bytes, bytes], receive: Receive, observe: RpcObserver) -> None:
+    def __init__(self, headers: dict[bytes, bytes], receive: Receive, observe: RpcObserver, guest: Guest | None) -> None:
         self._receive = receive
+        self._guest, self._parts = guest, 0
         self._observe = observe
         self._deadline = trio.current_time() + BODY_SECONDS_MAX
         # h11 has checked that the header is a number of at most 20 digits.
@@ -397,6 +418,11 @@ class _Body:
                 raise _GoneError
             self.complete = not message.get("more_body", False)
             chunk: bytes = message.get("body", b"")
+            self._parts += 1
+            if self._guest is not None and self._parts > 1 and not self.complete and len(chunk) < SHORT_PART_BYTES:
+                if not self._guest.spend(1, trio.current_time()):
+                    self._observe.limit_hit("overdraft_bursts_max")
+                    raise _GoneError
             return chunk
         self._observe.limit_hit("body_seconds_max")
         raise _GoneError

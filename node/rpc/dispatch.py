@@ -35,6 +35,8 @@ from node.rpc.limits import (
     BATCH_CALLS_PER_TURN,
     BATCH_SECONDS_MAX,
     BRACKETS_UNCHECKED_MAX,
+    COMMAS_FREE_MAX,
+    COMMAS_PER_CALL,
     HEAVY_CALL_COST,
     NESTING_MAX,
     RESPONSE_BYTES_MAX,
@@ -164,6 +166,8 @@ class Dispatcher:
         Raises:
             OverRate: by `charge`.
         """
+        if charge is not None and (commas := body.count(b",")) > COMMAS_FREE_MAX:
+            charge(commas // COMMAS_PER_CALL)
         if await _is_too_deep(body):
             self._observe.limit_hit("nesting_max")
             return self._refused(RpcError(PARSE_ERROR, f"parse error: arrays and objects nest deeper than {NESTING_MAX} levels"))

@@ -6,6 +6,8 @@ from p2p.limits import Rate
 
 CONNECTIONS_MAX = 512
 """Open connections of all ports together; one above is closed at once. Below the usual 1,024 file descriptors of a process."""
+OWN_CONNECTIONS = 32
+"""Of those, that only programs of this machine may open, so that whoever operates a node can always ask it."""
 CLIENT_CONNECTIONS_MAX = 128
 """Of those, that one address holds, or one /64 of IPv6; one above is closed at once. Not for this machine's own (`node/shares.py`)."""
 CONNECTION_CALLS_RATE = Rate(200, 2_000)
@@ -24,6 +26,14 @@ BYTES_PER_CALL = 64 * 1024
 """Received after the first part of a request, that cost as much as a call, be they read or dropped."""
 PART_COST = 0.1
 """Calls as which each read of a request after the first counts, and a frame of a WebSocket connection that ends no message."""
+SHORT_PART_BYTES = 1024
+"""A part of a body that is shorter, other than the first and the last, costs a call: only who wants to keep a node busy sends many."""
+COMMAS_FREE_MAX = 20_000
+"""Of one request: a batch of a thousand calls has a few thousand."""
+COMMAS_PER_CALL = 100
+"""Of a request that has more, that cost a call before it is taken apart: most of that work is done for each of them."""
+REFUSAL_BYTES = 4096
+"""Of the errors of a refused batch, that count as one more refusal."""
 OVERDRAFT_BURSTS_MAX = 2
 """Bursts by which a rate of calls may be overdrawn; beyond it the connection is closed, new ones of the address at once."""
 CLIENTS_REMEMBERED_MAX = 4096
@@ -32,10 +42,15 @@ CONNECTION_REQUESTS_MAX = 100_000
 """Requests of one connection, after which it is closed; they are answered one at a time."""
 REQUESTS_IN_FLIGHT_MAX = 256
 """HTTP requests being answered at once; one above is answered -32005."""
+OWN_REQUESTS_IN_FLIGHT = 32
+"""Of those, that only programs of this machine may have."""
 CLIENT_REQUESTS_IN_FLIGHT_MAX = 64
 """Of those, that come from one address, or one /64 of IPv6, as all shares here not for this machine's own; one above is answered -32005."""
 EXECUTIONS_QUEUED_MAX = 64
 """eth_call and eth_estimateGas of one shard that run or wait; one above is answered -32005."""
+CLIENT_EXECUTIONS_MAX = 6
+"""What executes or traces for one address at once, on all shards, as many as a browser has connections; one above is answered -32005. A
+shard's executor takes nine."""
 
 BODY_BYTES_MAX = 5 * 1024 * 1024
 """A request's body; above it HTTP 413."""
@@ -144,6 +159,8 @@ WEBSOCKET_SILENCE_SECONDS_MAX = 75.0
 WEBSOCKET_PING_SECONDS = 25.0
 WEBSOCKET_CLOSE_SECONDS_MAX = 2.0
 """For a client to take the close frame, and to send its own."""
+WEBSOCKET_FRAMES_AFTER_CLOSE_MAX = 256
+"""Frames of a client still looked at once this side has said that it closes; one more ends the connection."""
 WEBSOCKET_READ_BYTES = 16 * 1024
 WEBSOCKET_FRAMES_PER_TURN = 64
 """Frames handled between two turns of the event loop."""

@@ -18,6 +18,7 @@ from typing import Any, cast
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
+from hypercorn.protocol import ProtocolWrapper
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
@@ -37,6 +38,7 @@ from node.rpc.limits import (
     HEAD_BYTES_MAX,
     HEAD_SECONDS_MAX,
     IDLE_SECONDS_MAX,
+    OWN_CONNECTIONS,
     PART_COST,
     SHUTDOWN_SECONDS_MAX,
     WRITE_CHUNK_BYTES,
@@ -271,7 +273,7 @@ class _Server:
                 self._observe.limit_hit("clients_remembered_max")
 
     async def _connection(self, stream: trio.SocketStream, default_path: str, guest: Guest | None) -> None:
-        if len(self._open) >= CONNECTIONS_MAX:
+        if len(self._open) >= (CONNECTIONS_MAX if guest is None else CONNECTIONS_MAX - OWN_CONNECTIONS):
             self._observe.limit_hit("connections_max")
             stream.socket.close()
             return
@@ -281,7 +283,7 @@ class _Server:
         try:
             with connection.scope:
                 state = ConnectionState(cast(Any, {"connection": connection}))
-                http = TCPServer(self._app, self._config, self._context, cast(Any, state), cast(Any, connection))
+                http = _Http1(self._app, self._config, self._context, cast(Any, state), cast(Any, connection))
                 http.idle_task = cast(Any, connection)
                 with connection.http:
                     await http
@@ -297,6 +299,24 @@ class _Server:
             if self._context.terminated.is_set() and not self._open:
                 self._all_closed.set()
             self._observe.connections(len(self._open))
+
+
+class _Http1(TCPServer):
+    """Hypercorn's server of one connection, which keeps to HTTP/1: frames of HTTP/2 would be work that no limit of requests counts."""
+
+    @property
+    def protocol(self) -> ProtocolWrapper:
+        """What reads the connection's bytes."""
+        return self._protocol
+
+    @protocol.setter
+    def protocol(self, protocol: ProtocolWrapper) -> None:
+        cast(Any, protocol.protocol)._check_protocol = self._stay
+        self._protocol = protocol
+
+    async def _stay(self, event: object) -> None:
+        """Where hypercorn goes over to HTTP/2."""
+        await trio.lowlevel.checkpoint()
 
 
 def _config() -> Config:

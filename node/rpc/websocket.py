@@ -32,6 +32,7 @@ from node.rpc.limits import (
     PART_COST,
     WEBSOCKET_CALLS_MAX,
     WEBSOCKET_CLOSE_SECONDS_MAX,
+    WEBSOCKET_FRAMES_AFTER_CLOSE_MAX,
     WEBSOCKET_FRAMES_PER_TURN,
     WEBSOCKET_PING_SECONDS,
     WEBSOCKET_READ_BYTES,
@@ -145,6 +146,7 @@ class _Socket:
         self._slots = trio.Semaphore(WEBSOCKET_CALLS_MAX)
         self._heard = trio.current_time()
         self._message = bytearray()
+        self._frames_after_close = 0
         self._message_deadline = math.inf
         self._peer_closed = trio.Event()
 
@@ -210,9 +212,12 @@ class _Socket:
 
     async def _take(self, received: bytes, nursery: trio.Nursery) -> None:
         self._frames.receive_data(received)
+        i = -1
         for i, event in enumerate(self._frames.events()):
             if i % WEBSOCKET_FRAMES_PER_TURN == WEBSOCKET_FRAMES_PER_TURN - 1:
                 await trio.lowlevel.checkpoint()
+            if self._is_late():
+                return
             if not getattr(event, "message_finished", False):
                 self._spend(PART_COST + len(getattr(event, "data", b"")) / BYTES_PER_CALL)
             match event:
@@ -227,6 +232,21 @@ class _Socket:
                     self._peer_closed.set()
                     self._session.close(int(code), "" if by_peer or reason is None else reason)
                     return
+
+        if i < 0:
+            self._spend(PART_COST)  # a frame that comes in many reads
+
+    def _is_late(self) -> bool:
+        """Whether the client goes on long after it was told that the connection closes, which ends it."""
+        if self._session.closing is None:
+            return False
+        self._frames_after_close += 1
+        if self._frames_after_close <= WEBSOCKET_FRAMES_AFTER_CLOSE_MAX:
+            return False
+        self._observe.limit_hit("websocket_frames_after_close_max")
+        self._stream.abort()
+        self._peer_closed.set()
+        return True
 
     def _spend(self, cost: float) -> None:
         if self._guest is not None and self._session.closing is None and not self._guest.spend(cost, trio.current_time()):

@@ -10,6 +10,7 @@ from node import http_metrics, shares
 from node.explorer.site import Site
 from node.http_metrics import CLIENT_CONNECTIONS_MAX, CONNECTIONS_MAX, IDLE_SECONDS_MAX, serve_metrics
 from node.metrics import NodeMetrics
+from p2p.limits import Rate
 from primitives.errors import StartupRefused
 from tests.node.rpc.fake import GENESIS
 from tests.node.support import make_core
@@ -210,3 +211,27 @@ async def test_one_address_leaves_room_for_others(served, monkeypatch):
     assert b'shardnet_limit_hits_total{limit="metrics_client_connections_max"} 1.0' in text
     for stream in streams:
         await stream.aclose()
+
+
+async def test_an_address_asks_so_often_and_who_goes_on_is_disconnected(nursery, monkeypatch):
+    monkeypatch.setattr(shares, "_host_of", lambda stream: stream.socket.getpeername()[0].replace("127.0.0.2", "192.0.2.2"))
+    monkeypatch.setattr(http_metrics, "CALLS_RATE", Rate(1e-3, 4))
+    monkeypatch.setattr(http_metrics, "REFUSALS_RATE", Rate(1e-3, 2))
+    port, metrics = free_port(), NodeMetrics(make_core())
+    await nursery.start(serve_metrics, Backend(), metrics, make_site(), "127.0.0.1", port, dict)
+    question, got = b"GET /ready HTTP/1.1\r\nHost: x\r\n\r\n", b""
+    with trio.fail_after(10):
+        stream = await trio.open_tcp_stream("127.0.0.1", port, local_address="127.0.0.2")
+        await stream.send_all(question * 10)
+        while part := await stream.receive_some():
+            got += part
+        assert [got.count(b"HTTP/1.1 %d " % status) for status in (200, 429)] == [3, 3]  # the connection has cost one
+        assert got.count(b"retry-after: 1000\r\n") + got.count(b"retry-after: 999\r\n") == 3
+        again = await trio.open_tcp_stream("127.0.0.1", port, local_address="127.0.0.2")
+        assert await again.receive_some() == b""
+    for each in (stream, again):
+        await each.aclose()
+    status, text = await ask(port, "GET", "/metrics")
+    assert status == 200
+    assert b'shardnet_limit_hits_total{limit="metrics_calls_rate"} 3.0' in text
+    assert b'shardnet_limit_hits_total{limit="metrics_refusals_rate"} 2.0' in text

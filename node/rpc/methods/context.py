@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from node.rpc.allowances import Held
 from node.rpc.backend import NetworkBackend, RpcObserver, ShardBackend
 from node.rpc.door import Door
 from node.rpc.errors import BUSY, SERVER, RpcError
 from node.rpc.faucet import Faucet
-from node.rpc.limits import EXECUTIONS_QUEUED_MAX
+from node.rpc.limits import CLIENT_EXECUTIONS_MAX, EXECUTIONS_QUEUED_MAX
 from node.rpc.subscriptions.live import Live
 from node.rpc.subscriptions.session import Notifier
 
+ASKER: ContextVar[Held | None] = ContextVar("asker", default=None)
+"""What the client of the request that is being answered holds; None for programs of this machine, and for peers."""
 Handler = Callable[["Context", list[object]], Coroutine[Any, Any, object]]
 """Takes the arguments, padded with None to the method's most; raises RpcError."""
 
@@ -109,13 +113,20 @@ class Context:
         """A place in the shard's queue of simulated calls.
 
         Raises:
-            RpcError: the queue is full.
+            RpcError: the queue is full, or the client has its share of it.
         """
+        asker = ASKER.get()
+        if asker is not None and asker.executions >= CLIENT_EXECUTIONS_MAX:
+            self.observe.limit_hit("client_executions_max")
+            raise RpcError(BUSY, f"busy: {CLIENT_EXECUTIONS_MAX} calls of one address are being executed, try again")
         if self.memory.executions >= EXECUTIONS_QUEUED_MAX:
             self.observe.limit_hit("executions_queued_max")
             raise RpcError(BUSY, f"busy: {EXECUTIONS_QUEUED_MAX} calls of this shard are waiting, try again")
-        self.memory.executions += 1
+        counted: tuple[ShardMemory | Held, ...] = (self.memory,) if asker is None else (self.memory, asker)
+        for each in counted:
+            each.executions += 1
         try:
             yield
         finally:
-            self.memory.executions -= 1
+            for each in counted:
+                each.executions -= 1

@@ -71,5 +71,8 @@ SLOW = frozenset({
     "ots_getTransactionError", "ots_searchTransactionsAfter", "ots_searchTransactionsBefore", "ots_traceTransaction",
 })  # fmt: skip
 """Methods that may take a peer long; one that did not answer in time is the last that works on them."""
-HEAVY = SLOW | {"beacon_getCrosslinks", "beacon_getEvidence", "eth_getFilterLogs", "txpool_content", "txpool_inspect"}
+HEAVY = SLOW | {
+    "beacon_getBlock", "beacon_getCrosslinks", "beacon_getEvidence", "eth_getFilterLogs", "shard_getAccountsPage", "txpool_content",
+    "txpool_inspect",
+}  # fmt: skip
 """Methods that cost a node far more than others do (`limits.HEAVY_CALL_COST`)."""

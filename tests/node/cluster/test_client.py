@@ -33,10 +33,18 @@ def test_a_refusal_says_what_to_do_where_its_message_cannot(code: int, told: str
     assert (refused.value.method, refused.value.code) == ("one", code)
 
 
+def test_a_refusal_of_all_calls_together_is_one(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = json.dumps({"jsonrpc": "2.0", "id": None, "error": {"code": -32005, "message": "limit exceeded"}}).encode()
+    with pytest.raises(CallRefused, match="one was refused: limit exceeded") as refused:
+        answering(client, monkeypatch, body).batch([("one", ()), ("two", ())])
+    assert refused.value.code == -32005
+
+
 @pytest.mark.parametrize(
     "body",
     [
-        b"Not Found", b"[]", b"7", b"[7]", b"null", b'[{"id": 0}]', b'[{"id": 1, "result": 7}]', b'[{"id": 0, "error": 7}]',
+        b"Not Found", b"[]", b"7", b"[7]", b"null", b'{"error": 7}',
+        b'[{"id": 0}]', b'[{"id": 1, "result": 7}]', b'[{"id": 0, "error": 7}]',
         b'[{"id": 0, "error": {}}]', b'[{"id": 0, "error": {"code": null, "message": ""}}]', b"\xff",
     ],
 )  # fmt: skip

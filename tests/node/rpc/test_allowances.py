@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.rpc import allowances
-from node.rpc.allowances import Allowance, Client, Clients, Guest
+from node.rpc.allowances import Allowance, Client, Clients, Guest, rpc_rates
 from node.rpc.limits import CLIENT_CALLS_RATE, CLIENT_REFUSALS_RATE, CONNECTION_CALLS_RATE, CONNECTION_REFUSALS_RATE, OVERDRAFT_BURSTS_MAX
 from p2p.limits import Rate
 
@@ -16,7 +16,7 @@ STEPS = st.lists(st.tuples(st.integers(0, 4096), st.integers(1, 6000)), max_size
 
 @given(RATES, STEPS)
 def test_no_more_is_let_in_than_the_rate_allows(rate, steps):
-    guest = Guest(Client(0), 0)
+    guest = Guest(Client(rpc_rates(), 0), 0)
     allowance = Allowance(rate, 0)
     guest._calls = (("x", "connection", allowance),)
     now, let_in, last = 0.0, 0.0, 0.0

@@ -7,7 +7,8 @@ import pytest
 import trio
 
 from node import shares
-from node.rpc import allowances, app
+from node.rpc import allowances, app, server
+from node.rpc.limits import CLIENT_EXECUTIONS_MAX
 from node.rpc.subscriptions import session
 from p2p.limits import Rate
 from tests.node.rpc.subscriptions.support import Running, Socket, accepted, handshake, masked, running
@@ -137,8 +138,8 @@ async def test_what_is_heavy_counts_as_more(method):
 
 
 @pytest.mark.parametrize("bad", [
-    request(b"{"), request(b"[]"), request(b"", method="GET"), request(b"", method="OPTIONS"), request(b"", method="GET", path="/health"),
-    request(CALL, path="/nowhere"), request(CALL).replace(b"application/json", b"text/plain"),
+    request(b"{"), request(b"[]"), request(b"", method="GET"), request(CALL, path="/nowhere"),
+    request(CALL).replace(b"application/json", b"text/plain"),
     request(CALL).replace(b"127.0.0.1", b"a.example"),
 ])  # fmt: skip
 async def test_what_is_no_call_counts_too(bad):
@@ -150,6 +151,72 @@ async def test_what_is_no_call_counts_too(bad):
         await one.send(bad)
         assert (await one.answer())[0] == 429
         refusal(await ask(one))
+
+
+@pytest.mark.parametrize("watched", [request(b"", method="OPTIONS"), request(b"", method="GET", path="/health")])
+async def test_a_preflight_and_a_look_at_the_node_cost_a_call_and_are_refused_to_floods_alone(watched):
+    async with running() as it:
+        one = await peer(it)
+        for _ in range(15):
+            await one.send(watched)
+            assert (await one.answer())[0] in (200, 204)
+        refusal(await ask(one))
+        with suppress(trio.BrokenResourceError):
+            await one.send(watched * 100)
+        for _ in range(13):
+            assert (await one.answer())[0] in (200, 204)
+        assert await one.closed()
+        assert "overdraft_bursts_max" in it.observer.limits
+
+
+@pytest.mark.parametrize("preface", [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", request(CALL) + b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"])
+async def test_frames_of_http_2_are_not_read(preface):
+    async with running() as it:
+        one = await peer(it)
+        await one.send(preface + bytes.fromhex("000000040000000000") + bytes.fromhex("000008060000000000") * 100)
+        if preface.startswith(b"POST"):
+            assert result(await one.answer()) == hex(735_700)
+        assert await one.closed()
+        assert one.buffer == b""
+
+
+async def test_an_upgrade_to_http_2_is_not_taken():
+    async with running() as it:
+        one = await peer(it)
+        settings = b"Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n"
+        await one.send(request(b"", method="GET", path="/health").partition(b"\r\n\r\n")[0] + b"\r\n" + settings)
+        assert (await one.answer())[0] == 200
+        assert result(await ask(one)) == hex(735_700)
+
+
+async def test_bodies_in_tiny_parts_are_cut_off():
+    async with running() as it:
+        one = await peer(it)
+        head = b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+        with suppress(trio.BrokenResourceError):
+            await one.send(head + b"1\r\n \r\n" * 1000)
+        assert await one.closed()
+        assert it.observer.limits == ["overdraft_bursts_max"]
+        loopback = await peer(it, "127.0.0.1")
+        await loopback.send(head + b"".join(b"1\r\n%c\r\n" % byte for byte in CALL) + b"0\r\n\r\n")
+        assert result(await loopback.answer()) == hex(735_700)
+
+
+async def test_a_batch_of_nothings_is_paid_before_it_is_taken_apart():
+    async with running() as it:
+        one = await peer(it)
+        assert b"batch too large" in (await ask(one, b"[" + b"[]," * 100_000 + b"[]]"))[1]
+        refusal(await ask(one))
+
+
+async def test_frames_after_the_end_was_said_are_few(monkeypatch):
+    async with running() as it:
+        one = await socket(it, "127.0.0.1")
+        await one.raw(masked(0x2, b"", fin=False) + masked(TEXT, b""))  # a message within another
+        with suppress(trio.BrokenResourceError):
+            await one.raw(masked(PING, b"") * 2000)
+        await one.closed()
+        assert it.observer.limits in ([], ["websocket_frames_after_close_max"])
 
 
 async def test_large_bodies_cost_more_whatever_is_in_them():
@@ -250,7 +317,8 @@ async def test_a_handshake_is_refused_too():
 
 async def test_one_address_leaves_room_for_the_requests_of_others(monkeypatch):
     monkeypatch.setattr(app, "CLIENT_REQUESTS_IN_FLIGHT_MAX", 2)
-    monkeypatch.setattr(app, "REQUESTS_IN_FLIGHT_MAX", 4)
+    monkeypatch.setattr(app, "REQUESTS_IN_FLIGHT_MAX", 5)
+    monkeypatch.setattr(app, "OWN_REQUESTS_IN_FLIGHT", 1)
     rates(monkeypatch, client_calls=(NEVER, 1000))
     async with running() as it:
         slow = [await peer(it) for _ in range(6)]
@@ -303,6 +371,42 @@ async def test_one_address_leaves_room_for_the_bytes_of_others(monkeypatch, limi
         assert result(await ask(await peer(it, "127.0.0.1"))) == hex(735_700)
         monkeypatch.setattr(app, limit.upper(), 1000)
         assert result(await ask(await peer(it))) == hex(735_700)  # nothing is left behind
+
+
+async def test_one_address_leaves_room_for_what_others_have_executed(monkeypatch):
+    rates(monkeypatch, client_calls=(NEVER, 1000))
+    call = b'{"jsonrpc":"2.0","id":1,"method":"eth_call","params":[{"to":"0x%s"}]}' % (b"00" * 20)
+    async with running() as it:
+        shard = it.node.shard(0)
+        shard.gate = trio.Event()
+        slow = [await peer(it) for _ in range(CLIENT_EXECUTIONS_MAX)]
+        for one in slow:
+            await one.send(request(call))
+        while True:
+            error = json.loads((await ask(await peer(it), call.replace(b"eth_call", b"eth_estimateGas")))[1]).get("error")
+            if error is not None:
+                break
+        assert (error["code"], error["message"]) == (-32005, "busy: 6 calls of one address are being executed, try again")
+        others = [await peer(it, address) for address in (OTHER, "127.0.0.1")]
+        for one in others:
+            await one.send(request(call))
+        shard.gate.set()
+        for one in (*slow, *others):
+            assert "result" in json.loads((await one.answer())[1])
+        assert "result" in json.loads((await ask(slow[0], call))[1])
+        assert set(it.observer.limits) == {"client_executions_max"}
+
+
+async def test_some_connections_are_kept_for_the_nodes_own_machine(monkeypatch):
+    monkeypatch.setattr(server, "CONNECTIONS_MAX", 4)
+    monkeypatch.setattr(server, "OWN_CONNECTIONS", 1)
+    async with running() as it:
+        for _ in range(3):
+            assert result(await ask(await peer(it))) == hex(735_700)
+        assert await (await peer(it)).closed()
+        assert result(await ask(await peer(it, "127.0.0.1"))) == hex(735_700)
+        assert await (await peer(it, "127.0.0.1")).closed()
+        assert it.observer.limits == ["connections_max"] * 2
 
 
 async def test_the_nodes_own_machine_is_never_refused():
