@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from consensus.beacon.state import BeaconState
 from node.core.shard_chain import ShardChain
 from node.executors.executor import Executor
@@ -41,7 +43,11 @@ Submit = Callable[[int, bytes], Coroutine[Any, Any, bytes]]
 
 
 class ShardReads:
-    """One hosted shard, as `node.rpc.backend.ShardBackend` asks for it."""
+    """One hosted shard, as `node.rpc.backend.ShardBackend` asks for it.
+
+    Its executor may be a block ahead of what the core has heard. Who sees a receipt reads the state at `latest` next, so what is found
+    by its hash, and not by its block, is told when that block is `latest` or below.
+    """
 
     def __init__(self, chain: ShardChain, link: Executor, submit: Submit) -> None:
         self._chain, self._link, self._submit = chain, link, submit
@@ -76,6 +82,11 @@ class ShardReads:
                 return 0
         return selector
 
+    def _is_told(self, number: int) -> bool:
+        """Whether a block is `latest` or below."""
+        height: int = self._chain.tree.head.info.height
+        return number <= height
+
     async def block(self, selector: BlockSelector) -> BlockView | None:
         """See `ShardBackend`."""
         return await self._link.block(self._resolve(selector))
@@ -86,7 +97,8 @@ class ShardReads:
 
     async def transaction(self, hash: bytes) -> TransactionView | None:
         """See `ShardBackend`."""
-        return await self._link.transaction(hash)
+        found = await self._link.transaction(hash)
+        return found if found is not None and self._is_told(found.block_number) else None
 
     async def pooled_transaction(self, hash: bytes) -> PooledTransaction | None:
         """See `ShardBackend`."""
@@ -95,7 +107,8 @@ class ShardReads:
 
     async def receipt(self, hash: bytes) -> ReceiptView | None:
         """See `ShardBackend`."""
-        return await self._link.receipt(hash)
+        found = await self._link.receipt(hash)
+        return found if found is not None and self._is_told(found.transaction.block_number) else None
 
     async def transaction_at(self, selector: BlockSelector, index: int) -> TransactionView | None:
         """See `ShardBackend`."""
@@ -107,7 +120,7 @@ class ShardReads:
 
     async def logs(self, wanted: LogFilter) -> tuple[LogView, ...]:
         """See `ShardBackend`."""
-        return await self._link.logs(wanted)
+        return await self._link.logs(msgspec.structs.replace(wanted, first=self._resolve(wanted.first), last=self._resolve(wanted.last)))
 
     async def account(self, address: bytes, selector: BlockSelector) -> AccountView | None:
         """See `ShardBackend`."""
@@ -211,15 +224,17 @@ class ShardReads:
 
     async def outgoing_receipt(self, id: bytes) -> OutgoingReceipt | None:
         """See `ShardBackend`."""
-        return await self._link.outgoing_receipt(id)
+        found = await self._link.outgoing_receipt(id)
+        return found if found is not None and self._is_told(found.block_number) else None
 
     async def outgoing_of(self, transaction_hash: bytes) -> tuple[OutgoingReceipt, ...]:
         """See `ShardBackend`."""
-        return await self._link.outgoing_of(transaction_hash)
+        found = await self._link.outgoing_of(transaction_hash)
+        return found if not found or self._is_told(found[0].block_number) else ()
 
     async def delivered_receipt(self, id: bytes) -> ReceiptView | None:
         """See `ShardBackend`."""
-        return await self._link.receipt(id)
+        return await self.receipt(id)
 
 
 def _pooled(held: PoolTransaction) -> PooledTransaction:

@@ -17,7 +17,7 @@ from primitives.blocks import BeaconBlock
 from primitives.errors import InvalidTransaction, TransactionReason
 from primitives.receipts import EMPTY_CHANNEL, Bundle, CrossShardReceipt, empty_summary
 from shard.database import MemoryDatabase
-from shard.views import OutgoingReceipt, small
+from shard.views import LogFilter, OutgoingReceipt, ReceiptView, TransactionView, small
 from tests.node.support import make_core, make_genesis
 
 RICH = b"\xaa" * 20
@@ -213,3 +213,36 @@ def test_the_rest_is_read_off_the_newest_beacon_block():
     assert [link.block for link in head.crosslinks] == [chain.heads().latest for chain in map(node.backend.shard, range(2))]
     assert [node.backend.committee(chain) for chain in range(3)] == [(0,)] * 3
     assert (node.backend.peers(), node.backend.genesis) == (3, make_genesis())
+
+
+class AheadExecutor:
+    """Has carried out block 1 and said so, which the core has not heard yet."""
+
+    transaction_view = TransactionView(b"\3" * 32, b"", RICH, 1, b"\2" * 32, 0, b"", 0)
+
+    async def transaction(self, hash):
+        return self.transaction_view
+
+    async def receipt(self, hash):
+        return ReceiptView(self.transaction_view, 1, 21_000, 21_000, b"", bytes(256), (), RICH, None)
+
+    async def outgoing_receipt(self, id):
+        return outgoing(1)
+
+    async def outgoing_of(self, transaction_hash):
+        return (outgoing(1),)
+
+    async def logs(self, wanted):
+        return wanted
+
+
+async def test_what_is_found_by_its_hash_is_told_once_its_block_is_the_latest():
+    node = Node({0: AheadExecutor(), 1: None})
+    shard, head = node.backend.shard(0), node.core.shards[0].tree.head
+    questions = (shard.transaction, shard.receipt, shard.delivered_receipt, shard.outgoing_receipt, shard.outgoing_of)
+    assert [bool(await question(b"\3" * 32)) for question in questions] == [False] * 5
+    wanted = await shard.logs(LogFilter())
+    assert (wanted.first, wanted.last) == (0, 0)
+    head.info = replace(head.info, height=1)
+    assert [bool(await question(b"\3" * 32)) for question in questions] == [True] * 5
+    assert (await shard.logs(LogFilter(first="earliest", last=7))).last == 7

@@ -26,7 +26,8 @@ def transcript(script: str) -> str:
 
 
 def printed(cluster: Cluster, *command: str, environment: Mapping[str, str] | None = None) -> str:
-    words = [*command, cluster.options.url(1, 0), cluster.options.url(2, 1)]
+    # of one node, as on the page: what one node has told, another may hear of a moment later
+    words = [*command, cluster.options.url(1, 0), cluster.options.url(1, 1)]
     done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=SECONDS_MAX, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
