@@ -229,7 +229,7 @@ async def running(node: Node | None = None):
     async def start(task_status):
         await server.serve(node, listeners, version="shardnet/test", allowed_hosts=[], observe=observer, task_status=task_status)
 
-    with trio.fail_after(30):
+    with trio.fail_after(120):
         async with trio.open_nursery() as nursery:
             ports = await nursery.start(start)
             it = Running(node, observer, ports, nursery)
