@@ -115,14 +115,11 @@ async def _bounded(
             metrics.limit_hit("metrics_client_connections_max")
             await trio.aclose_forcefully(stream)
             return
-        try:
-            if client is not None and limiter.available_tokens <= OWN_CONNECTIONS:
-                raise trio.WouldBlock
-            limiter.acquire_nowait()
-        except trio.WouldBlock:
+        if limiter.available_tokens <= (0 if client is None else OWN_CONNECTIONS):
             metrics.limit_hit("metrics_connections_max")
             await trio.aclose_forcefully(stream)
             return
+        limiter.acquire_nowait()
         try:
             if client is None:
                 await _connection(answer, metrics, stream, None)
@@ -143,7 +140,8 @@ async def _guest_connection(
         else:
             await _connection(answer, metrics, stream, guest)
     finally:
-        clients.leave(client, trio.current_time())
+        if not clients.leave(client, trio.current_time()):
+            metrics.limit_hit("clients_remembered_max")
 
 
 async def _connection(

@@ -35,13 +35,13 @@ def deploy_everywhere(client: Client, payer: str, data: bytes, shards: int, seco
             yield Step("deployed", f"is on shard {shard} already: {address}", {"shard": shard, "address": address})
             continue
         deadline = time.monotonic() + seconds_max
-        if _count(client, shard, deployer.address, "eth_getTransactionCount", "pending"):
+        if _quantity(client, shard, deployer.address, "eth_getTransactionCount", "pending"):
             _await_code(client, shard, address, deadline)
             yield Step("deployed", f"came to shard {shard} as it was ordered before: {address}", {"shard": shard, "address": address})
             continue
         creation = {"from": deployer.address, "data": "0x" + data.hex()}
         gas, max_fee = _price(client, shard, creation)
-        if _count(client, shard, deployer.address, "eth_getBalance") < gas * max_fee:
+        if _quantity(client, shard, deployer.address, "eth_getBalance") < gas * max_fee:
             funds = Wanted(payer, deployer.address.lower(), gas * max_fee * FUNDS_MULTIPLE, shard, shard, b"", "included")
             for _ in Journey(client, funds, seconds_max).steps():
                 pass
@@ -76,7 +76,7 @@ def _deployer(client: Client, payer: str, data: bytes, shards: int) -> tuple[Any
     for number in range(SAME_MAX):
         account = Account.from_key(keccak256(seed + number.to_bytes(4, "big")))
         address = "0x" + keccak256(rlp.encode([bytes.fromhex(account.address[2:]), 0]))[12:].hex()
-        used = [shard for shard in range(shards) if _count(client, shard, account.address, "eth_getTransactionCount")]
+        used = [shard for shard in range(shards) if _quantity(client, shard, account.address, "eth_getTransactionCount")]
         done = {shard for shard in used if _code(client, shard, address) != "0x"}
         # where its first transaction failed, nothing can come to this address any more
         if len(used) == len(done) < shards:
@@ -84,7 +84,7 @@ def _deployer(client: Client, payer: str, data: bytes, shards: int) -> tuple[Any
     raise NotDone(f"there are {SAME_MAX} contracts of this kind by this payer: name another supply, --name or --symbol")
 
 
-def _count(client: Client, shard: int, address: str, method: str, block: str = "latest") -> int:
+def _quantity(client: Client, shard: int, address: str, method: str, block: str = "latest") -> int:
     return int(client.batch([(method, (address, block))], f"/shard/{shard}")[0], 16)
 
 

@@ -218,7 +218,7 @@ class Application:
             # A browser takes a refused preflight for a network that is down, and who watches a node for one that is.
             charge: Charge | None = None
             if method == "OPTIONS" or path in _STATUS_PATHS:
-                self._note(connection.guest)
+                _pay(connection.guest, self._observe)
             else:
                 charge = self.let_in(connection.guest)
             self._check_host(headers)
@@ -239,12 +239,6 @@ class Application:
             await body.drain()
             return 200, [_JSON, *_CORS], error_answer(error)
 
-    def _note(self, guest: Guest | None) -> None:
-        """A request that costs a call, be there one or not; raises _GoneError where far too many have come."""
-        if guest is not None and not guest.spend(1, trio.current_time()):
-            self._observe.limit_hit("overdraft_bursts_max")
-            raise _GoneError
-
     def let_in(self, guest: Guest | None) -> Charge | None:
         """Lets a request in that costs one call; what it costs besides is to be charged.
 
@@ -257,14 +251,17 @@ class Application:
         def charge(cost: int) -> None:
             overrun = guest.take(cost, trio.current_time())
             if overrun is not None:
-                guest.refused(trio.current_time())
                 self._observe.limit_hit(overrun.limit)
-                if guest.flooded is not None:
-                    self._observe.limit_hit(guest.flooded)
+                self._refused(guest, 1)
                 raise OverRate(overrun)
 
         charge(1)
         return charge
+
+    def _refused(self, guest: Guest, count: int) -> None:
+        guest.refused(trio.current_time(), count)
+        if guest.flooded is not None:
+            self._observe.limit_hit(guest.flooded)
 
     def _check_host(self, headers: dict[bytes, bytes]) -> None:
         if not self._hosts.accepts(headers.get(b"host", b"localhost")):
@@ -310,7 +307,7 @@ class Application:
             except RpcError as error:
                 answer = await dispatcher.refusal(message, error)
                 if guest is not None and (more := len(answer) // REFUSAL_BYTES):
-                    guest.refused(trio.current_time(), more)
+                    self._refused(guest, more)
         with self._sending(answer, guest) as answer:
             yield answer
 
@@ -410,7 +407,7 @@ class _Body:
         """The next part; sets `complete` with the last.
 
         Raises:
-            _GoneError: the deadline has passed, or the client has gone.
+            _GoneError: the deadline has passed, the client has gone, or it sent far too much.
         """
         with trio.move_on_at(self._deadline):
             message = await self._receive()
@@ -419,10 +416,8 @@ class _Body:
             self.complete = not message.get("more_body", False)
             chunk: bytes = message.get("body", b"")
             self._parts += 1
-            if self._guest is not None and self._parts > 1 and not self.complete and len(chunk) < SHORT_PART_BYTES:
-                if not self._guest.spend(1, trio.current_time()):
-                    self._observe.limit_hit("overdraft_bursts_max")
-                    raise _GoneError
+            if self._parts > 1 and not self.complete and len(chunk) < SHORT_PART_BYTES:
+                _pay(self._guest, self._observe)
             return chunk
         self._observe.limit_hit("body_seconds_max")
         raise _GoneError
@@ -451,6 +446,13 @@ class _Body:
                 left -= len(await self.chunk())
         if scope.cancelled_caught:
             self._observe.limit_hit("unread_seconds_max")
+
+
+def _pay(guest: Guest | None, observe: RpcObserver) -> None:
+    """Takes a call, be there one or not; raises _GoneError where far too many have come."""
+    if guest is not None and not guest.spend(1, trio.current_time()):
+        observe.limit_hit("overdraft_bursts_max")
+        raise _GoneError
 
 
 def _has_flooded(connection: Connection) -> bool:

@@ -7,7 +7,7 @@ import pytest
 import trio
 
 from node import shares
-from node.rpc import allowances, app, server
+from node.rpc import allowances, app, server, websocket
 from node.rpc.limits import CLIENT_EXECUTIONS_MAX
 from node.rpc.subscriptions import session
 from p2p.limits import Rate
@@ -210,13 +210,13 @@ async def test_a_batch_of_nothings_is_paid_before_it_is_taken_apart():
 
 
 async def test_frames_after_the_end_was_said_are_few(monkeypatch):
+    monkeypatch.setattr(websocket, "BODY_BYTES_MAX", 10)
     async with running() as it:
         one = await socket(it, "127.0.0.1")
-        await one.raw(masked(0x2, b"", fin=False) + masked(TEXT, b""))  # a message within another
         with suppress(trio.BrokenResourceError):
-            await one.raw(masked(PING, b"") * 2000)
-        await one.closed()
-        assert it.observer.limits in ([], ["websocket_frames_after_close_max"])
+            await one.raw(masked(TEXT, b"x" * 11) + masked(PING, b"") * 2000)
+            await one.closed()
+        assert it.observer.limits == ["body_bytes_max", "websocket_frames_after_close_max"]
 
 
 async def test_large_bodies_cost_more_whatever_is_in_them():
