@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -72,8 +71,11 @@ class Committee:
         """
         fair = _DRAW_RANGE - _DRAW_RANGE % self.total
         place = seed + chain.to_bytes(4, "big") + view.to_bytes(8, "big")
-        draws = (int.from_bytes(sha256(place + attempt.to_bytes(4, "big")), "big") for attempt in itertools.count())
-        point = next(draw for draw in draws if draw < fair) % self.total
+        draw, attempt = fair, 0
+        while draw >= fair:
+            draw = int.from_bytes(sha256(place + attempt.to_bytes(4, "big")), "big")
+            attempt += 1
+        point = draw % self.total
         for member in self.members:
             if point < member.stake:
                 return member

@@ -279,7 +279,7 @@ def _structure(kind: Any) -> Codec:
     leaves, variable, make = layout.leaves, layout.variable, layout.make
     packer = Struct("<" + "".join(leaf.layout for leaf in leaves))
     fixed, pack, unpack = packer.size, packer.pack, packer.unpack_from
-    getter = attrgetter(*[leaf.path for leaf in leaves])
+    getter: Any = attrgetter(*[leaf.path for leaf in leaves])
     read = getter if len(leaves) > 1 else lambda value: (getter(value),)
     lengths = tuple((at, leaf.size) for at, leaf in enumerate(leaves) if leaf.is_bytes)
     wide = tuple((at, leaf.size) for at, leaf in enumerate(leaves) if leaf.is_wide)
@@ -287,7 +287,7 @@ def _structure(kind: Any) -> Codec:
     slots = tuple(at for at, leaf in enumerate(leaves) if leaf.path in variable_paths)
     slotted = tuple(zip(slots, (codec for _, codec in variable), strict=True))
     roots = tuple(compile_sedes(field).root for field in kind.field_sedes)
-    own = attrgetter(*kind.names)
+    own: Any = attrgetter(*kind.names)
     fields = own if len(kind.names) > 1 else lambda value: (own(value),)
 
     def encode(value: Any) -> bytes:

@@ -9,7 +9,7 @@ from node.simulator.personas import draw_personas
 from node.simulator.world import SimulationReport, World, play
 from primitives.parameters import Parameters
 
-REAL_EVERY_SEEDS = 100
+REAL_EVERY_SEEDS = 250
 """One seed in so many runs on real signatures and the reference EVM."""
 EPOCHS = (60, 60, 12, 8)
 """Beacon heights of an epoch; the short ones are passed within a run."""

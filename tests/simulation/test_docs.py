@@ -41,5 +41,5 @@ def test_profiles_are_as_told() -> None:
 def test_numbers_are_as_told() -> None:
     assert f"no more than {VIEWS_WITHOUT_FINALITY_MAX} views" in TEXT
     assert f"epochs of {', '.join(map(str, sorted(set(EPOCHS), reverse=True))).replace(', 8', ' or 8')} blocks" in TEXT
-    assert REAL_EVERY_SEEDS == 100
-    assert "one in a hundred on real" in TEXT
+    assert REAL_EVERY_SEEDS == 250
+    assert "one in 250 on real" in TEXT

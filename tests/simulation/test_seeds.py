@@ -10,12 +10,12 @@ from node.simulator.personas import PERSONAS
 
 
 def test_a_seed_draws_the_same_every_time_and_seeds_draw_all_there_is() -> None:
-    draws = [drawn.draw(seed, 7) for seed in range(400)]
-    assert draws == [drawn.draw(seed, 7) for seed in range(400)]
+    draws = [drawn.draw(seed, 7) for seed in range(500)]
+    assert draws == [drawn.draw(seed, 7) for seed in range(500)]
     assert {name for draw in draws for name in draw.personas.values()} == set(PERSONAS)
     assert {len(draw.personas) for draw in draws} == {0, 1, 2}
     assert any(draw.second_epoch for draw in draws)
-    assert sum(draw.is_real for draw in draws) == 4
+    assert sum(draw.is_real for draw in draws) == 2
     for draw in draws:
         committee = draw.second_epoch or frozenset(range(7))
         assert 3 * len(committee & set(draw.personas)) < len(committee)
