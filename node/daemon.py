@@ -124,9 +124,8 @@ async def _run_node(config: NodeConfig, log: QueuedLines, serving: trio.CancelSc
             metrics.usage.executors = {shard: link for shard, link in links.items() if isinstance(link, ExecutorLink)}
 
             async def answer(peer: PeerId, payload: bytes) -> bytes:
-                if persona is not None and persona.refuses(payload):
-                    return b""
-                return await server.answer(peer, payload)
+                honest = await server.answer(peer, payload)
+                return honest if persona is None else persona.answer(payload, honest)
 
             network = Network(
                 config.node_key, config.listen_host, config.p2p_port, answer, metrics.observe,
@@ -142,7 +141,7 @@ async def _run_node(config: NodeConfig, log: QueuedLines, serving: trio.CancelSc
             gate = BundleGate(genesis.parameters.chain_id_base, metrics.observe) if genesis.parameters.devnet else None
             loop = CoreLoop(
                 core, store, network, links, topics, metrics.observe, lambda admit: admission.enqueue(admit), lambda: backend.after_turn(),
-                alter=None if persona is None else persona.alter, gate=gate, now=clock,
+                persona=persona, gate=gate, now=clock,
             )
             impersonated = Impersonated()
             admission = Admission(core, links, clock, loop.perform_soon, metrics.observe, loop.penalize, feed.pooled, impersonated)

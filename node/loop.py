@@ -7,7 +7,7 @@ the loop and comes back as an event.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import trio
@@ -46,6 +46,7 @@ from node.core.effects import (
 )
 from node.executors.executor import Executor
 from node.executors.gate import EXECUTION_WITHDRAWN
+from node.personas import Late, Persona
 from node.store import NodeStore
 from p2p import network as net
 from p2p.adapter.host import Network
@@ -94,16 +95,16 @@ class CoreLoop:
         observe: Callable[[str, Mapping[str, str], float], None],
         admit: Callable[[Admit], None],
         after_turn: Callable[[], None],
-        alter: Callable[[Effect], Iterable[Effect]] | None = None,
+        persona: Persona | None = None,
         gate: BundleGate | None = None,
         now: Callable[[], Now] = clocks,
     ) -> None:
-        """`alter` tells what happens in place of an effect, at a node that breaks the rules on purpose; `gate` is for faults on demand."""
+        """`persona` is that of a node that breaks the rules on purpose; `gate` is for faults on demand."""
         self._now = now
         self._core, self._store, self._network, self._links, self._topics = core, store, network, links, topics
         self._names = {topic: name for name, topic in topics.items()}
         self._observe, self._admit, self._after_turn = observe, admit, after_turn
-        self._alter, self._gate = alter, gate
+        self._persona, self._gate = persona, gate
         self._delay_seconds, self._delay_until, self._delayed = 0.0, 0.0, 0
         self._scores = PeerScores()
         self._send, self._receive = trio.open_memory_channel[Event | None](INBOX_EVENTS_MAX)
@@ -220,7 +221,12 @@ class CoreLoop:
             match event:
                 case net.GossipReceived(peer, name, message):
                     assert isinstance(message, GOSSIP_TYPES), "the decoder of every topic is decode_gossip"
-                    await self._send.send(GossipReceived(peer, self._topics[name], message))
+                    heard = GossipReceived(peer, self._topics[name], message)
+                    lag_seconds = 0.0 if self._persona is None else self._persona.lag_seconds()
+                    if lag_seconds:
+                        self._do_later(lag_seconds, self._hear, heard)
+                    else:
+                        await self._send.send(heard)
                 case net.PeerConnected(peer):
                     await self._send.send(PeerConnected(peer))
                 case net.PeerDisconnected(peer):
@@ -231,9 +237,10 @@ class CoreLoop:
     async def _perform(self, effects: Sequence[Effect]) -> None:
         await self._store.write([effect for effect in effects if isinstance(effect, Persist)])
         assert self._nursery is not None
-        if self._alter is not None:
-            effects = [altered for effect in effects for altered in self._alter(effect)]
-        for effect in effects:
+        performed: Sequence[Effect | Late] = effects
+        if self._persona is not None:
+            performed = [altered for effect in effects for altered in self._persona.alter(effect)]
+        for effect in performed:
             match effect:
                 case Persist():
                     pass
@@ -241,6 +248,8 @@ class CoreLoop:
                     pass
                 case Publish(topic, message):
                     self._publish(self._names[topic], message.encode())
+                case Late(Publish(topic, message), seconds):
+                    self._publish(self._names[topic], message.encode(), seconds)
                 case Observe(name, labels, value):
                     self._observe(name, labels, value)
                 case Penalize(peer, reason):
@@ -271,20 +280,26 @@ class CoreLoop:
                 case ReadOutgoing():
                     self._nursery.start_soon(self._read_outgoing, effect)
 
-    def _publish(self, name: str, payload: bytes) -> None:
-        if trio.current_time() >= self._delay_until:
+    def _publish(self, name: str, payload: bytes, late_seconds: float = 0.0) -> None:
+        if trio.current_time() < self._delay_until:
+            late_seconds += self._delay_seconds
+        if late_seconds:
+            self._do_later(late_seconds, self._network.publish, name, payload)
+        else:
             self._network.publish(name, payload)
-        elif self._delayed >= DELAYED_MESSAGES_MAX:
+
+    def _do_later(self, seconds: float, action: Callable[..., object], *arguments: object) -> None:
+        if self._delayed >= DELAYED_MESSAGES_MAX:
             self._observe("limit_hits", {"limit": "delayed_messages_max"}, 1)
         else:
             assert self._nursery is not None
             self._delayed += 1
-            self._nursery.start_soon(self._publish_later, name, payload, self._delay_seconds)
+            self._nursery.start_soon(self._wait_and_do, seconds, action, arguments)
 
-    async def _publish_later(self, name: str, payload: bytes, seconds: float) -> None:
+    async def _wait_and_do(self, seconds: float, action: Callable[..., object], arguments: Sequence[object]) -> None:
         await trio.sleep(seconds)
         self._delayed -= 1
-        self._network.publish(name, payload)
+        action(*arguments)
 
     def penalize(self, peer: str, reason: Reason) -> None:
         """Scores a peer, and acts on the verdict."""
@@ -301,8 +316,11 @@ class CoreLoop:
     def hear(self, peer: str, certificate: Certificate) -> None:
         """What a peer tells this node and nobody else; dropped and counted when the inbox is full."""
         topic = Topic(TopicKind.CONSENSUS, certificate.instance.chain)
+        self._hear(GossipReceived(peer, topic, ConsensusBatch((certificate,), (), (), (), ())))
+
+    def _hear(self, event: Event) -> None:
         try:
-            self._send.send_nowait(GossipReceived(peer, topic, ConsensusBatch((certificate,), (), (), (), ())))
+            self._send.send_nowait(event)
         except trio.WouldBlock:
             self._observe("limit_hits", {"limit": "inbox_events_max"}, 1)
 

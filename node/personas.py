@@ -6,40 +6,58 @@ Source: docs/operating.md, "Misbehave on purpose".
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from consensus.signatures import SignatureScheme
-from node.core.effects import Effect, Publish
-from p2p.messages import BlocksByRange, BlocksByRoot, ConsensusBatch, request_type
+from node import lies
+from node.core.effects import Ask, Effect, Publish
+from p2p.messages import Blocks, BlocksByRange, BlocksByRoot, BundleByNonce, ConsensusBatch, Status, request_type
 from p2p.topics import Topic
 from primitives.genesis import Genesis
 from primitives.hashing import sha256
+from primitives.receipts import Bundle
 from primitives.types import ZERO_ROOT
 from primitives.votes import Certificate, Proposal, Vote, VoteKind, vote_signing_root
+
+SPOILED_MAX = 64
+"""Blocks whose false twins are remembered, so that what is said of them again is the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """Something that is gossiped later than it could be."""
+
+    publish: Publish
+    seconds: float
 
 
 class Persona:
     """Honest; what differs is overridden."""
 
-    def __init__(self, genesis: Genesis, scheme: SignatureScheme) -> None:
+    def __init__(self, genesis: Genesis, scheme: SignatureScheme, chance: lies.Chance) -> None:
         """`scheme` signs for the node's validators and for nobody else."""
-        self._genesis, self._scheme = genesis, scheme
+        self._genesis, self._scheme, self._chance = genesis, scheme, chance
 
-    def alter(self, effect: Effect) -> Iterator[Effect]:
+    def alter(self, effect: Effect) -> Iterator[Effect | Late]:
         """What happens in place of an effect of the honest core."""
         if isinstance(effect, Publish) and isinstance(effect.message, ConsensusBatch):
             yield from self.say(effect, effect.message)
         else:
             yield effect
 
-    def say(self, honest: Publish, batch: ConsensusBatch) -> Iterator[Effect]:
+    def say(self, honest: Publish, batch: ConsensusBatch) -> Iterator[Effect | Late]:
         """What is gossiped in place of consensus messages."""
         yield honest
 
-    def refuses(self, request: bytes) -> bool:
-        """Whether an encoded request of a peer is answered with nothing."""
-        return False
+    def answer(self, request: bytes, honest: bytes) -> bytes:
+        """What a peer's encoded request is answered with in place of the honest answer; empty: nothing."""
+        return honest
+
+    def lag_seconds(self) -> float:
+        """How much later than it comes a message is heard."""
+        return 0.0
 
     def is_own(self, vote: Vote) -> bool:
         """Whether a validator of this node cast it."""
@@ -59,7 +77,7 @@ def _publish(topic: Topic, batch: ConsensusBatch) -> Iterator[Publish]:
 class DoubleVoter(Persona):
     """Votes for a block that is not there beside every vote for one, and to finalize views that it nullifies."""
 
-    def say(self, honest: Publish, batch: ConsensusBatch) -> Iterator[Effect]:
+    def say(self, honest: Publish, batch: ConsensusBatch) -> Iterator[Effect | Late]:
         """See `Persona`."""
         yield honest
         seconds = []
@@ -72,7 +90,7 @@ class DoubleVoter(Persona):
 class EquivocatingProposer(Persona):
     """Proposes a second block in each of its views, whose body nobody has."""
 
-    def say(self, honest: Publish, batch: ConsensusBatch) -> Iterator[Effect]:
+    def say(self, honest: Publish, batch: ConsensusBatch) -> Iterator[Effect | Late]:
         """See `Persona`."""
         yield honest
         for proposal in batch.proposals:
@@ -84,7 +102,7 @@ class EquivocatingProposer(Persona):
 class VoteWithholder(Persona):
     """Proposes, and keeps every other vote to itself."""
 
-    def say(self, honest: Publish, batch: ConsensusBatch) -> Iterator[Effect]:
+    def say(self, honest: Publish, batch: ConsensusBatch) -> Iterator[Effect | Late]:
         """See `Persona`."""
         yield from _publish(honest.topic, replace(batch, votes=()))
 
@@ -92,20 +110,97 @@ class VoteWithholder(Persona):
 class BlockWithholder(Persona):
     """Proposes blocks without their body, and serves nobody a block."""
 
-    def say(self, honest: Publish, batch: ConsensusBatch) -> Iterator[Effect]:
+    def say(self, honest: Publish, batch: ConsensusBatch) -> Iterator[Effect | Late]:
         """See `Persona`."""
         proposals = tuple(replace(one, block=b"") if self.is_own(one.vote) else one for one in batch.proposals)
         yield from _publish(honest.topic, replace(batch, proposals=proposals))
 
-    def refuses(self, request: bytes) -> bool:
+    def answer(self, request: bytes, honest: bytes) -> bytes:
         """See `Persona`."""
-        return request_type(request) in (BlocksByRange, BlocksByRoot)
+        return b"" if request_type(request) in (BlocksByRange, BlocksByRoot) else honest
+
+
+class Lagger(Persona):
+    """Hears and says everything late."""
+
+    def alter(self, effect: Effect) -> Iterator[Effect | Late]:
+        """See `Persona`."""
+        yield Late(effect, self.lag_seconds()) if isinstance(effect, Publish) else effect
+
+    def lag_seconds(self) -> float:
+        """See `Persona`."""
+        return self._chance.randint(*lies.LAG_MS) / 1000
+
+
+class HeightLiar(Persona):
+    """Claims to be far ahead, or at the start, and lacks a block for those who believe it."""
+
+    def alter(self, effect: Effect) -> Iterator[Effect | Late]:
+        """See `Persona`: who asks for heights tells its own."""
+        if isinstance(effect, Ask) and isinstance(effect.request, Status):
+            effect = replace(effect, request=lies.elsewhere(effect.request, self._chance))
+        yield effect
+
+    def answer(self, request: bytes, honest: bytes) -> bytes:
+        """See `Persona`."""
+        kind = request_type(request)
+        if honest and kind is Status:
+            return lies.elsewhere(Status.decode(honest), self._chance).encode()
+        if honest and kind is BlocksByRange:
+            told = lies.cut_short(Blocks.decode(honest), self._chance)
+            return b"" if told is None else told.encode()
+        return honest
+
+
+class BundleWithholder(Persona):
+    """Keeps receipts to itself, and gives forged ones to half of those who would have got some."""
+
+    def alter(self, effect: Effect) -> Iterator[Effect | Late]:
+        """See `Persona`."""
+        if not (isinstance(effect, Publish) and isinstance(effect.message, Bundle)):
+            yield effect
+        elif (told := lies.kept_or_forged(effect.message, self._chance)) is not None:
+            yield replace(effect, message=told)
+
+    def answer(self, request: bytes, honest: bytes) -> bytes:
+        """See `Persona`."""
+        if not honest or request_type(request) is not BundleByNonce:
+            return honest
+        told = lies.kept_or_forged(Bundle.decode(honest), self._chance)
+        return b"" if told is None else told.encode()
+
+
+class InvalidRootProposer(Persona):
+    """Proposes blocks that claim another state than their execution leads to."""
+
+    def __init__(self, genesis: Genesis, scheme: SignatureScheme, chance: lies.Chance) -> None:
+        """See `Persona`."""
+        super().__init__(genesis, scheme, chance)
+        self._twins: OrderedDict[bytes, Vote] = OrderedDict()
+        """By the root of an own block, the vote for its false twin."""
+
+    def say(self, honest: Publish, batch: ConsensusBatch) -> Iterator[Effect | Late]:
+        """See `Persona`: as if the core had built the false block, so that nothing can be proven."""
+        proposals = tuple([self._twin_of(honest.topic, one) if self.is_own(one.vote) and one.block else one for one in batch.proposals])
+        votes = tuple([self._twins.get(vote.root, vote) if self._is_twins(vote) else vote for vote in batch.votes])
+        yield from _publish(honest.topic, replace(batch, proposals=proposals, votes=votes))
+
+    def _is_twins(self, vote: Vote) -> bool:
+        return vote.kind == VoteKind.NOTARIZE and self.is_own(vote)
+
+    def _twin_of(self, topic: Topic, proposal: Proposal) -> Proposal:
+        data, root = lies.spoiled(proposal.block, is_beacon=topic.chain == self._genesis.parameters.beacon)
+        vote = self.vote(proposal.vote, VoteKind.NOTARIZE, root)
+        self._twins[proposal.vote.root] = vote
+        if len(self._twins) > SPOILED_MAX:
+            self._twins.popitem(last=False)
+        return Proposal(data, proposal.parent, vote)
 
 
 class CertificateForger(Persona):
     """Beside each of its votes sends a certificate that only it has signed, in the names of all."""
 
-    def say(self, honest: Publish, batch: ConsensusBatch) -> Iterator[Effect]:
+    def say(self, honest: Publish, batch: ConsensusBatch) -> Iterator[Effect | Late]:
         """See `Persona`."""
         yield honest
         for vote in filter(self.is_own, batch.votes):
@@ -115,11 +210,25 @@ class CertificateForger(Persona):
             yield from _publish(honest.topic, ConsensusBatch((forged,), (), (), (), ()))
 
 
+class SlowProposer(Persona):
+    """Proposes around the moment at which the others give its view up."""
+
+    def say(self, honest: Publish, batch: ConsensusBatch) -> Iterator[Effect | Late]:
+        """See `Persona`."""
+        is_late = any(self.is_own(proposal.vote) for proposal in batch.proposals)
+        yield Late(honest, self._chance.randint(*lies.SLOW_BLOCK_MS) / 1000) if is_late else honest
+
+
 PERSONAS: dict[str, type[Persona]] = {
     "double-voter": DoubleVoter,
     "equivocating-proposer": EquivocatingProposer,
     "vote-withholder": VoteWithholder,
     "block-withholder": BlockWithholder,
+    "lagger": Lagger,
+    "height-liar": HeightLiar,
+    "bundle-withholder": BundleWithholder,
+    "invalid-root-proposer": InvalidRootProposer,
     "certificate-forger": CertificateForger,
+    "slow-proposer": SlowProposer,
 }
 """By the name that `shardnet up --persona` takes."""

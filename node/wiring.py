@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 
 from consensus.beacon.genesis import build_genesis_state
 from consensus.signatures import BlsScheme
@@ -133,7 +134,7 @@ def make_persona(config: NodeConfig, identity: Identity) -> Persona | None:
         raise InvalidConfig("persona", f"there is no {config.persona!r}: name one of {', '.join(PERSONAS)}, or leave it out")
     if not identity.genesis.parameters.devnet or not identity.local:
         raise InvalidConfig("persona", "is for validators of a network for development: leave it out")
-    return kind(identity.genesis, identity.scheme)
+    return kind(identity.genesis, identity.scheme, Random())
 
 
 def topic_names(genesis: Genesis) -> dict[str, Topic]:

@@ -7,7 +7,10 @@ from typing import Final
 
 from primitives.errors import InvalidConfig
 
-PERSONA_NAMES: Final = ("double-voter", "equivocating-proposer", "vote-withholder", "block-withholder", "certificate-forger")
+PERSONA_NAMES: Final = (
+    "double-voter", "equivocating-proposer", "vote-withholder", "block-withholder", "lagger", "height-liar", "bundle-withholder",
+    "invalid-root-proposer", "certificate-forger", "slow-proposer",
+)  # fmt: skip
 """Those that a node can have; named here for commands that start quickly."""
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from consensus.beacon.transition import apply_block
+from node import lies
 from node.core import effects as fx
 from node.core import tree
 from p2p.messages import Blocks, BlocksByRange, BlocksByRoot, BundleByNonce, Certificates, ConsensusBatch, GossipPayload, Status
@@ -21,7 +22,7 @@ from primitives.errors import InvalidConfig
 from primitives.hashing import sha256
 from primitives.headers import ShardHeader
 from primitives.receipts import Bundle
-from primitives.types import ZERO_ROOT, Root
+from primitives.types import ZERO_ROOT
 from primitives.votes import Certificate, Instance, Proposal, Vote, VoteKind, vote_signing_root
 from shard.executor.context import BuildContext
 
@@ -30,10 +31,6 @@ if TYPE_CHECKING:
 
 ALTERNATIVES_MAX = 64
 """Second blocks an equivocating proposer remembers until it proposes."""
-LAG_MS = (500, 6000)
-SLOW_BLOCK_MS = (300, 3500)
-"""How much later than it could a slow proposer sends its block: around the proposal timer, before and after."""
-HEIGHTS_LIED_MAX = 1000
 BODY_WITHHELD_SHARE = 0.7
 
 
@@ -226,11 +223,11 @@ class Lagger(Persona):
 
     def says(self, said: Said) -> Iterator[Said]:
         """See `Persona`."""
-        yield replace(said, delay_ms=self.rng.randint(*LAG_MS))
+        yield replace(said, delay_ms=self.rng.randint(*lies.LAG_MS))
 
     def lag_ms(self) -> int:
         """See `Persona`."""
-        return self.rng.randint(*LAG_MS)
+        return self.rng.randint(*lies.LAG_MS)
 
 
 class HeightLiar(Persona):
@@ -239,14 +236,9 @@ class HeightLiar(Persona):
     def answers(self, request: object, response: Any) -> Any:
         """See `Persona`."""
         if isinstance(response, Status):
-            up = self.rng.randint(0, HEIGHTS_LIED_MAX) if self.rng.random() < 0.8 else None
-            rows = tuple(
-                replace(row, view=0 if up is None else row.view + up, height=0 if up is None else row.height + up, root=b"\7" * 32)
-                for row in response.chains
-            )
-            return replace(response, chains=rows)
+            return lies.elsewhere(response, self.rng)
         if isinstance(request, BlocksByRange) and isinstance(response, Blocks):
-            return self.rng.choice((None, replace(response, blocks=response.blocks[:-1])))
+            return lies.cut_short(response, self.rng)
         return response
 
 
@@ -258,17 +250,13 @@ class BundleWithholder(Persona):
         if said.topic.kind is not TopicKind.RECEIPTS:
             yield said
         elif isinstance(said.message, Bundle) and self.rng.random() < 0.5:
-            yield replace(said, message=_forged(said.message))
+            yield replace(said, message=lies.forged(said.message))
 
     def answers(self, request: object, response: Any) -> Any:
         """See `Persona`."""
         if isinstance(request, BundleByNonce) and isinstance(response, Bundle):
-            return self.rng.choice((None, _forged(response)))
+            return lies.kept_or_forged(response, self.rng)
         return response
-
-
-def _forged(bundle: Bundle) -> Bundle:
-    return replace(bundle, receipts=tuple(replace(receipt, amount=receipt.amount + 10**18) for receipt in bundle.receipts))
 
 
 class InvalidRootProposer(Persona):
@@ -279,7 +267,8 @@ class InvalidRootProposer(Persona):
         proposals, votes = [], [vote for vote in batch.votes if not self._is_for_own(vote, batch)]
         for proposal in batch.proposals:
             if self.is_own(proposal.vote) and proposal.block:
-                data, root = self._spoiled(said.topic.chain, proposal.block)
+                is_beacon = said.topic.chain == self.world.genesis.parameters.beacon
+                data, root = lies.spoiled(proposal.block, is_beacon=is_beacon)
                 vote = self.vote(proposal.vote.instance, proposal.vote.view, VoteKind.NOTARIZE, root)
                 proposals.append(Proposal(data, proposal.parent, vote))
                 votes.append(vote)
@@ -290,14 +279,6 @@ class InvalidRootProposer(Persona):
     @staticmethod
     def _is_for_own(vote: Vote, batch: ConsensusBatch) -> bool:
         return any(proposal.vote == vote for proposal in batch.proposals)
-
-    def _spoiled(self, chain: int, data: bytes) -> tuple[bytes, Root]:
-        if chain == self.world.genesis.parameters.beacon:
-            block = replace(BeaconBlock.decode(data), state_root=sha256(b"wrong"))
-            return block.encode(), block.hash_tree_root()
-        shard_block = ShardBlock.decode(data)
-        header = replace(ShardHeader.decode(shard_block.header), state_root=sha256(b"wrong"))
-        return replace(shard_block, header=header.encode()).encode(), header.hash()
 
 
 class CertificateForger(Persona):
@@ -332,7 +313,7 @@ class SlowProposer(Persona):
     def agrees(self, said: Said, batch: ConsensusBatch) -> Iterator[Said]:
         """See `Persona`."""
         is_proposal = any(self.is_own(proposal.vote) for proposal in batch.proposals)
-        yield replace(said, delay_ms=self.rng.randint(*SLOW_BLOCK_MS)) if is_proposal else said
+        yield replace(said, delay_ms=self.rng.randint(*lies.SLOW_BLOCK_MS)) if is_proposal else said
 
 
 PERSONAS: dict[str, type[Persona]] = {

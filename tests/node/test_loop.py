@@ -9,6 +9,7 @@ import trio.testing
 from node.core.effects import Execute, ExecutionWithdrawn, Observe, PeerConnected, Publish, Tick, Withdraw
 from node.executors.gate import EXECUTION_WITHDRAWN
 from node.loop import DELAYED_MESSAGES_MAX, CoreLoop
+from node.personas import Late, Persona
 from p2p.messages import TransactionBatch
 from p2p.topics import Topic, TopicKind
 from primitives.errors import BlockReason, ExecutorLost, Interrupted, InvalidBlock, StorageFailed
@@ -95,16 +96,42 @@ async def test_what_is_held_back_is_bounded_and_what_is_over_is_counted(autojump
 async def test_effects_are_altered_before_they_are_carried_out(autojump_clock):
     another = TransactionBatch((b"another",))
 
-    def alter(effect):
-        yield Observe("altered")
-        if isinstance(effect, Publish):
-            yield Publish(effect.topic, another)
+    class Untruthful(Honest):
+        def alter(self, effect):
+            yield Observe("altered")
+            if isinstance(effect, Publish):
+                yield Publish(effect.topic, another)
 
-    async with running(alter=alter) as (loop, network, observed):
+    async with running(persona=Untruthful()) as (loop, network, observed):
         loop.perform_soon([*publish(), Observe("honest")])
         await trio.sleep(1)
     assert [payload for _, _, payload in network.said] == [another.encode()]
     assert [name for name, _, _ in observed] == ["altered", "altered"]
+
+
+class Honest(Persona):
+    def __init__(self):
+        """Needs no keys."""
+
+
+class Slow(Honest):
+    def alter(self, effect):
+        yield Late(effect, 2.0)
+
+
+async def test_what_a_persona_says_late_comes_on_top_of_what_is_slow_and_is_bounded_with_it(autojump_clock):
+    async with running(persona=Slow()) as (loop, network, observed):
+        began = trio.current_time()
+        loop.perform_soon(publish())
+        await trio.sleep(4)
+        loop.delay_gossip(seconds=3, for_seconds=1)
+        loop.perform_soon(publish())
+        await trio.sleep(6)
+        assert [round(moment - began) for moment, _, _ in network.said] == [2, 9]
+        loop.perform_soon(publish(DELAYED_MESSAGES_MAX + 1))
+        await trio.sleep(3)
+        assert len(network.said) == 2 + DELAYED_MESSAGES_MAX
+    assert observed == [("limit_hits", {"limit": "delayed_messages_max"}, 1)]
 
 
 async def test_nothing_is_said_whose_record_the_disk_did_not_take():

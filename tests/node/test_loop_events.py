@@ -6,6 +6,7 @@ import trio
 
 from node.core.effects import GossipReceived, PeerConnected, PeerDisconnected
 from node.loop import INBOX_EVENTS_MAX, CoreLoop
+from node.personas import Persona
 from p2p import network as net
 from p2p.messages import TransactionBatch
 from p2p.topics import Topic, TopicKind
@@ -60,10 +61,20 @@ class Network:
             self.put.send_nowait(net.GossipReceived(net.PeerId(author), "topic", MESSAGE, 1))
 
 
+class Lagging(Persona):
+    def __init__(self, *seconds):
+        self.left = list(seconds)
+
+    def lag_seconds(self):
+        return self.left.pop(0)
+
+
 class World:
-    def __init__(self):
+    def __init__(self, persona=None):
         self.core, self.network, self.counts = Core(), Network(), Counter()
-        self.loop = CoreLoop(self.core, Store(), self.network, {}, {"topic": TOPIC}, self._observe, lambda admit: None, lambda: None)
+        self.loop = CoreLoop(
+            self.core, Store(), self.network, {}, {"topic": TOPIC}, self._observe, lambda admit: None, lambda: None, persona=persona
+        )
 
     def _observe(self, name, labels, value):
         self.counts[name, labels.get("limit")] += value
@@ -93,6 +104,14 @@ async def test_what_waits_of_an_author_that_is_banned_meanwhile_does_not_reach_t
     assert world.network.banned == {"mallory"}
     assert await world.run_until(said("alice")) == []
     assert world.unheard == 500
+
+
+async def test_what_a_lagging_node_hears_late_it_hears_in_the_order_of_its_lags(autojump_clock):
+    world = World(Lagging(3.0, 1.0, 0.0, 5.0))
+    world.network.gossip("alice", "bob", "carol", "dave")
+    began = trio.current_time()
+    assert await world.run_until(said("dave")) == [said("carol"), said("bob"), said("alice")]
+    assert trio.current_time() - began == 5
 
 
 async def test_an_author_banned_in_one_turn_is_not_heard_in_the_next():

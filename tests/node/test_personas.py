@@ -1,20 +1,39 @@
-"""What personas make of an honest core's effects."""
+"""What personas make of an honest core's effects and answers."""
 
+from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 
+from consensus.beacon.genesis import build_genesis_state
 from consensus.evidence import check_form, make_evidence, verify_evidence
 from node.config import NodeConfig
-from node.core.effects import Observe, Publish
+from node.core.effects import Ask, Observe, Publish
+from node.hosting import genesis_of_shards
+from node.lies import HEIGHTS_LIED_MAX
 from node.personas import PERSONAS
 from node.simulator.signatures import FastKeys
 from node.wiring import Identity, make_persona
-from p2p.messages import BlocksByRange, BlocksByRoot, ConsensusBatch, Status, TransactionBatch, encode_request
+from p2p.messages import (
+    Blocks,
+    BlocksByRange,
+    BlocksByRoot,
+    BundleByNonce,
+    ChainStatus,
+    ConsensusBatch,
+    Status,
+    TransactionBatch,
+    encode_request,
+)
 from p2p.topics import Topic, TopicKind
+from primitives.blocks import BeaconBlock, ShardBlock
 from primitives.errors import InvalidConfig
+from primitives.headers import ShardHeader
+from primitives.receipts import Bundle, CrossShardReceipt
 from primitives.types import ZERO_ROOT
 from primitives.votes import Instance, Proposal, Vote, VoteKind, base_certificate, vote_signing_root
+from tests.node.rpc.fake import header
 from tests.node.support import make_genesis
 
 GENESIS = make_genesis()
@@ -23,19 +42,28 @@ INSTANCE, VIEW, OWN, OTHER = Instance(0, 0), 3, 2, 1
 TOPIC = Topic(TopicKind.CONSENSUS, 0)
 
 
+def signed(vote):
+    return vote_signing_root(GENESIS.parameters.fork_version, GENESIS.root, vote.instance, vote.view, vote.kind, vote.root)
+
+
 def vote(validator, kind, root):
-    message = vote_signing_root(GENESIS.parameters.fork_version, GENESIS.root, INSTANCE, VIEW, kind, root)
-    return Vote(INSTANCE, VIEW, kind, root, validator, KEYS.scheme(validator).sign(validator, message))
+    unsigned = Vote(INSTANCE, VIEW, kind, root, validator, bytes(96))
+    return replace(unsigned, signature=KEYS.scheme(validator).sign(validator, signed(unsigned)))
 
 
 NOTARIZE, NULLIFY = vote(OWN, VoteKind.NOTARIZE, b"\1" * 32), vote(OWN, VoteKind.NULLIFY, ZERO_ROOT)
 PASSED_ON = vote(OTHER, VoteKind.NOTARIZE, b"\1" * 32)
 PROPOSAL = Proposal(b"block", base_certificate(INSTANCE, ZERO_ROOT), NOTARIZE)
 BATCH = ConsensusBatch((), (PROPOSAL,), (NOTARIZE, NULLIFY, PASSED_ON), (), ())
+HEADER = header(1)
+SHARD_BLOCK = ShardBlock(HEADER.encode(), (), ())
+BEACON_BLOCK = build_genesis_state(GENESIS, genesis_of_shards(GENESIS, {}))[0]
+BUNDLE = Bundle(0, 1, 0, bytes(32), (CrossShardReceipt(0, 1, 0, 0, b"\xaa" * 20, b"\xbb" * 20, 5, 0, 0, b"\xaa" * 20, b""),))
+STATUS = Status(GENESIS.root, (ChainStatus(0, 0, 9, 7, b"\1" * 32),))
 
 
 def persona(name):
-    return PERSONAS[name](GENESIS, KEYS.scheme(OWN))
+    return PERSONAS[name](GENESIS, KEYS.scheme(OWN), Random(1))
 
 
 def said(name):
@@ -75,9 +103,77 @@ def test_a_block_withholder_keeps_bodies_to_itself():
     assert batch.proposals == (Proposal(b"", PROPOSAL.parent, NOTARIZE),)
     assert batch.votes == BATCH.votes
     kept = persona("block-withholder")
-    assert kept.refuses(encode_request(BlocksByRoot(0, (b"\1" * 32,))))
-    assert kept.refuses(encode_request(BlocksByRange(0, 1, 1)))
-    assert not kept.refuses(encode_request(Status(GENESIS.root, ())))
+    assert kept.answer(encode_request(BlocksByRoot(0, (b"\1" * 32,))), b"block") == b""
+    assert kept.answer(encode_request(BlocksByRange(0, 1, 1)), b"blocks") == b""
+    assert kept.answer(encode_request(STATUS), STATUS.encode()) == STATUS.encode()
+
+
+def test_a_lagger_says_everything_late_and_hears_late():
+    slow = persona("lagger")
+    transactions = Publish(Topic(TopicKind.TRANSACTIONS, 0), TransactionBatch((b"x",)))
+    for honest in (Publish(TOPIC, BATCH), transactions):
+        (late,) = slow.alter(honest)
+        assert late.publish == honest
+        assert 0.5 <= late.seconds <= 6
+    assert 0.5 <= slow.lag_seconds() <= 6
+    assert persona("double-voter").lag_seconds() == 0
+
+
+def test_a_height_liar_lies_to_whom_it_asks_and_who_asks_and_cuts_blocks_short():
+    liar, request = persona("height-liar"), encode_request(STATUS)
+    told = [Status.decode(liar.answer(request, STATUS.encode())) for _ in range(50)]
+    told += [ask.request for _ in range(50) for ask in liar.alter(Ask(1, "peer", STATUS))]
+    assert {lie.genesis_root for lie in told} == {GENESIS.root}
+    heights = [lie.chains[0].height for lie in told]
+    assert all(height == 0 or 7 <= height <= 7 + HEIGHTS_LIED_MAX for height in heights)
+    assert 0 in heights
+    assert max(heights) > 7
+    blocks = Blocks((b"one", b"two"), ())
+    given = {liar.answer(encode_request(BlocksByRange(0, 1, 2)), blocks.encode()) for _ in range(50)}
+    assert given == {b"", Blocks((b"one",), ()).encode()}
+    by_root = encode_request(BlocksByRoot(0, (b"\1" * 32,)))
+    assert liar.answer(by_root, blocks.encode()) == blocks.encode()
+    assert liar.answer(request, b"") == b""
+
+
+def test_a_bundle_withholder_says_nothing_or_more_than_was_sent():
+    miser = persona("bundle-withholder")
+    pushes = [tuple(miser.alter(Publish(Topic(TopicKind.RECEIPTS, 1), BUNDLE))) for _ in range(50)]
+    assert {len(push) for push in pushes} == {0, 1}
+    (push,) = next(push for push in pushes if push)
+    assert [receipt.amount for receipt in push.message.receipts] == [BUNDLE.receipts[0].amount + 10**18]
+    given = {miser.answer(encode_request(BundleByNonce(0, 1, 0, 1)), BUNDLE.encode()) for _ in range(50)}
+    assert given == {b"", push.message.encode()}
+    assert miser.answer(encode_request(STATUS), STATUS.encode()) == STATUS.encode()
+    assert miser.answer(encode_request(BundleByNonce(0, 1, 0, 1)), b"") == b""
+
+
+@pytest.mark.parametrize("chain", [0, GENESIS.parameters.beacon])
+def test_an_invalid_root_proposer_says_one_thing_of_its_view_whenever_it_is_asked(chain):
+    topic, block = Topic(TopicKind.CONSENSUS, chain), BEACON_BLOCK if chain else SHARD_BLOCK
+    honest = vote(OWN, VoteKind.NOTARIZE, block.hash_tree_root() if chain else HEADER.hash())
+    proposal = Proposal(block.encode(), PROPOSAL.parent, honest)
+    liar = persona("invalid-root-proposer")
+    (said,) = liar.alter(Publish(topic, ConsensusBatch((), (proposal,), (honest, PASSED_ON, NULLIFY), (), ())))
+    (told,) = said.message.proposals
+    assert told.vote.root != honest.root
+    if chain:
+        assert BeaconBlock.decode(told.block).hash_tree_root() == told.vote.root
+    else:
+        assert ShardHeader.decode(ShardBlock.decode(told.block).header).hash() == told.vote.root
+    assert said.message.votes == (told.vote, PASSED_ON, NULLIFY)
+    assert KEYS.scheme(None).verify(KEYS.public(OWN)[0], signed(told.vote), told.vote.signature)
+    (again,) = liar.alter(Publish(topic, ConsensusBatch((), (), (honest,), (), ())))
+    assert again.message.votes == (told.vote,)
+
+
+def test_a_slow_proposer_says_its_own_proposals_late():
+    slow = persona("slow-proposer")
+    (late,) = slow.alter(Publish(TOPIC, BATCH))
+    assert late.publish.message == BATCH
+    assert 0.3 <= late.seconds <= 3.5
+    passed_on = ConsensusBatch((), (Proposal(b"block", PROPOSAL.parent, PASSED_ON),), (NOTARIZE,), (), ())
+    assert list(slow.alter(Publish(TOPIC, passed_on))) == [Publish(TOPIC, passed_on)]
 
 
 def test_a_certificate_forger_speaks_in_the_names_of_all():
@@ -87,7 +183,7 @@ def test_a_certificate_forger_speaks_in_the_names_of_all():
     assert all(all(batch.certificates[0].participation) for batch in forged)
 
 
-@pytest.mark.parametrize("name", PERSONAS)
+@pytest.mark.parametrize("name", [name for name in PERSONAS if name != "lagger"])
 def test_what_is_not_agreement_is_left_alone(name):
     for effect in (Observe("anything"), Publish(Topic(TopicKind.TRANSACTIONS, 0), TransactionBatch((b"x",)))):
         assert list(persona(name).alter(effect)) == [effect]
