@@ -70,6 +70,8 @@ class Overrun:
 class Held:
     """What somebody holds at the moment."""
 
+    name: str = ""
+    """Whose it is: what stays when the connections are gone is held against it."""
     requests: int = 0
     body_bytes: int = 0
     """Received, of bodies that are not whole yet."""
@@ -100,12 +102,12 @@ class Client:
 
     __slots__ = ("calls", "connections", "held", "rates", "refusals")
 
-    def __init__(self, rates: Rates, now_seconds: float) -> None:
+    def __init__(self, name: str, rates: Rates, now_seconds: float) -> None:
         self.rates = rates
         self.calls = Allowance(rates.client_calls, now_seconds)
         self.refusals = Allowance(rates.client_refusals, now_seconds)
         self.connections = 0
-        self.held = Held()
+        self.held = Held(name)
 
     def full_at_seconds(self, now_seconds: float) -> float:
         """When it is as if nothing had ever been asked."""
@@ -169,7 +171,7 @@ class Clients:
 
     def enter(self, name: str, now_seconds: float) -> Guest | None:
         """A connection of the client, which costs it a call; None if it has gone on so long that this one is to be closed at once."""
-        client = self._here.get(name) or self._returned(name) or Client(self._rates, now_seconds)
+        client = self._here.get(name) or self._returned(name) or Client(name, self._rates, now_seconds)
         self._here[name] = client
         client.connections += 1
         client.calls.spend(1, now_seconds)

@@ -202,6 +202,10 @@ FILTERS_MAX = 1024
 """Filters of all clients of one shard; one above is answered -32005."""
 FILTER_CHOICES_MAX = 100_000
 """Addresses and topics in the filters of one shard; above it -32005."""
+CLIENT_FILTERS_MAX = 256
+"""Filters of one address on one shard."""
+CLIENT_FILTER_CHOICES_MAX = 25_000
+"""Addresses and topics in the filters of one address on one shard."""
 FILTER_SECONDS_MAX = 300.0
 """Without a question for its changes; then the filter is gone."""
 FILTER_HASHES_MAX = 10_000

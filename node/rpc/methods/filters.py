@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from node.rpc.errors import SERVER, RpcError, invalid_params
 from node.rpc.forms import data, parse_filter
-from node.rpc.methods.context import Context, Method
+from node.rpc.methods.context import ASKER, Context, Method
 from node.rpc.render import render_logs
 from node.rpc.subscriptions.filters import Filters
+from shard.views import LogFilter
 
 
 def _filters(context: Context) -> Filters:
@@ -14,6 +15,11 @@ def _filters(context: Context) -> Filters:
     if filters is None:
         raise RpcError(SERVER, f"shard {context.chain} is not hosted by this node: ask a node that hosts it")
     return filters
+
+
+def _add(context: Context, *, wanted: LogFilter | None = None, of_pool: bool = False) -> str:
+    asker = ASKER.get()
+    return _filters(context).add(None if asker is None else asker.name, wanted=wanted, of_pool=of_pool)
 
 
 def _id(argument: object) -> str:
@@ -27,17 +33,17 @@ async def new_filter(context: Context, arguments: list[object]) -> object:
     wanted = parse_filter(arguments[0], "argument 0")
     if wanted.block_hash is not None:
         raise invalid_params("invalid argument 0, field blockHash: a filter is of a range of blocks")
-    return _filters(context).add(wanted=wanted)
+    return _add(context, wanted=wanted)
 
 
 async def new_block_filter(context: Context, arguments: list[object]) -> object:
     """eth_newBlockFilter; the filter's id."""
-    return _filters(context).add()
+    return _add(context)
 
 
 async def new_pending_transaction_filter(context: Context, arguments: list[object]) -> object:
     """eth_newPendingTransactionFilter; the filter's id."""
-    return _filters(context).add(of_pool=True)
+    return _add(context, of_pool=True)
 
 
 async def get_filter_changes(context: Context, arguments: list[object]) -> object:

@@ -9,7 +9,14 @@ import trio
 
 from node.rpc.backend import RpcObserver, ShardBackend
 from node.rpc.errors import BUSY, SERVER, RpcError
-from node.rpc.limits import FILTER_CHOICES_MAX, FILTER_HASHES_MAX, FILTER_SECONDS_MAX, FILTERS_MAX
+from node.rpc.limits import (
+    CLIENT_FILTER_CHOICES_MAX,
+    CLIENT_FILTERS_MAX,
+    FILTER_CHOICES_MAX,
+    FILTER_HASHES_MAX,
+    FILTER_SECONDS_MAX,
+    FILTERS_MAX,
+)
 from node.rpc.subscriptions.session import new_id
 from node.rpc.subscriptions.stream import ShardStream
 from primitives.errors import InvalidQuery, QueryReason
@@ -20,6 +27,8 @@ from shard.views import LogFilter, LogView
 class Filter:
     """One filter: of logs if `wanted` is set, of blocks or of pooled transactions otherwise."""
 
+    owner: str | None
+    """The client that has it; None: nobody whose share is counted."""
     wanted: LogFilter | None
     of_pool: bool
     next: int
@@ -37,24 +46,36 @@ class Filters:
         self._shard, self._stream, self._observe = shard, stream, observe
         self._filters: dict[str, Filter] = {}
 
-    def add(self, *, wanted: LogFilter | None = None, of_pool: bool = False) -> str:
+    def add(self, owner: str | None, *, wanted: LogFilter | None = None, of_pool: bool = False) -> str:
         """A new filter; its id.
 
+        Args:
+            owner: the client that has it; None: a program of this machine, or a peer.
+            wanted: a filter of logs is of these.
+            of_pool: it is one of pooled transactions.
+
         Raises:
-            RpcError: there are too many.
+            RpcError: there are too many, or the owner has its share.
         """
         self._expire()
-        if len(self._filters) >= FILTERS_MAX:
-            self._observe.limit_hit("filters_max")
-            raise RpcError(BUSY, f"busy: {FILTERS_MAX} filters are in use, try again or subscribe over a WebSocket")
-        choices = 0 if wanted is None else choices_of(wanted)
-        if choices + sum(choices_of(held.wanted) for held in self._filters.values() if held.wanted is not None) > FILTER_CHOICES_MAX:
-            self._observe.limit_hit("filter_choices_max")
-            raise RpcError(BUSY, f"busy: filters with {FILTER_CHOICES_MAX} addresses and topics are in use, try again")
-        start = self._stream.pooled.end if of_pool else self._shard.heads().latest.number + 1
+        added, everybodys = Filter(owner, wanted, of_pool, 0), list(self._filters.values())
+        self._check_room(added, everybodys, FILTERS_MAX, FILTER_CHOICES_MAX, "")
+        if owner is not None:
+            own = [held for held in everybodys if held.owner == owner]
+            self._check_room(added, own, CLIENT_FILTERS_MAX, CLIENT_FILTER_CHOICES_MAX, "client_")
+        added.next = self._stream.pooled.end if of_pool else self._shard.heads().latest.number + 1
         id = new_id()
-        self._filters[id] = Filter(wanted, of_pool, start)
+        self._filters[id] = added
         return id
+
+    def _check_room(self, added: Filter, held: list[Filter], most: int, choices_most: int, whose: str) -> None:
+        of = "of one address " if whose else ""
+        if len(held) >= most:
+            self._observe.limit_hit(f"{whose}filters_max")
+            raise RpcError(BUSY, f"busy: {most} filters {of}are in use, try again or subscribe over a WebSocket")
+        if sum(choices_of(one.wanted) for one in (*held, added) if one.wanted is not None) > choices_most:
+            self._observe.limit_hit(f"{whose}filter_choices_max")
+            raise RpcError(BUSY, f"busy: filters {of}with {choices_most} addresses and topics are in use, try again")
 
     def remove(self, id: str) -> bool:
         """Ends a filter; False if there is none of that id."""

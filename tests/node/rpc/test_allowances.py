@@ -16,7 +16,7 @@ STEPS = st.lists(st.tuples(st.integers(0, 4096), st.integers(1, 6000)), max_size
 
 @given(RATES, STEPS)
 def test_no_more_is_let_in_than_the_rate_allows(rate, steps):
-    guest = Guest(Client(rpc_rates(), 0), 0)
+    guest = Guest(Client("somebody", rpc_rates(), 0), 0)
     allowance = Allowance(rate, 0)
     guest._calls = (("x", "connection", allowance),)
     now, let_in, last = 0.0, 0.0, 0.0

@@ -9,7 +9,7 @@ import trio
 from node import shares
 from node.rpc import allowances, app, server, websocket
 from node.rpc.limits import CLIENT_EXECUTIONS_MAX
-from node.rpc.subscriptions import session
+from node.rpc.subscriptions import filters, session
 from p2p.limits import Rate
 from tests.node.rpc.subscriptions.support import Running, Socket, accepted, handshake, masked, running
 from tests.node.rpc.test_server import CALL, Peer, request, result
@@ -395,6 +395,28 @@ async def test_one_address_leaves_room_for_what_others_have_executed(monkeypatch
             assert "result" in json.loads((await one.answer())[1])
         assert "result" in json.loads((await ask(slow[0], call))[1])
         assert set(it.observer.limits) == {"client_executions_max"}
+
+
+async def test_one_address_leaves_filters_to_others_and_keeps_its_share_when_it_comes_again(monkeypatch):
+    monkeypatch.setattr(filters, "CLIENT_FILTERS_MAX", 2)
+    monkeypatch.setattr(filters, "CLIENT_FILTER_CHOICES_MAX", 2)
+    new = b'{"jsonrpc":"2.0","id":1,"method":"eth_newFilter","params":[{"topics":[["0x%s","0x%s"]]}]}' % (b"01" * 32, b"02" * 32)
+    plain = CALL.replace(b"eth_chainId", b"eth_newBlockFilter")
+    async with running() as it:
+        made = json.loads((await ask(await peer(it), new))[1])["result"]
+        for body, sentence in (
+            (new, "busy: filters of one address with 2 addresses and topics are in use, try again"),
+            (plain, None),
+            (plain, "busy: 2 filters of one address are in use, try again or subscribe over a WebSocket"),
+        ):
+            told = json.loads((await ask(await peer(it), body))[1])
+            assert told.get("error", {}).get("message") == sentence
+        for address in (OTHER, "127.0.0.1", "127.0.0.1", "127.0.0.1"):
+            assert "result" in json.loads((await ask(await peer(it, address), new))[1])
+        gone = CALL.replace(b"eth_chainId", b"eth_uninstallFilter")[:-1] + b',"params":["%s"]}' % made.encode()
+        assert json.loads((await ask(await peer(it), gone))[1])["result"] is True
+        assert "result" in json.loads((await ask(await peer(it), new))[1])
+        assert it.observer.limits == ["client_filter_choices_max", "client_filters_max"]
 
 
 async def test_some_connections_are_kept_for_the_nodes_own_machine(monkeypatch):
