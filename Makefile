@@ -9,12 +9,11 @@ HAVE := $(wildcard $(PACKAGES))
 # Tests of real node processes mostly wait, so two files of them run side by side; the clusters have ports and folders of their own.
 TEST_JOBS ?= 2
 WITH_PROCESSES := tests/e2e tests/docker tests/network
-# COMPILED=1 has the simulator run on rules that mypyc compiled.
+# What has Python take the modules that mypyc compiled, and not those in the folder it is called in.
+ON_COMPILED := PYTHONSAFEPATH=1 PYTHONPATH="$(CURDIR)/build/compiled"
 COMPILED ?=
-ON_RULES := $(if $(COMPILED),cd build/compiled && ../../)
-RULES = $(shell git ls-files primitives consensus shard node/core node/simulator tools/compiled.py)
 
-.PHONY: help setup setup-checks up test test-unit test-simulation test-e2e test-network soak-network conformance differential fuzz check lint types imports contracts example bench compiled seeds mutations receipts receipts-broken rpc-page terminal-pictures screenshots lock clean
+.PHONY: help setup setup-checks up test test-unit test-simulation test-e2e test-network soak-network conformance differential fuzz check lint types imports contracts example bench bench-compiled compiled seeds mutations receipts receipts-broken rpc-page terminal-pictures screenshots lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,17 +73,17 @@ contracts: setup-checks
 example: setup ## Run the swap across two shards; ARGS="--rpc URL" uses a network that runs
 	$(PYTHON) docs/examples/swap/swap.py $(ARGS)
 
-bench: setup $(if $(COMPILED),compiled) ## Run the benchmarks; ARGS="--help" tells which
-	$(ON_RULES)$(PYTHON) -m benchmarks $(ARGS)
+bench: setup ## Run the benchmarks; ARGS="--help" tells which
+	$(PYTHON) -m benchmarks $(ARGS)
 
-build/compiled/done: $(RULES)
+compiled: setup ## Compile the rules and the simulator with mypyc into build/compiled, for bench-compiled and seeds
 	$(PYTHON) -m tools.compiled
 
-compiled: setup ## Compile the rules and the simulator into build/compiled, for COMPILED=1
-	@$(MAKE) --no-print-directory build/compiled/done
+bench-compiled: compiled ## Run the benchmark of simulated networks on compiled rules
+	$(ON_COMPILED) $(PYTHON) -m benchmarks simulation
 
 seeds: setup $(if $(COMPILED),compiled) ## Simulate networks drawn from SEEDS=1000 seeds on all cores; goes on where it stopped; COMPILED=1 ARGS="--help"
-	$(ON_RULES)$(PYTHON) -m node.simulator.seeds --seeds $(or $(SEEDS),1000) --record $(CURDIR)/build/seeds.txt $(ARGS)
+	$(if $(COMPILED),$(ON_COMPILED)) $(PYTHON) -m node.simulator.seeds --seeds $(or $(SEEDS),1000) $(ARGS)
 
 mutations: setup ## Break rules on purpose and count the seeds until a simulated network notices
 	$(PYTHON) -m tests.simulation.mutations $(ARGS)

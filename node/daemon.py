@@ -124,8 +124,9 @@ async def _run_node(config: NodeConfig, log: QueuedLines, serving: trio.CancelSc
             metrics.usage.executors = {shard: link for shard, link in links.items() if isinstance(link, ExecutorLink)}
 
             async def answer(peer: PeerId, payload: bytes) -> bytes:
-                honest = await server.answer(peer, payload)
-                return honest if persona is None else persona.answer(payload, honest)
+                if persona is None:
+                    return await server.answer(peer, payload)
+                return b"" if persona.refuses(payload) else persona.answer(payload, await server.answer(peer, payload))
 
             network = Network(
                 config.node_key, config.listen_host, config.p2p_port, answer, metrics.observe,

@@ -46,6 +46,7 @@ from node.core.effects import (
 )
 from node.executors.executor import Executor
 from node.executors.gate import EXECUTION_WITHDRAWN
+from node.lagging import LateHearing
 from node.personas import Late, Persona
 from node.store import NodeStore
 from p2p import network as net
@@ -65,7 +66,7 @@ TURN_EVENTS_MAX = 64
 """Events handled before their effects are carried out."""
 REQUEST_TIMEOUT_SECONDS = 6.0
 DELAYED_MESSAGES_MAX = 4096
-"""Messages held back on purpose (node/chaos.py); what comes on top is dropped and counted."""
+"""Own messages held back on purpose (node/chaos.py, node/personas.py); what comes on top is dropped and counted."""
 
 
 def clocks() -> Now:
@@ -105,6 +106,7 @@ class CoreLoop:
         self._names = {topic: name for name, topic in topics.items()}
         self._observe, self._admit, self._after_turn = observe, admit, after_turn
         self._persona, self._gate = persona, gate
+        self._late = LateHearing(self._hear, observe)
         self._delay_seconds, self._delay_until, self._delayed = 0.0, 0.0, 0
         self._scores = PeerScores()
         self._send, self._receive = trio.open_memory_channel[Event | None](INBOX_EVENTS_MAX)
@@ -165,6 +167,7 @@ class CoreLoop:
         """Nothing that was under way comes back any more."""
         for _ in range(self._receive.statistics().current_buffer_used):
             self._receive.receive_nowait()
+        self._late.forget()
         self._extra, self._delayed = [], 0
 
     @asynccontextmanager
@@ -219,17 +222,19 @@ class CoreLoop:
     async def _forward_network(self) -> None:
         async for event in self._network.events:
             match event:
-                case net.GossipReceived(peer, name, message):
+                case net.GossipReceived(peer, name, message, size_bytes):
                     assert isinstance(message, GOSSIP_TYPES), "the decoder of every topic is decode_gossip"
                     heard = GossipReceived(peer, self._topics[name], message)
                     lag_seconds = 0.0 if self._persona is None else self._persona.lag_seconds()
                     if lag_seconds:
-                        self._do_later(lag_seconds, self._hear, heard)
+                        assert self._nursery is not None
+                        self._late.add(self._nursery, heard, size_bytes, lag_seconds)
                     else:
                         await self._send.send(heard)
                 case net.PeerConnected(peer):
                     await self._send.send(PeerConnected(peer))
                 case net.PeerDisconnected(peer):
+                    self._late.forget(peer)
                     await self._send.send(PeerDisconnected(peer))
 
     # -- effects
@@ -241,15 +246,17 @@ class CoreLoop:
         if self._persona is not None:
             performed = [altered for effect in effects for altered in self._persona.alter(effect)]
         for effect in performed:
+            late_seconds = 0.0
+            if isinstance(effect, Late):
+                late_seconds = effect.seconds
+                effect = effect.publish
             match effect:
                 case Persist():
                     pass
                 case Publish(_, Bundle() as bundle) if self._gate is not None and not self._gate.may_push(bundle):
                     pass
                 case Publish(topic, message):
-                    self._publish(self._names[topic], message.encode())
-                case Late(Publish(topic, message), seconds):
-                    self._publish(self._names[topic], message.encode(), seconds)
+                    self._publish(self._names[topic], message.encode(), late_seconds)
                 case Observe(name, labels, value):
                     self._observe(name, labels, value)
                 case Penalize(peer, reason):

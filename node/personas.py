@@ -18,11 +18,13 @@ from p2p.topics import Topic
 from primitives.genesis import Genesis
 from primitives.hashing import sha256
 from primitives.receipts import Bundle
-from primitives.types import ZERO_ROOT
-from primitives.votes import Certificate, Proposal, Vote, VoteKind, vote_signing_root
+from primitives.types import ZERO_ROOT, Root
+from primitives.votes import Certificate, Instance, Proposal, Vote, VoteKind, vote_signing_root
 
-SPOILED_MAX = 64
+SPOILED_MAX = 2048
 """Blocks whose false twins are remembered, so that what is said of them again is the same."""
+INSTANCES_MAX = 128
+"""Of which it is remembered where the persona began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,10 @@ class Persona:
     def say(self, honest: Publish, batch: ConsensusBatch) -> Iterator[Effect | Late]:
         """What is gossiped in place of consensus messages."""
         yield honest
+
+    def refuses(self, request: bytes) -> bool:
+        """Whether an encoded request of a peer is answered with nothing, whatever it is."""
+        return False
 
     def answer(self, request: bytes, honest: bytes) -> bytes:
         """What a peer's encoded request is answered with in place of the honest answer; empty: nothing."""
@@ -115,9 +121,9 @@ class BlockWithholder(Persona):
         proposals = tuple(replace(one, block=b"") if self.is_own(one.vote) else one for one in batch.proposals)
         yield from _publish(honest.topic, replace(batch, proposals=proposals))
 
-    def answer(self, request: bytes, honest: bytes) -> bytes:
+    def refuses(self, request: bytes) -> bool:
         """See `Persona`."""
-        return b"" if request_type(request) in (BlocksByRange, BlocksByRoot) else honest
+        return request_type(request) in (BlocksByRange, BlocksByRoot)
 
 
 class Lagger(Persona):
@@ -171,30 +177,60 @@ class BundleWithholder(Persona):
 
 
 class InvalidRootProposer(Persona):
-    """Proposes blocks that claim another state than their execution leads to."""
+    """Proposes blocks that claim another state than their execution leads to.
+
+    It votes as if its core had built the false block, its twin, so that nothing can be proven. What it said before a restart is
+    forgotten, so it keeps the first vote for a block that it has to say of each instance to itself, and what is older: it may be for an
+    honest block whose twin it voted for.
+    """
 
     def __init__(self, genesis: Genesis, scheme: SignatureScheme, chance: lies.Chance) -> None:
         """See `Persona`."""
         super().__init__(genesis, scheme, chance)
-        self._twins: OrderedDict[bytes, Vote] = OrderedDict()
-        """By the root of an own block, the vote for its false twin."""
+        self._twins: OrderedDict[tuple[Instance, int], Root | None] = OrderedDict()
+        """By instance and view of an own proposal; None: it was kept back."""
+        self._before: OrderedDict[Instance, int] = OrderedDict()
+        """The view up to which votes without a known twin are kept back."""
 
     def say(self, honest: Publish, batch: ConsensusBatch) -> Iterator[Effect | Late]:
-        """See `Persona`: as if the core had built the false block, so that nothing can be proven."""
-        proposals = tuple([self._twin_of(honest.topic, one) if self.is_own(one.vote) and one.block else one for one in batch.proposals])
-        votes = tuple([self._twins.get(vote.root, vote) if self._is_twins(vote) else vote for vote in batch.votes])
+        """See `Persona`."""
+        proposals = tuple([changed for one in batch.proposals if (changed := self._proposed(one)) is not None])
+        newest: dict[Instance, int] = {}
+        for vote in filter(self.is_own, batch.votes):
+            newest[vote.instance] = max(vote.view, newest.get(vote.instance, 0))
+        for instance, view in newest.items():
+            self._before.setdefault(instance, view)
+        while len(self._before) > INSTANCES_MAX:
+            self._before.popitem(last=False)
+        votes = tuple([told for vote in batch.votes if (told := self._told(vote)) is not None])
         yield from _publish(honest.topic, replace(batch, proposals=proposals, votes=votes))
 
-    def _is_twins(self, vote: Vote) -> bool:
-        return vote.kind == VoteKind.NOTARIZE and self.is_own(vote)
+    def _proposed(self, proposal: Proposal) -> Proposal | None:
+        """What is proposed in place of a proposal; nothing where its block is pulled from here and would be honest."""
+        vote, is_again = proposal.vote, proposal.parent.root == proposal.vote.root
+        if not self.is_own(vote) or is_again:
+            return proposal
+        if not proposal.block:
+            self._remember(vote, None)
+            return None
+        data, root = lies.spoiled(proposal.block, is_beacon=vote.instance.chain == self._genesis.parameters.beacon)
+        self._remember(vote, root)
+        return Proposal(data, proposal.parent, self.vote(vote, VoteKind.NOTARIZE, root))
 
-    def _twin_of(self, topic: Topic, proposal: Proposal) -> Proposal:
-        data, root = lies.spoiled(proposal.block, is_beacon=topic.chain == self._genesis.parameters.beacon)
-        vote = self.vote(proposal.vote, VoteKind.NOTARIZE, root)
-        self._twins[proposal.vote.root] = vote
+    def _remember(self, vote: Vote, twin: Root | None) -> None:
+        self._twins[vote.instance, vote.view] = twin
         if len(self._twins) > SPOILED_MAX:
-            self._twins.popitem(last=False)
-        return Proposal(data, proposal.parent, vote)
+            (instance, view), _ = self._twins.popitem(last=False)
+            self._before[instance] = max(view, self._before.get(instance, 0))
+
+    def _told(self, vote: Vote) -> Vote | None:
+        """What is said in place of a vote."""
+        if vote.kind != VoteKind.NOTARIZE or not self.is_own(vote):
+            return vote
+        if (place := (vote.instance, vote.view)) in self._twins:
+            twin = self._twins[place]
+            return None if twin is None else self.vote(vote, VoteKind.NOTARIZE, twin)
+        return vote if vote.view > self._before[vote.instance] else None
 
 
 class CertificateForger(Persona):

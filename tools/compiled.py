@@ -1,10 +1,13 @@
 """Compiles the rules and the simulator with mypyc into build/compiled: `make compiled` (docs/decisions/0019-compiled-rules.md).
 
-What is compiled is a copy of the sources. Afterwards a few seeds run on both, and must have the same digests.
+What is compiled is a copy of the sources. Afterwards a few seeds run on both, and must have the same digests. Where a copy of these very
+sources is there already, nothing is done.
 """
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -17,6 +20,9 @@ import click
 ROOT = Path(__file__).parents[1]
 TARGET = ROOT / "build" / "compiled"
 PACKAGES = ("primitives", "consensus", "shard", "p2p", "node", "benchmarks", "typings")
+OTHER_FILES = ("pyproject.toml", "requirements.lock", "requirements-dev.lock", "tools/compiled.py")
+STAMP = "sources"
+"""A file in the folder: the hash of what it was made from."""
 COMPILED = ("primitives/*.py", "consensus/**/*.py", "node/core/*.py", "node/simulator/**/*.py")
 INTERPRETED = frozenset({"primitives/ssz.py", "node/core/tree.py", "node/simulator/seeds.py"})
 """A base class that makes codecs as it is subclassed and a generic dataclass, which mypyc does not take, and what `python -m` runs."""
@@ -27,8 +33,14 @@ from setuptools import setup
 setup(name="compiled", packages=[], ext_modules=mypycify([*sys.argv.pop().split(), "--config-file", "pyproject.toml"], opt_level="2"))
 """
 _SEEDS = """
+import sys
 import time
+import consensus.committee
+import node.core.core
+from node.simulator import world
 from node.simulator.drawn import run_drawn
+for module in (consensus.committee, node.core.core, world):
+    assert module.__file__.startswith(sys.argv[1]) and module.__file__.endswith(sys.argv[2]), module.__file__
 run_drawn(9, 4, 1, 4, "none")
 started = time.process_time()
 print(*[run_drawn(seed, views=30).digest for seed in range(1, 4)], time.process_time() - started)
@@ -51,40 +63,66 @@ def is_compiled(path: str, source: str) -> bool:
     return bool(source.strip()) and path not in INTERPRETED and "(Container)" not in source and "pydantic" not in source
 
 
-def _modules() -> Iterator[str]:
+def _modules(folder: Path) -> Iterator[str]:
     for pattern in COMPILED:
-        for path in sorted(TARGET.glob(pattern)):
+        for path in sorted(folder.glob(pattern)):
             source = path.read_text()
-            if is_compiled(name := str(path.relative_to(TARGET)), source):
+            if is_compiled(name := str(path.relative_to(folder)), source):
                 path.write_text(without_slots(source))
                 yield name
 
 
-def _seeds(folder: Path) -> tuple[list[str], float]:
-    """Digests of some seeds, run on the sources in a folder, and the processor seconds they took."""
-    done = subprocess.run([sys.executable, "-c", _SEEDS], cwd=folder, check=True, capture_output=True, text=True)
+def stamp(root: Path) -> str:
+    """A hash over all that a copy is made from."""
+    found = hashlib.sha256(sys.version.encode())
+    in_packages = [path for package in PACKAGES for path in sorted((root / package).rglob("*"))]
+    for path in (*in_packages, *(root / name for name in OTHER_FILES)):
+        if path.is_dir() or "__pycache__" in path.parts:
+            continue
+        found.update(str(path.relative_to(root)).encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return found.hexdigest()
+
+
+def _seeds(folder: Path, suffix: str) -> tuple[list[str], float]:
+    """Digests of some seeds, run on the modules in a folder, and the processor seconds they took."""
+    command = [sys.executable, "-c", _SEEDS, str(folder), suffix]
+    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    done = subprocess.run(command, cwd=folder, env=environment, check=True, stdout=subprocess.PIPE, text=True)
     *digests, seconds = done.stdout.split()
     return digests, float(seconds)
+
+
+def _build(folder: Path) -> None:
+    """Fills an empty folder with a copy of the sources, and compiles it."""
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    modules = list(_modules(folder))
+    click.echo(f"compiling {len(modules)} modules, which takes some minutes ...")
+    with (folder / "build.log").open("w") as log:
+        command = [sys.executable, "-c", _BUILD, "build_ext", "--inplace", " ".join(modules)]
+        if subprocess.run(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT, check=False).returncode:
+            raise click.ClickException(f"the build failed: {log.name} says why")
 
 
 @click.command()
 def main() -> None:
     """Compile the rules and the simulator, and compare some seeds."""
-    shutil.rmtree(TARGET, ignore_errors=True)
-    TARGET.mkdir(parents=True)
-    for package in PACKAGES:
-        shutil.copytree(ROOT / package, TARGET / package, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", TARGET)
-    modules = list(_modules())
-    click.echo(f"compiling {len(modules)} modules, which takes some minutes ...")
-    with (TARGET / "build.log").open("w") as log:
-        command = [sys.executable, "-c", _BUILD, "build_ext", "--inplace", " ".join(modules)]
-        if subprocess.run(command, cwd=TARGET, stdout=log, stderr=subprocess.STDOUT, check=False).returncode:
-            raise click.ClickException(f"mypyc refused something: see {TARGET / 'build.log'}")
-    (plain, slow), (compiled, quick) = _seeds(ROOT), _seeds(TARGET)
+    made_from, new = stamp(ROOT), TARGET.with_suffix(".new")
+    if (TARGET / STAMP).exists() and (TARGET / STAMP).read_text() == made_from:
+        click.echo(f"{TARGET} is of these sources")
+        return
+    if new.exists():
+        shutil.rmtree(new)
+    new.mkdir(parents=True)
+    _build(new)
+    (plain, slow), (compiled, quick) = _seeds(ROOT, ".py"), _seeds(new, ".so")
     if plain != compiled:
         raise click.ClickException(f"the compiled rules are not the rules: seeds 1 to 3 gave {compiled}, not {plain}")
-    (TARGET / "done").touch()
+    (new / STAMP).write_text(made_from)
+    if TARGET.exists():
+        shutil.rmtree(TARGET)
+    new.rename(TARGET)
     click.echo(f"seeds 1 to 3 have the same digests; seconds: {slow:.1f} as they are, {quick:.1f} compiled ({slow / quick:.2f} x)")
 
 

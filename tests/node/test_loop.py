@@ -13,6 +13,7 @@ from node.personas import Late, Persona
 from p2p.messages import TransactionBatch
 from p2p.topics import Topic, TopicKind
 from primitives.errors import BlockReason, ExecutorLost, Interrupted, InvalidBlock, StorageFailed
+from primitives.receipts import Bundle
 
 TOPIC = Topic(TopicKind.CONSENSUS, 0)
 
@@ -132,6 +133,29 @@ async def test_what_a_persona_says_late_comes_on_top_of_what_is_slow_and_is_boun
         await trio.sleep(3)
         assert len(network.said) == 2 + DELAYED_MESSAGES_MAX
     assert observed == [("limit_hits", {"limit": "delayed_messages_max"}, 1)]
+
+
+class Gate:
+    """Refuses all that is pushed."""
+
+    def __init__(self):
+        self.refused = []
+
+    async def run(self, release):
+        await trio.sleep_forever()
+
+    def may_push(self, bundle):
+        self.refused.append(bundle)
+        return False
+
+
+async def test_what_a_persona_says_late_goes_by_the_gate_of_faults_too(autojump_clock):
+    gate, bundle = Gate(), Bundle(0, 1, 0, bytes(32), ())
+    async with running(persona=Slow(), gate=gate) as (loop, network, _):
+        loop.perform_soon([Publish(TOPIC, bundle)])
+        await trio.sleep(5)
+    assert network.said == []
+    assert gate.refused == [bundle]
 
 
 async def test_nothing_is_said_whose_record_the_disk_did_not_take():

@@ -2,8 +2,10 @@
 
 from collections import Counter
 
+import pytest
 import trio
 
+from node import lagging
 from node.core.effects import GossipReceived, PeerConnected, PeerDisconnected
 from node.loop import INBOX_EVENTS_MAX, CoreLoop
 from node.personas import Persona
@@ -112,6 +114,26 @@ async def test_what_a_lagging_node_hears_late_it_hears_in_the_order_of_its_lags(
     began = trio.current_time()
     assert await world.run_until(said("dave")) == [said("carol"), said("bob"), said("alice")]
     assert trio.current_time() - began == 5
+
+
+async def test_what_a_lagging_node_has_not_heard_of_one_that_went_it_does_not_hear(autojump_clock):
+    world = World(Lagging(3.0, 4.0, 1.0))
+    world.network.gossip("mallory", "alice")
+    world.network.put.send_nowait(net.PeerDisconnected(net.PeerId("mallory")))
+    world.network.put.send_nowait(net.PeerConnected(net.PeerId("mallory")))
+    world.network.gossip("mallory")
+    assert await world.run_until(said("alice")) == [PeerDisconnected("mallory"), PeerConnected("mallory"), said("mallory")]
+
+
+@pytest.mark.parametrize(("limit", "most"), [("HEARD_LATE_MAX", 2), ("HEARD_LATE_BYTES_MAX", 2)])
+async def test_what_a_lagging_node_has_yet_to_hear_is_bounded(autojump_clock, monkeypatch, limit, most):
+    monkeypatch.setattr(lagging, limit, most)
+    world = World(Lagging(3.0, 1.0, 1.0, 1.0, 2.0))
+    world.network.gossip("alice", "bob", "carol", "dave")
+    assert await world.run_until(said("alice")) == [said("bob")]
+    assert world.counts["limit_hits", "heard_late_max"] == 2
+    world.network.gossip("dave")
+    assert await world.run_until(said("dave")) == [said("bob"), said("alice")]
 
 
 async def test_an_author_banned_in_one_turn_is_not_heard_in_the_next():

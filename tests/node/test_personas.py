@@ -8,6 +8,7 @@ import pytest
 
 from consensus.beacon.genesis import build_genesis_state
 from consensus.evidence import check_form, make_evidence, verify_evidence
+from node import personas
 from node.config import NodeConfig
 from node.core.effects import Ask, Observe, Publish
 from node.hosting import genesis_of_shards
@@ -46,8 +47,8 @@ def signed(vote):
     return vote_signing_root(GENESIS.parameters.fork_version, GENESIS.root, vote.instance, vote.view, vote.kind, vote.root)
 
 
-def vote(validator, kind, root):
-    unsigned = Vote(INSTANCE, VIEW, kind, root, validator, bytes(96))
+def vote(validator, kind, root, instance=INSTANCE):
+    unsigned = Vote(instance, VIEW, kind, root, validator, bytes(96))
     return replace(unsigned, signature=KEYS.scheme(validator).sign(validator, signed(unsigned)))
 
 
@@ -103,8 +104,9 @@ def test_a_block_withholder_keeps_bodies_to_itself():
     assert batch.proposals == (Proposal(b"", PROPOSAL.parent, NOTARIZE),)
     assert batch.votes == BATCH.votes
     kept = persona("block-withholder")
-    assert kept.answer(encode_request(BlocksByRoot(0, (b"\1" * 32,))), b"block") == b""
-    assert kept.answer(encode_request(BlocksByRange(0, 1, 1)), b"blocks") == b""
+    assert kept.refuses(encode_request(BlocksByRoot(0, (b"\1" * 32,))))
+    assert kept.refuses(encode_request(BlocksByRange(0, 1, 1)))
+    assert not kept.refuses(encode_request(STATUS))
     assert kept.answer(encode_request(STATUS), STATUS.encode()) == STATUS.encode()
 
 
@@ -148,23 +150,71 @@ def test_a_bundle_withholder_says_nothing_or_more_than_was_sent():
     assert miser.answer(encode_request(BundleByNonce(0, 1, 0, 1)), b"") == b""
 
 
+def false_twin(chain):
+    """An invalid-root proposer that has proposed a block of a chain; its own vote for that, what it said, and the twin's root."""
+    instance, block = Instance(chain, 0), BEACON_BLOCK if chain else SHARD_BLOCK
+    honest = vote(OWN, VoteKind.NOTARIZE, block.hash_tree_root() if chain else HEADER.hash(), instance)
+    proposal, liar = Proposal(block.encode(), PROPOSAL.parent, honest), persona("invalid-root-proposer")
+    (said,) = liar.alter(Publish(Topic(TopicKind.CONSENSUS, chain), ConsensusBatch((), (proposal,), (honest, PASSED_ON, NULLIFY), (), ())))
+    return liar, honest, said.message
+
+
+def told_again(liar, *votes):
+    """The votes that it says in place of these."""
+    return [vote for said in liar.alter(Publish(TOPIC, ConsensusBatch((), (), votes, (), ()))) for vote in said.message.votes]
+
+
 @pytest.mark.parametrize("chain", [0, GENESIS.parameters.beacon])
 def test_an_invalid_root_proposer_says_one_thing_of_its_view_whenever_it_is_asked(chain):
-    topic, block = Topic(TopicKind.CONSENSUS, chain), BEACON_BLOCK if chain else SHARD_BLOCK
-    honest = vote(OWN, VoteKind.NOTARIZE, block.hash_tree_root() if chain else HEADER.hash())
-    proposal = Proposal(block.encode(), PROPOSAL.parent, honest)
-    liar = persona("invalid-root-proposer")
-    (said,) = liar.alter(Publish(topic, ConsensusBatch((), (proposal,), (honest, PASSED_ON, NULLIFY), (), ())))
-    (told,) = said.message.proposals
+    liar, honest, said = false_twin(chain)
+    (told,) = said.proposals
     assert told.vote.root != honest.root
     if chain:
         assert BeaconBlock.decode(told.block).hash_tree_root() == told.vote.root
     else:
         assert ShardHeader.decode(ShardBlock.decode(told.block).header).hash() == told.vote.root
-    assert said.message.votes == (told.vote, PASSED_ON, NULLIFY)
+    assert said.votes == (told.vote, PASSED_ON, NULLIFY)
     assert KEYS.scheme(None).verify(KEYS.public(OWN)[0], signed(told.vote), told.vote.signature)
-    (again,) = liar.alter(Publish(topic, ConsensusBatch((), (), (honest,), (), ())))
-    assert again.message.votes == (told.vote,)
+    assert told_again(liar, honest) == [told.vote]
+
+
+def test_every_validator_of_an_invalid_root_proposer_votes_for_the_false_block(monkeypatch):
+    liar, honest, said = false_twin(0)
+    second = KEYS.scheme(OTHER)
+    monkeypatch.setattr(liar._scheme, "can_sign", lambda index: index in (OWN, OTHER))
+    monkeypatch.setattr(liar._scheme, "sign", lambda index, message, own=liar._scheme.sign: (
+        own(index, message) if index == OWN else second.sign(index, message)
+    ))  # fmt: skip
+    told = told_again(liar, honest, vote(OTHER, VoteKind.NOTARIZE, honest.root))
+    assert told == [vote(voter, VoteKind.NOTARIZE, said.proposals[0].vote.root) for voter in (OWN, OTHER)]
+
+
+def test_an_invalid_root_proposer_says_no_vote_of_before_a_restart_that_its_false_block_would_contradict():
+    liar, later, older = persona("invalid-root-proposer"), replace(NOTARIZE, view=VIEW + 1), replace(NOTARIZE, view=VIEW - 1)
+    assert told_again(liar, older, NOTARIZE, NULLIFY, PASSED_ON) == [NULLIFY, PASSED_ON]
+    assert told_again(liar, NOTARIZE, later) == [later]
+    following = replace(NOTARIZE, instance=Instance(0, 1))
+    after = replace(following, view=VIEW + 1)
+    assert told_again(liar, following, later) == [later]
+    assert told_again(liar, after, following, later) == [after, later]
+
+
+def test_what_an_invalid_root_proposer_has_forgotten_it_does_not_vote_for(monkeypatch):
+    monkeypatch.setattr(personas, "SPOILED_MAX", 1)
+    liar, honest, _ = false_twin(0)
+    newer = replace(honest, view=VIEW + 5)
+    list(liar.alter(Publish(TOPIC, ConsensusBatch((), (Proposal(SHARD_BLOCK.encode(), PROPOSAL.parent, newer),), (), (), ()))))
+    assert told_again(liar, honest) == []
+    assert [told.view for told in told_again(liar, honest, replace(honest, view=VIEW + 1), newer)] == [VIEW + 1, VIEW + 5]
+
+
+def test_an_invalid_root_proposer_keeps_what_others_would_pull_to_itself_and_a_boundary_is_proposed_again():
+    liar, bare = persona("invalid-root-proposer"), Proposal(b"", PROPOSAL.parent, NOTARIZE)
+    assert list(liar.alter(Publish(TOPIC, ConsensusBatch((), (bare,), (NOTARIZE,), (), ())))) == []
+    assert told_again(liar, NOTARIZE) == []
+    again = Proposal(b"", replace(PROPOSAL.parent, root=NOTARIZE.root), replace(NOTARIZE, view=VIEW + 1))
+    (said,) = liar.alter(Publish(TOPIC, ConsensusBatch((), (again,), (again.vote,), (), ())))
+    assert (said.message.proposals, said.message.votes) == ((again,), (again.vote,))
 
 
 def test_a_slow_proposer_says_its_own_proposals_late():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tools.compiled import is_compiled, without_slots
+from tools.compiled import OTHER_FILES, PACKAGES, is_compiled, stamp, without_slots
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,26 @@ def test_what_mypyc_does_not_take_stays_as_it_is() -> None:
     assert not is_compiled("primitives/votes.py", "class Vote(Container):\n    view: Uint64\n")
     assert not is_compiled("primitives/parameters.py", "from pydantic import BaseModel\n")
     assert not is_compiled("node/core/tree.py", "HEAD = 0\n")
+
+
+def test_a_copy_is_stale_when_any_source_it_was_made_from_is_another(tmp_path):
+    for name in OTHER_FILES:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    for package in PACKAGES:
+        (tmp_path / package / "__pycache__").mkdir(parents=True)
+        (tmp_path / package / "rules.py").write_text("QUORUM = 2\n")
+    stamps = [stamp(tmp_path)]
+    (tmp_path / "node" / "__pycache__" / "rules.pyc").write_text("made")
+    assert stamp(tmp_path) == stamps[0]
+    for change in (
+        lambda: (tmp_path / "consensus" / "rules.py").write_text("QUORUM = 3\n"),
+        lambda: (tmp_path / "shard" / "more.py").write_text(""),
+        lambda: (tmp_path / "shard" / "more.py").rename(tmp_path / "shard" / "other.py"),
+        lambda: (tmp_path / "shard" / "other.py").unlink(),
+        lambda: (tmp_path / "requirements.lock").write_text("another"),
+    ):
+        change()
+        stamps.append(stamp(tmp_path))
+    assert len(set(stamps)) == len(stamps) - 1
+    assert stamps[4] == stamps[1]

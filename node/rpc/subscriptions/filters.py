@@ -50,7 +50,7 @@ class Filters:
         """A new filter; its id.
 
         Args:
-            owner: the client that has it; None: a program of this machine, or a peer.
+            owner: the client that has it; None: a program of this machine.
             wanted: a filter of logs is of these.
             of_pool: it is one of pooled transactions.
 
@@ -69,13 +69,13 @@ class Filters:
         return id
 
     def _check_room(self, added: Filter, held: list[Filter], most: int, choices_most: int, whose: str) -> None:
-        of = "of one address " if whose else ""
+        of, then = ("of one address ", "end one with eth_uninstallFilter") if whose else ("", "try again")
         if len(held) >= most:
             self._observe.limit_hit(f"{whose}filters_max")
-            raise RpcError(BUSY, f"busy: {most} filters {of}are in use, try again or subscribe over a WebSocket")
+            raise RpcError(BUSY, f"busy: {most} filters {of}are in use, {then} or subscribe over a WebSocket")
         if sum(choices_of(one.wanted) for one in (*held, added) if one.wanted is not None) > choices_most:
             self._observe.limit_hit(f"{whose}filter_choices_max")
-            raise RpcError(BUSY, f"busy: filters {of}with {choices_most} addresses and topics are in use, try again")
+            raise RpcError(BUSY, f"busy: filters {of}with {choices_most} addresses and topics are in use, {then}")
 
     def remove(self, id: str) -> bool:
         """Ends a filter; False if there is none of that id."""

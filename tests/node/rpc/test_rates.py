@@ -405,9 +405,9 @@ async def test_one_address_leaves_filters_to_others_and_keeps_its_share_when_it_
     async with running() as it:
         made = json.loads((await ask(await peer(it), new))[1])["result"]
         for body, sentence in (
-            (new, "busy: filters of one address with 2 addresses and topics are in use, try again"),
+            (new, "busy: filters of one address with 2 addresses and topics are in use, end one with eth_uninstallFilter"),
             (plain, None),
-            (plain, "busy: 2 filters of one address are in use, try again or subscribe over a WebSocket"),
+            (plain, "busy: 2 filters of one address are in use, end one with eth_uninstallFilter or subscribe over a WebSocket"),
         ):
             told = json.loads((await ask(await peer(it), body))[1])
             assert told.get("error", {}).get("message") == sentence
