@@ -200,6 +200,7 @@ class InvalidRootProposer(Persona):
             newest[vote.instance] = max(vote.view, newest.get(vote.instance, 0))
         for instance, view in newest.items():
             self._before.setdefault(instance, view)
+            self._before.move_to_end(instance)
         while len(self._before) > INSTANCES_MAX:
             self._before.popitem(last=False)
         votes = tuple([told for vote in batch.votes if (told := self._told(vote)) is not None])

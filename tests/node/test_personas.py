@@ -208,6 +208,16 @@ def test_what_an_invalid_root_proposer_has_forgotten_it_does_not_vote_for(monkey
     assert [told.view for told in told_again(liar, honest, replace(honest, view=VIEW + 1), newer)] == [VIEW + 1, VIEW + 5]
 
 
+def test_an_instance_that_an_invalid_root_proposer_still_votes_in_is_not_forgotten_for_newer_ones(monkeypatch):
+    monkeypatch.setattr(personas, "INSTANCES_MAX", 2)
+    liar = persona("invalid-root-proposer")
+    olds = [replace(NOTARIZE, instance=Instance(0, epoch)) for epoch in range(3)]
+    assert told_again(liar, olds[0]) == told_again(liar, olds[1]) == []
+    later = replace(olds[0], view=VIEW + 1)
+    assert told_again(liar, later, olds[2]) == [later]
+    assert told_again(liar, later) == [later]
+
+
 def test_an_invalid_root_proposer_keeps_what_others_would_pull_to_itself_and_a_boundary_is_proposed_again():
     liar, bare = persona("invalid-root-proposer"), Proposal(b"", PROPOSAL.parent, NOTARIZE)
     assert list(liar.alter(Publish(TOPIC, ConsensusBatch((), (bare,), (NOTARIZE,), (), ())))) == []
