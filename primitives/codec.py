@@ -333,9 +333,10 @@ def _remembered(name: str, compute: Callable[[Any], bytes]) -> Callable[[Any], b
     """As `compute`, whose result a value keeps under `name`."""
 
     def known_or_computed(value: Any) -> bytes:
-        known: bytes | None = value.__dict__.get(name)
+        known: bytes | None = getattr(value, name, None)
         if known is None:
-            known = value.__dict__[name] = compute(value)
+            known = compute(value)
+            object.__setattr__(value, name, known)
         return known
 
     return known_or_computed

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Self, get_args, get_origin, get_type_hints
 
 import ssz.sedes as sedes
 
 from primitives.codec import Codec, compile_sedes
 from primitives.errors import EncodingReason, InvalidEncoding
+from primitives.sedes import BoundedBytes, Structure
 from primitives.types import Root
 
 Uint8 = Annotated[int, sedes.uint8]
@@ -30,7 +31,7 @@ Bytes96 = Annotated[bytes, sedes.bytes96]
 
 def ByteList(limit: int) -> Any:  # noqa: N802 - named as the SSZ type it stands for
     """Sedes of a byte string of at most `limit` bytes."""
-    return _BoundedBytes(limit)
+    return BoundedBytes(limit)
 
 
 def Bits(limit: int) -> Any:  # noqa: N802
@@ -43,21 +44,6 @@ class Repeated:
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-
-
-class _BoundedBytes(sedes.ByteList):  # type: ignore[misc]
-    def __init__(self, limit: int) -> None:
-        super().__init__(limit)
-        self.limit = limit
-
-
-class _Structure(sedes.Container):  # type: ignore[misc]
-    """The SSZ type of one dataclass."""
-
-    def __init__(self, cls: type[Container], field_sedes: Sequence[Any]) -> None:
-        super().__init__(field_sedes)
-        self.cls = cls
-        self.names = tuple(f.name for f in dataclasses.fields(cls))  # type: ignore[arg-type]
 
 
 def _sedes_of(annotation: Any) -> Any:
@@ -81,24 +67,19 @@ class Container:
     """True: likewise its encoding; for parts of larger values that are written again and again and seldom change."""
 
     @classmethod
-    @functools.cache
     def sedes(cls) -> Any:
         """The SSZ type of this container."""
-        hints = get_type_hints(cls, include_extras=True)
-        return _Structure(cls, [_sedes_of(hints[f.name]) for f in dataclasses.fields(cls)])  # type: ignore[arg-type]
+        return _sedes_of_class(cls)
 
     @classmethod
-    @functools.cache
     def codec(cls) -> Codec:
         """What encodes, decodes and hashes this container."""
-        return compile_sedes(cls.sedes())
+        return _codec_of_class(cls)
 
     @classmethod
-    @functools.cache
     def field_codecs(cls) -> dict[str, Codec]:
         """What encodes, decodes and hashes each field, in order."""
-        kind = cls.sedes()
-        return {name: compile_sedes(field) for name, field in zip(kind.names, kind.field_sedes, strict=True)}
+        return _field_codecs_of_class(cls)
 
     def encode(self) -> bytes:
         """SSZ encoding.
@@ -132,3 +113,23 @@ class Container:
     def hash_tree_root(self) -> Root:
         """SSZ hash tree root, 32 bytes."""
         return Root(self.codec().root(self))
+
+
+def _make_sedes(cls: Any) -> Structure:
+    hints = get_type_hints(cls, include_extras=True)
+    names = [field.name for field in dataclasses.fields(cls)]
+    return Structure(cls, names, [_sedes_of(hints[name]) for name in names])
+
+
+def _make_codec(cls: Any) -> Codec:
+    return compile_sedes(cls.sedes())
+
+
+def _make_field_codecs(cls: Any) -> dict[str, Codec]:
+    kind = cls.sedes()
+    return {name: compile_sedes(field) for name, field in zip(kind.names, kind.field_sedes, strict=True)}
+
+
+_sedes_of_class: Callable[[Any], Structure] = functools.cache(_make_sedes)
+_codec_of_class: Callable[[Any], Codec] = functools.cache(_make_codec)
+_field_codecs_of_class: Callable[[Any], dict[str, Codec]] = functools.cache(_make_field_codecs)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -17,15 +16,17 @@ from pathlib import Path
 
 import click
 
+from tools.compilable import compilable
+
 ROOT = Path(__file__).parents[1]
 TARGET = ROOT / "build" / "compiled"
 PACKAGES = ("primitives", "consensus", "shard", "p2p", "node", "benchmarks", "typings")
-OTHER_FILES = ("pyproject.toml", "requirements.lock", "requirements-dev.lock", "tools/compiled.py")
+OTHER_FILES = ("pyproject.toml", "requirements.lock", "requirements-dev.lock", "tools/compiled.py", "tools/compilable.py")
 STAMP = "sources"
 """A file in the folder: the hash of what it was made from."""
-COMPILED = ("primitives/*.py", "consensus/**/*.py", "node/core/*.py", "node/simulator/**/*.py")
-INTERPRETED = frozenset({"primitives/ssz.py", "node/core/tree.py", "node/simulator/seeds.py"})
-"""A base class that makes codecs as it is subclassed and a generic dataclass, which mypyc does not take, and what `python -m` runs."""
+COMPILED = ("primitives/*.py", "consensus/**/*.py", "p2p/messages.py", "p2p/topics.py", "node/core/*.py", "node/simulator/**/*.py")
+INTERPRETED = frozenset({"primitives/sedes.py", "node/simulator/seeds.py"})
+"""Classes whose bases are a library's, which a compiled class cannot have, and what `python -m` runs."""
 _BUILD = """
 import sys
 from mypyc.build import mypycify
@@ -48,19 +49,9 @@ print(*[run_drawn(seed, views=30).digest for seed in range(1, 4)], time.process_
 """The first is for what is made once a process."""
 
 
-def without_slots(source: str) -> str:
-    """The source with dataclasses that declare no slots: a compiled class has them anyway, and mypyc takes no `slots=True`."""
-    return re.sub(r"@dataclass\(([^)]*)\)", _undeclared, source)
-
-
-def _undeclared(decorator: re.Match[str]) -> str:
-    options = [option for option in decorator[1].split(", ") if option != "slots=True"]
-    return f"@dataclass({', '.join(options)})" if options else "@dataclass"
-
-
 def is_compiled(path: str, source: str) -> bool:
-    """Whether mypyc takes a module: not one with SSZ containers or pydantic models, whose classes are made by their base classes."""
-    return bool(source.strip()) and path not in INTERPRETED and "(Container)" not in source and "pydantic" not in source
+    """Whether mypyc takes a module: not one with pydantic models, which are made by their base class."""
+    return bool(source.strip()) and path not in INTERPRETED and "pydantic" not in source
 
 
 def _modules(folder: Path) -> Iterator[str]:
@@ -68,7 +59,7 @@ def _modules(folder: Path) -> Iterator[str]:
         for path in sorted(folder.glob(pattern)):
             source = path.read_text()
             if is_compiled(name := str(path.relative_to(folder)), source):
-                path.write_text(without_slots(source))
+                path.write_text(compilable(source))
                 yield name
 
 

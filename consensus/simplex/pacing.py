@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from primitives.parameters import Parameters
 
@@ -25,7 +25,8 @@ def delta_ms(parameters: Parameters, nullified_in_a_row: int) -> int:
     return min(base << doublings, max(base, DELTA_MAX_MS))
 
 
-class Schedule(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Schedule:
     """The moments of one view, all in local ms."""
 
     due: int
