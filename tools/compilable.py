@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 REMEMBERED = {"remembers_root": "_root", "remembers_encoding": "_encoding"}
 """Where `primitives.codec` keeps what a container of such a class has computed: a compiled object has no dictionary."""
+_OPTIONS = (("slots", "True"), ("frozen", "True"), ("order", "True"), ("eq", "False"))
+_ORDER = {"__lt__": "<", "__le__": "<=", "__gt__": ">", "__ge__": ">="}
 _INHERITABLE = "mypyc_attr(allow_interpreted_subclasses=True)"
 
 
@@ -32,7 +34,7 @@ class _Field(NamedTuple):
 
 def compilable(source: str) -> str:
     """The source of a module as mypyc compiles it; a dataclass that inherits fields is not taken."""
-    lines = source.splitlines()
+    lines = source.removesuffix("\n").split("\n")
     for edit in sorted(_edits(ast.parse(source)), key=lambda edit: (edit.start, edit.end), reverse=True):
         lines[edit.start : edit.end] = edit.lines
     return "\n".join(lines) + "\n"
@@ -51,7 +53,8 @@ def _edits(module: ast.Module) -> Iterator[_Edit]:
         if mark is not None:
             yield from _DataClass(node, mark).edits()
         elif cached := _cached(node):
-            constructor = next(one for one in node.body if isinstance(one, ast.FunctionDef) and one.name == "__init__")
+            constructor = next((one for one in node.body if isinstance(one, ast.FunctionDef) and one.name == "__init__"), None)
+            assert constructor is not None, f"{node.name} has a constructor that says what is kept"
             at = constructor.body[0].lineno - 1
             yield _Edit(at, at, _indented(_kept_nothing(cached), constructor.col_offset + 4))
             yield from map(_kept, cached)
@@ -101,8 +104,15 @@ class _DataClass:
     def __init__(self, node: ast.ClassDef, mark: ast.expr) -> None:
         self.node, self.mark = node, mark
         self.options = {one.arg: ast.unparse(one.value) for one in mark.keywords} if isinstance(mark, ast.Call) else {}
+        unknown = {name: value for name, value in self.options.items() if (name, value) not in _OPTIONS}
+        assert not unknown, f"{node.name}: what is written out knows nothing of {unknown}"
+        self.is_frozen = "frozen" in self.options
         self.bases = [ast.unparse(base) for base in node.bases]
         assert self.bases in ([], ["Container"], ["Generic[Outcome]"]), f"{node.name} may inherit fields"
+        self.is_generic = self.bases == ["Generic[Outcome]"]
+        assert not (self.is_generic and self.is_frozen), f"{node.name} would not be frozen"
+        assert self.is_frozen or "order" not in self.options, f"{node.name} would have no order"
+        assert not (self.is_frozen and "eq" in self.options), f"{node.name} would be compared"
         self.methods = [one for one in node.body if isinstance(one, ast.FunctionDef)]
         self.cached = _cached(node)
         declared = [one for one in node.body if isinstance(one, ast.AnnAssign)]
@@ -113,7 +123,8 @@ class _DataClass:
     def edits(self) -> Iterator[_Edit]:
         node = self.node
         assert node.end_lineno is not None
-        yield _Edit(self.mark.lineno - 1, self.mark.lineno, self._decorator())
+        assert self.mark.end_lineno is not None
+        yield _Edit(self.mark.lineno - 1, self.mark.end_lineno, self._decorator())
         yield from map(_removed, self.variables)
         written, behind = _indented([*self._constructor(), *self._comparisons()], node.col_offset + 4), self._behind()
         if self.methods:
@@ -126,13 +137,13 @@ class _DataClass:
 
     def _decorator(self) -> list[str]:
         """No slots, no order; none at all on a generic class, which the compiler refuses as a dataclass."""
-        if self.bases == ["Generic[Outcome]"]:
+        if self.is_generic:
             return []
         options = ", ".join(f"{name}={value}" for name, value in self.options.items() if name not in ("slots", "order"))
         return [f"{' ' * self.node.col_offset}@dataclass" + (f"({options})" if options else "")]
 
     def _constructor(self) -> list[str]:
-        ignored = "  # type: ignore[misc]" if "frozen" in self.options else ""
+        ignored = "  # type: ignore[misc]" if self.is_frozen else ""
         lines = [f"def __init__({', '.join(['self', *[field.parameter for field in self.fields]])}) -> None:"]
         lines += [f"    self.{field.name} = {field.value}{ignored}" for field in self.fields]
         names = [ast.unparse(one.target) for one in self.variables]
@@ -143,7 +154,7 @@ class _DataClass:
         return lines if len(lines) > 1 else [*lines, "    pass"]
 
     def _comparisons(self) -> list[str]:
-        if "frozen" not in self.options:
+        if not self.is_frozen:
             return []
         ours, theirs = (f"({''.join(f'{one}.{field.name}, ' for field in self.fields)})" for one in ("self", "other"))
         alike = " and ".join(f"self.{field.name} == other.{field.name}" for field in self.fields) or "True"
@@ -158,7 +169,8 @@ class _DataClass:
             f"    return hash({ours})",
         ]
         if "order" in self.options:
-            lines += ["", f"def __lt__(self, other: {self.node.name}) -> bool:", f"    return {ours} < {theirs}"]
+            for method, sign in _ORDER.items():
+                lines += ["", f"def {method}(self, other: {self.node.name}) -> bool:", f"    return {ours} {sign} {theirs}"]
         return lines
 
     def _behind(self) -> list[str]:
@@ -176,7 +188,8 @@ def _field(declared: ast.AnnAssign) -> _Field:
     if default is None:
         return _Field(name, f"{name}: {annotation}", name)
     if isinstance(default, ast.Call) and _called(default) == "field":
-        factory = {one.arg: one.value for one in default.keywords}["default_factory"]
+        assert [one.arg for one in default.keywords] == ["default_factory"], f"what is written out knows no {ast.unparse(default)}"
+        factory = default.keywords[0].value
         made = ast.unparse(factory.body) if isinstance(factory, ast.Lambda) else f"{ast.unparse(factory)}()"
         return _Field(name, f"{name}: {annotation} | None = None", f"{made} if {name} is None else {name}")
     return _Field(name, f"{name}: {annotation} = {ast.unparse(default)}", name)

@@ -1,18 +1,20 @@
 """Compiles the rules and the simulator with mypyc into build/compiled: `make compiled` (docs/decisions/0019-compiled-rules.md).
 
-What is compiled is a copy of the sources. Afterwards a few seeds run on both, and must have the same digests. Where a copy of these very
+What is compiled is a copy of the sources. Afterwards some networks run on both, and must come to the same. Where a copy of these very
 sources is there already, nothing is done.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -21,7 +23,14 @@ from tools.compilable import compilable
 ROOT = Path(__file__).parents[1]
 TARGET = ROOT / "build" / "compiled"
 PACKAGES = ("primitives", "consensus", "shard", "p2p", "node", "benchmarks", "typings")
-OTHER_FILES = ("pyproject.toml", "requirements.lock", "requirements-dev.lock", "tools/compiled.py", "tools/compilable.py")
+OTHER_FILES = (
+    "pyproject.toml",
+    "requirements.lock",
+    "requirements-dev.lock",
+    "tools/compiled.py",
+    "tools/compilable.py",
+    "tools/compared.py",
+)
 STAMP = "sources"
 """A file in the folder: the hash of what it was made from."""
 COMPILED = ("primitives/*.py", "consensus/**/*.py", "p2p/messages.py", "p2p/topics.py", "node/core/*.py", "node/simulator/**/*.py")
@@ -33,20 +42,6 @@ from mypyc.build import mypycify
 from setuptools import setup
 setup(name="compiled", packages=[], ext_modules=mypycify([*sys.argv.pop().split(), "--config-file", "pyproject.toml"], opt_level="2"))
 """
-_SEEDS = """
-import sys
-import time
-import consensus.committee
-import node.core.core
-from node.simulator import world
-from node.simulator.drawn import run_drawn
-for module in (consensus.committee, node.core.core, world):
-    assert module.__file__.startswith(sys.argv[1]) and module.__file__.endswith(sys.argv[2]), module.__file__
-run_drawn(9, 4, 1, 4, "none")
-started = time.process_time()
-print(*[run_drawn(seed, views=30).digest for seed in range(1, 4)], time.process_time() - started)
-"""
-"""The first is for what is made once a process."""
 
 
 def is_compiled(path: str, source: str) -> bool:
@@ -74,13 +69,13 @@ def stamp(root: Path) -> str:
     return found.hexdigest()
 
 
-def _seeds(folder: Path, suffix: str) -> tuple[list[str], float]:
-    """Digests of some seeds, run on the modules in a folder, and the processor seconds they took."""
-    command = [sys.executable, "-c", _SEEDS, str(folder), suffix]
+def _runs(folder: Path, suffix: str) -> tuple[list[Any], float]:
+    """What the runs of tools/compared.py came to on the modules in a folder, and the processor seconds of some of them."""
+    command = [sys.executable, str(ROOT / "tools" / "compared.py"), str(folder), suffix]
     environment = {**os.environ, "PYTHONPATH": str(folder)}
     done = subprocess.run(command, cwd=folder, env=environment, check=True, stdout=subprocess.PIPE, text=True)
-    *digests, seconds = done.stdout.split()
-    return digests, float(seconds)
+    told = json.loads(done.stdout)
+    return told["runs"], told["seconds"]
 
 
 def _build(folder: Path) -> None:
@@ -98,7 +93,7 @@ def _build(folder: Path) -> None:
 
 @click.command()
 def main() -> None:
-    """Compile the rules and the simulator, and compare some seeds."""
+    """Compile the rules and the simulator, and compare some runs."""
     made_from, new = stamp(ROOT), TARGET.with_suffix(".new")
     if (TARGET / STAMP).exists() and (TARGET / STAMP).read_text() == made_from:
         click.echo(f"{TARGET} is of these sources")
@@ -107,14 +102,17 @@ def main() -> None:
         shutil.rmtree(new)
     new.mkdir(parents=True)
     _build(new)
-    (plain, slow), (compiled, quick) = _seeds(ROOT, ".py"), _seeds(new, ".so")
-    if plain != compiled:
-        raise click.ClickException(f"the compiled rules are not the rules: seeds 1 to 3 gave {compiled}, not {plain}")
+    (plain, slow), (compiled, quick) = _runs(ROOT, ".py"), _runs(new, ".so")
+    for one, other in zip(plain, compiled, strict=True):
+        if one != other:
+            raise click.ClickException(f"the compiled rules are not the rules: {other}, not {one}")
     (new / STAMP).write_text(made_from)
     if TARGET.exists():
         shutil.rmtree(TARGET)
     new.rename(TARGET)
-    click.echo(f"seeds 1 to 3 have the same digests; seconds: {slow:.1f} as they are, {quick:.1f} compiled ({slow / quick:.2f} x)")
+    click.echo(
+        f"{len(plain)} runs came to the same; seconds for three: {slow:.1f} as they are, {quick:.1f} compiled ({slow / quick:.2f} x)"
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,9 @@
 """What mypyc is given in place of a dataclass does what the dataclass does; that the digests are the same the command itself compares."""
 
 import dataclasses
+import importlib
+import inspect
+import operator
 import sys
 import types
 from pathlib import Path
@@ -64,7 +67,8 @@ def test_constructor_comparison_and_hash_are_as_a_frozen_dataclass_has_them(monk
     assert list(map(repr, ours)) == list(map(repr, theirs))
     assert list(map(hash, ours)) == list(map(hash, theirs))
     assert [[a == b for b in ours] for a in ours] == [[a == b for b in theirs] for a in theirs]
-    assert [[a < b for b in ours] for a in ours] == [[a < b for b in theirs] for a in theirs]
+    for compare in (operator.lt, operator.le, operator.gt, operator.ge):
+        assert [[compare(a, b) for b in ours] for a in ours] == [[compare(a, b) for b in theirs] for a in theirs]
     assert ours[0] != (1, 3, "x")
     assert dataclasses.replace(ours[0], epoch=2, name="y") == ours[2]
 
@@ -128,9 +132,26 @@ def test_a_generic_class_is_no_dataclass(monkeypatch):
     assert (held.info, held.outcome, dataclasses.is_dataclass(held)) == (1, None, False)
 
 
-def test_a_class_that_may_inherit_fields_is_refused():
-    with pytest.raises(AssertionError, match="Block may inherit fields"):
-        compilable("@dataclass\nclass Block(Header):\n    body: bytes\n")
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        ("@dataclass\nclass Block(Header):\n    body: bytes\n", "Block may inherit fields"),
+        ("@dataclass(kw_only=True)\nclass Block:\n    body: bytes\n", "knows nothing of"),
+        ("@dataclass(frozen=False)\nclass Block:\n    body: bytes\n", "knows nothing of"),
+        ("@dataclass(order=True)\nclass Block:\n    body: bytes\n", "would have no order"),
+        ("@dataclass(frozen=True, eq=False)\nclass Block:\n    body: bytes\n", "would be compared"),
+        ("@dataclass(frozen=True)\nclass Block(Generic[Outcome]):\n    body: bytes\n", "would not be frozen"),
+        ("@dataclass\nclass Block:\n    body: list = field(default_factory=list, compare=False)\n", "knows no field"),
+        ("class Block:\n    @cached_property\n    def root(self) -> bytes:\n        return b''\n", "has a constructor"),
+    ],
+)
+def test_what_would_come_out_otherwise_is_refused(source: str, why: str) -> None:
+    with pytest.raises(AssertionError, match=why):
+        compilable(source)
+
+
+def test_a_decorator_of_several_lines_is_one():
+    assert compilable("@dataclass(\n    slots=True,\n)\nclass Block:\n    body: bytes\n").startswith("@dataclass\nclass Block:\n")
 
 
 @pytest.mark.parametrize("name", taken())
@@ -139,3 +160,19 @@ def test_every_source_that_is_taken_is_python_again(name: str) -> None:
     compile(source, name, "exec")
     assert "slots=True" not in source
     assert "cached_property\n" not in source.replace("import cached_property\n", "")
+
+
+@pytest.mark.parametrize("name", [name for name in taken() if "@dataclass" in Path(ROOT, name).read_text()])
+def test_constructors_take_what_those_of_the_sources_take(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = importlib.import_module(name.removesuffix(".py").replace("/", "."))
+    written = run(monkeypatch, compilable(Path(ROOT, name).read_text()).replace("from mypy_extensions import mypyc_attr\n", ""))
+    own = [
+        (kind, told)
+        for kind, told in inspect.getmembers(module, inspect.isclass)
+        if dataclasses.is_dataclass(told) and told.__module__ == module.__name__
+    ]
+    assert own
+    for kind, told in own:
+        ours, theirs = inspect.signature(getattr(written, kind)).parameters, inspect.signature(told).parameters
+        assert list(ours) == list(theirs)
+        assert [one.default is one.empty for one in ours.values()] == [one.default is one.empty for one in theirs.values()]

@@ -1,5 +1,6 @@
 """What `make compiled` makes of a source before mypyc sees it; the digests are compared by the command itself."""
 
+from tools.compared import wrong_block, wrong_conduct
 from tools.compiled import OTHER_FILES, PACKAGES, is_compiled, stamp
 
 
@@ -32,3 +33,8 @@ def test_a_copy_is_stale_when_any_source_it_was_made_from_is_another(tmp_path):
         stamps.append(stamp(tmp_path))
     assert len(set(stamps)) == len(stamps) - 1
     assert stamps[4] == stamps[1]
+
+
+def test_the_wrong_networks_that_are_compared_are_found_wrong():
+    assert any("is slashed" in found for found in wrong_conduct().violations)
+    assert any("two blocks are final" in found for found in wrong_block().violations)
