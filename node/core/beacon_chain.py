@@ -139,11 +139,14 @@ class BeaconChain(Chain[BeaconState]):
         return self._info(*decode_block(data))
 
     def examine(self, held: Held[BeaconState], parent: Held[BeaconState]) -> None:
-        """See `Chain.examine`: the pure transition."""
-        assert parent.outcome is not None
+        """See `Chain.examine`: the pure transition, of so many blocks a turn."""
         if self._examined >= EXAMINED_PER_TURN_MAX:
             self.has_more = True
-            return
+        else:
+            self._execute(held, parent)
+
+    def _execute(self, held: Held[BeaconState], parent: Held[BeaconState]) -> None:
+        assert parent.outcome is not None
         self._examined += 1
         try:
             state = self.context.transition(
@@ -177,7 +180,8 @@ class BeaconChain(Chain[BeaconState]):
             crosslinks=tuple(self.crosslinks(state)), evidence=self.evidence.pending(state), parameters=parameters,
         )
         held: Held[BeaconState] = Held(self._info(block, block.hash_tree_root()), block.encode())
-        self.examine(held, parent)
+        # one more than others' blocks may be: who has just caught up with as many may lead the next view
+        self._execute(held, parent)
         self.has_more = self.has_more or self.context.automine or parent.info.height + 1 < self.mine_until
         assert held.status is Status.VALID, "a block of our own making is valid"
         self.built(build.parent_root, build.view, held)

@@ -5,8 +5,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from consensus.beacon.state import BeaconState
+from consensus.simplex.events import Build
+from node.core.beacon_chain import EXAMINED_PER_TURN_MAX, BeaconChain
+from node.core.tree import Held
 from node.simulator import drawn, seeds
 from node.simulator.personas import PERSONAS
+from node.simulator.world import run
 
 
 def test_a_seed_draws_the_same_every_time_and_seeds_draw_all_there_is() -> None:
@@ -26,6 +31,20 @@ def test_drawn_networks_hold(seed: int) -> None:
     report = drawn.run_drawn(seed, views=30)
     assert report.violations == []
     assert report.replay == f"shardnet simulate --drawn --seed {seed} --nodes 7 --shards 2 --views 30 --faults standard"
+
+
+def test_who_has_caught_up_in_this_turn_may_lead_the_next_view(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seed 4840: a leader had checked as many blocks as a turn may, so that its own was put off, and the node ended."""
+    construct = BeaconChain.construct
+
+    def after_catching_up(chain: BeaconChain, parent: Held[BeaconState], build: Build) -> None:
+        chain._examined = EXAMINED_PER_TURN_MAX
+        construct(chain, parent, build)
+
+    monkeypatch.setattr(BeaconChain, "construct", after_catching_up)
+    report = run(1, 4, 1, 8, "none", executors="stand-in")
+    assert report.violations == []
+    assert report.blocks[1] >= 7
 
 
 def call(*options: str, record: Path) -> tuple[int, str]:
