@@ -45,7 +45,7 @@ BLOCKS_DECODED_MAX = 16
 REFERENCES_REMEMBERED_MAX = 64
 """Records of final blocks for shards kept decoded, those read last: each is asked for several times by every block that names it."""
 EXAMINED_PER_TURN_MAX = 8
-"""Blocks checked in one turn of the loop, a few milliseconds each: a node that catches up hears its peers in between."""
+"""Others' blocks checked in one turn of the loop, a few milliseconds each: a node that catches up hears its peers in between."""
 
 
 @functools.lru_cache(BLOCKS_DECODED_MAX)
@@ -180,7 +180,7 @@ class BeaconChain(Chain[BeaconState]):
             crosslinks=tuple(self.crosslinks(state)), evidence=self.evidence.pending(state), parameters=parameters,
         )
         held: Held[BeaconState] = Held(self._info(block, block.hash_tree_root()), block.encode())
-        # one more than others' blocks may be: who has just caught up with as many may lead the next view
+        # never put off: who has just caught up with all that a turn allows may lead the next view
         self._execute(held, parent)
         self.has_more = self.has_more or self.context.automine or parent.info.height + 1 < self.mine_until
         assert held.status is Status.VALID, "a block of our own making is valid"
