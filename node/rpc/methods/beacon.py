@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 
 import trio
 from pydantic.alias_generators import to_camel
@@ -148,17 +148,22 @@ async def get_committees(context: Context, arguments: list[object]) -> object:
     }
 
 
+def _count(count: object, at: int) -> int:
+    """How many beacon blocks a query looks at."""
+    wanted = BEACON_BLOCKS_DEFAULT if count is None else parse_quantity(count, f"argument {at}", 32)
+    if not 1 <= wanted <= BEACON_BLOCKS_MAX:
+        raise invalid_params(f"invalid argument {at}: a number of beacon blocks, 1 to {BEACON_BLOCKS_MAX}")
+    return wanted
+
+
 def _range(context: Context, first: object, count: object, at: int) -> range:
     """Heights a query looks at: `count` from `first` on, or the newest `count`."""
-    head = context.backend.beacon_head().block.number
-    wanted = BEACON_BLOCKS_DEFAULT if count is None else parse_quantity(count, f"argument {at + 1}", 32)
-    if not 1 <= wanted <= BEACON_BLOCKS_MAX:
-        raise invalid_params(f"invalid argument {at + 1}: a number of beacon blocks, 1 to {BEACON_BLOCKS_MAX}")
+    head, wanted = context.backend.beacon_head().block.number, _count(count, at + 1)
     start = max(0, head + 1 - wanted) if first is None else parse_quantity(first, f"argument {at}", 64)
     return range(start, min(start + wanted, head + 1))
 
 
-async def _blocks(context: Context, heights: range) -> AsyncIterator[BeaconBlockView]:
+async def _blocks(context: Context, heights: Iterable[int]) -> AsyncIterator[BeaconBlockView]:
     for height in heights:
         view = context.backend.beacon.block(height)
         if view is not None:
@@ -179,10 +184,17 @@ async def get_crosslinks(context: Context, arguments: list[object]) -> object:
     return found
 
 
+def _slashings(context: Context, count: int) -> list[int]:
+    """The newest `count` heights whose block cut a validator's stake; no other block holds evidence."""
+    heights = {validator.slashed_at for validator in context.backend.beacon.validators()} - {0}
+    return sorted(heights)[-count:]
+
+
 async def get_evidence(context: Context, arguments: list[object]) -> object:
-    """beacon_getEvidence: what a range of beacon blocks holds against validators, oldest first."""
+    """beacon_getEvidence: what a range of beacon blocks holds against validators, or the newest blocks that slashed any; oldest first."""
     found: list[Json] = []
-    async for view in _blocks(context, _range(context, arguments[0], arguments[1], 0)):
+    first, count = arguments
+    async for view in _blocks(context, _slashings(context, _count(count, 1)) if first is None else _range(context, first, count, 0)):
         place: Json = {"beacon": ref(BlockRef(view.block.height, view.root))}
         found += [_evidence(evidence) | place for evidence in view.block.evidence]
     return found

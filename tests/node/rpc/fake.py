@@ -113,10 +113,7 @@ class FakeShard(Explored):
     def _transactions(block: ShardHeader) -> tuple[TransactionView, ...]:
         place, rest = (block.number, block.hash()), (big(BASE_FEE), block.timestamp)
         delivered = TransactionView(RECEIPT_ID, RECEIPT.transaction_bytes(CHAIN_ID), RECEIPT.sender, *place, 0, *rest)
-        users = [
-            TransactionView(decode_transaction(raw).hash, raw, ALICE, *place, i, *rest)
-            for i, raw in enumerate(SIGNED.values(), 1)
-        ]
+        users = [TransactionView(decode_transaction(raw).hash, raw, ALICE, *place, i, *rest) for i, raw in enumerate(SIGNED.values(), 1)]
         return (delivered, *users)
 
     @staticmethod
@@ -283,6 +280,10 @@ class FakeFeed:
             listener(event)
 
 
+SLASHED = {3: 2, 12: 1}
+"""By beacon height: the validator that the block holds evidence against."""
+
+
 def beacon_block(height: int) -> BeaconBlock:
     instance = Instance(2, 0)
     base = Certificate(instance, 0, VoteKind.BASE, bytes(32), (), EMPTY_SIGNATURE)
@@ -291,8 +292,8 @@ def beacon_block(height: int) -> BeaconBlock:
         link = header(2 * height)
         proof = Certificate(Instance(0, 0), 3, VoteKind.FINALIZE, link.hash(), (True, False, True), b"\x05" * 96)
         crosslinks = (Crosslink(height % 2, link.encode(), 7, 8, (), (), proof),)
-    if height == 12:
-        votes = [Vote(instance, 4, VoteKind.NOTARIZE, bytes([n]) * 32, 1, b"\x06" * 96) for n in (1, 2)]
+    if height in SLASHED:
+        votes = [Vote(instance, 4, VoteKind.NOTARIZE, bytes([n]) * 32, SLASHED[height], b"\x06" * 96) for n in (1, 2)]
         evidence = (Evidence(*votes),)
     return BeaconBlock(
         BLOCK_VERSION, height, height + 2, height // 10, bytes([height]) * 32, base, 1, GENESIS_TIME + height, b"\x07" * 96, crosslinks,
@@ -301,7 +302,7 @@ def beacon_block(height: int) -> BeaconBlock:
 
 
 class FakeBeacon:
-    """Blocks 0 to 12; block h crosslinks shard h mod 2, and the last holds evidence."""
+    """Blocks 0 to 12; block h crosslinks shard h mod 2, and two hold evidence."""
 
     def __init__(self) -> None:
         self.blocks = [beacon_block(height) for height in range(13)]
@@ -317,7 +318,10 @@ class FakeBeacon:
         return BeaconBlockView(block.hash_tree_root(), block, 500)
 
     def validators(self) -> tuple[ValidatorView, ...]:
-        return (ValidatorView(b"\x01" * 48, 32, b"\x03" * 20, True, 5, 4),)
+        at = {validator: height for height, validator in SLASHED.items()}
+        return tuple(
+            ValidatorView(bytes([index + 1]) * 48, 32, b"\x03" * 20, index not in at, 5, 4, at.get(index, 0)) for index in range(3)
+        )
 
     def epochs_known(self) -> tuple[int, ...]:
         return (1, 2)

@@ -41,12 +41,12 @@ async def test_unknown_block_is_null():
 
 
 async def test_validators():
-    assert await Client().result("beacon_getValidators") == [
-        {
-            "index": "0x0", "publicKey": "0x" + "01" * 48, "stake": "0x20", "feeAddress": "0x" + "03" * 20, "active": True,
-            "slashedAt": None, "votesDue": "0x5", "votesSeen": "0x4",
-        }
-    ]  # fmt: skip
+    validators = await Client().result("beacon_getValidators")
+    assert validators[0] == {
+        "index": "0x0", "publicKey": "0x" + "01" * 48, "stake": "0x20", "feeAddress": "0x" + "03" * 20, "active": True,
+        "slashedAt": None, "votesDue": "0x5", "votesSeen": "0x4",
+    }  # fmt: skip
+    assert [(one["active"], one["slashedAt"]) for one in validators] == [(True, None), (False, "0xc"), (False, "0x3")]
 
 
 async def test_committees_of_this_and_other_epochs():
@@ -75,10 +75,18 @@ async def test_crosslinks_of_a_range_of_blocks(arguments, heights):
 
 async def test_evidence_is_what_blocks_hold():
     client = Client()
-    [found] = await client.result("beacon_getEvidence")
+    old, found = await client.result("beacon_getEvidence")
+    assert (old["validator"], old["beacon"]["number"]) == ("0x2", "0x3")
     assert (found["validator"], found["beacon"]["number"]) == ("0x1", "0xc")
     assert [vote["root"] for vote in found["votes"]] == ["0x" + "01" * 32, "0x" + "02" * 32]
-    assert await client.result("beacon_getEvidence", "0x0", "0xc") == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "heights"),
+    [([], ["0x3", "0xc"]), ([None, "0x1"], ["0xc"]), (["0x0", "0xc"], ["0x3"]), (["0x4"], ["0xc"]), (["0x4", "0x8"], []), (["0xd"], [])],
+)
+async def test_evidence_is_looked_for_in_a_range_or_wherever_there_is_any(arguments, heights):
+    assert [one["beacon"]["number"] for one in await Client().result("beacon_getEvidence", *arguments)] == heights
 
 
 BAD = {
